@@ -1,0 +1,1 @@
+"""Parts of the script that builds the embedded body (see ../build_body.py)."""

@@ -1,0 +1,39 @@
+"""Fixtures and settings of all tests: strict rank promotion, no display, the two bodies of the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before anything imports JAX or VTK: tests run on the CPU and without a display.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+import pytest
+
+from prosepose_jax.body import BodyModel, load_body
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+DATA = Path(__file__).resolve().parent / "data"
+SMALL_BODY_FILE = DATA / "small_body.npz"
+
+
+@pytest.fixture(scope="session")
+def body() -> BodyModel:
+    """The embedded body."""
+    return load_body()
+
+
+@pytest.fixture(scope="session")
+def small_body_file() -> Path:
+    """The file of `small_body`; its keypoints, low-resolution mesh and child template lie beside it."""
+    return SMALL_BODY_FILE
+
+
+@pytest.fixture(scope="session")
+def small_body() -> BodyModel:
+    """A closed body of about 1,000 vertices with pose blend shapes and curled mean hands, for fast tests."""
+    return load_body(SMALL_BODY_FILE)
