@@ -1,0 +1,299 @@
+"""Answers (text) to a ContactProgram (arrays). docs/method.md, "Answers and rows"."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from prosepose_jax.contact import _trellis
+from prosepose_jax.contact.parse import MODES, parse_published
+from prosepose_jax.contact.parse_extended import parse_extended
+from prosepose_jax.contact.program import ContactProgram, ProgramArrays
+from prosepose_jax.contact.rows import Pair, ParsedAnswer, RejectedRow, Row
+from prosepose_jax.contact.vocabulary import NUM_PARTS, choices_on_one_person, names_overlap
+from prosepose_jax.errors import InputError
+from prosepose_jax.scene import Answer
+
+PARSERS: dict[str, Callable[[str, str], ParsedAnswer]] = {
+    "published": parse_published,
+    "extended": parse_extended,
+    "extended_without_synonyms": lambda text, mode: parse_extended(text, mode, synonyms=False),
+}
+ORDERS = ("free", "given")
+
+
+def compile_answers(
+    texts: Sequence[str | Answer],
+    num_people: int = 2,
+    mode: str | None = None,
+    parser: str = "published",
+    order: str = "free",
+    min_count: int | None = None,
+    pairs: Sequence[Sequence[int]] | Sequence[int] | None = None,
+) -> ContactProgram:
+    """Compiles the answers about one scene; `contact_loss` evaluates the result.
+
+    Args:
+      texts: the N answers, as texts or as records with their own pair and order. N may be 0.
+      num_people: people in the scene.
+      mode: "two_person" or "self_contact"; None for the one that fits `num_people`.
+      parser: "published" (the release's semantics exactly) or "extended".
+      order: "free" (the model chose who is Person 1) or "given"; for plain texts.
+      min_count: for self-contact, how many rows over a person's answers must name a pair for it to
+        be kept; None for half the number of answers, rounded up (10 of 20).
+      pairs: the people (i, j) that plain texts are about, one pair for all or one per text; None
+        for (0, 1), or (0, 0) for self-contact.
+
+    Returns:
+      The program. An answer's weight is one over the number of answers about the same people, so the
+      loss is the sum over pairs of the mean over answers.
+
+    Raises:
+      InputError: an unknown mode, parser or order, or a pair that names people the scene lacks.
+    """
+    mode = mode or ("self_contact" if num_people == 1 else "two_person")
+    for what, value, known in (("mode", mode, MODES), ("parser", parser, tuple(PARSERS)), ("order", order, ORDERS)):
+        if value not in known:
+            raise InputError(f"{what}: expected one of {', '.join(known)}, found {value!r}")
+    answers = _as_answers(texts, num_people, mode, order, pairs)
+    parsed = [PARSERS[parser](answer.text, mode) for answer in answers]
+    rejected = [RejectedRow(k, *record) for k, one in enumerate(parsed) for record in one.rejected]
+    rows = [list(one.rows) for one in parsed]
+    if mode == "self_contact":
+        rows = _agreed_rows(rows, [answer.pair for answer in answers], min_count, rejected)
+    return ContactProgram(
+        arrays=_arrays(answers, rows, mode),
+        mode=mode,
+        usable_answers=tuple(bool(one) for one in rows),
+        rejected=tuple(sorted(rejected, key=lambda record: record.answer)),
+        constraints=_constraint_counts(answers, rows, mode),
+    )
+
+
+def _as_answers(
+    texts: Sequence[str | Answer],
+    num_people: int,
+    mode: str,
+    order: str,
+    pairs: Sequence[Sequence[int]] | Sequence[int] | None,
+) -> list[Answer]:
+    """Every answer as a record whose pair and order are checked."""
+    alone = mode == "self_contact"
+    default = (0, 0) if alone else (0, 1)
+    if pairs is None:
+        given: list[tuple[int, ...]] = [default] * len(texts)
+    elif len(pairs) == 2 and all(isinstance(person, int | np.integer) for person in pairs):
+        given = [tuple(int(person) for person in pairs)] * len(texts)  # type: ignore[arg-type]
+    else:
+        given = [tuple(int(person) for person in pair) for pair in pairs]  # type: ignore[union-attr]
+        if len(given) != len(texts):
+            raise InputError(f"pairs: expected one pair for each of {len(texts)} answers, found {len(given)}")
+    answers = []
+    for index, (text, pair) in enumerate(zip(texts, given, strict=True)):
+        if isinstance(text, Answer):
+            # A record's default pair (0, 1) means person 0 where there is only one.
+            own = default if alone and tuple(text.pair) == (0, 1) else tuple(text.pair)
+            answer = dataclasses.replace(text, pair=own)  # type: ignore[arg-type]
+        elif isinstance(text, str):
+            answer = Answer(text=text, pair=pair, order=order)  # type: ignore[arg-type]
+        else:
+            raise InputError(f"answer {index}: expected a text, found {type(text).__name__}")
+        people = answer.pair
+        if len(people) != 2 or not all(0 <= person < num_people for person in people):
+            raise InputError(f"answer {index}: pair {list(people)} names people that a scene of {num_people} lacks")
+        if (people[0] == people[1]) != alone:
+            wanted = "the same person twice" if alone else "two different people"
+            raise InputError(f"answer {index}: pair: expected {wanted} for {mode}, found {list(people)}")
+        if answer.order not in ORDERS:
+            raise InputError(f"answer {index}: order: expected 'free' or 'given', found {answer.order!r}")
+        answers.append(answer)
+    return answers
+
+
+def _agreed_rows(
+    rows: list[list[Row]], people: Sequence[tuple[int, int]], min_count: int | None, rejected: list[RejectedRow]
+) -> list[list[Row]]:
+    """Self-contact: drops pairs that cannot mean anything, then pairs that too few rows name."""
+    totals = collections.Counter(people)
+    possible: list[list[Row]] = []
+    votes: collections.Counter[tuple[tuple[int, int], Pair]] = collections.Counter()
+    for k, answer_rows in enumerate(rows):
+        possible.append([])
+        for row in answer_rows:
+            options, reason = [], ""
+            for option in row.options:
+                problem = _impossible(option)
+                reason = reason or problem
+                if not problem:
+                    options.append(_unordered(option))
+            if options:
+                possible[k].append(Row(tuple(dict.fromkeys(options)), row.text))
+                votes.update((people[k], option) for option in set(options))
+            else:
+                rejected.append(RejectedRow(k, row.text, reason))
+    kept: list[list[Row]] = []
+    for k, answer_rows in enumerate(possible):
+        total = totals[people[k]]
+        needed = math.ceil(total / 2) if min_count is None else min_count
+        kept.append([])
+        for row in answer_rows:
+            options = [option for option in row.options if votes[people[k], option] >= needed]
+            if options:
+                kept[k].append(Row(tuple(options), row.text))
+            else:
+                most = max(votes[people[k], option] for option in row.options)
+                reason = f"named by {most} rows of {total} answers, {needed} needed"
+                rejected.append(RejectedRow(k, row.text, reason))
+    return kept
+
+
+def _impossible(pair: Pair) -> str:
+    """Why two names cannot touch on one person, or nothing."""
+    if not choices_on_one_person(*pair):
+        return "the same part twice"
+    if names_overlap(*pair):
+        return "parts that overlap are always at distance 0"
+    return ""
+
+
+def _unordered(pair: Pair) -> Pair:
+    return Pair(*sorted(pair))
+
+
+class _Tables:
+    """Collects the row minima and coupled groups that the answers share."""
+
+    def __init__(self) -> None:
+        self.minima: dict[tuple[int, ...], int] = {(): 0}
+        self.groups: dict[tuple[int, tuple[_trellis.Options, ...], bool], int] = {}
+        self.trellises: list[tuple[int, _trellis.Trellis]] = []  # (pair index, graph)
+
+    def minimum(self, table: int, part_pairs: Sequence[tuple[int, int]]) -> int:
+        key = tuple(1 + (table * NUM_PARTS + a) * NUM_PARTS + b for a, b in part_pairs)
+        return self.minima.setdefault(key, len(self.minima))
+
+    def answer(self, table: int, rows: Sequence[_trellis.Options]) -> tuple[list[int], list[int]]:
+        """The uncoupled rows (indices of minima) and coupled groups (1-based) of one answer in one order."""
+        try:
+            return self._answer(table, rows, hedges_count=True)
+        except _trellis.TooManyStates:
+            return self._answer(table, rows, hedges_count=False)
+
+    def _answer(self, table: int, rows: Sequence[_trellis.Options], hedges_count: bool) -> tuple[list[int], list[int]]:
+        singles: list[int] = []
+        coupled: list[int] = []
+        for classes, group in _trellis.couple(rows, hedges_count):
+            if not classes:
+                singles.extend(self.minimum(table, _trellis.row_entries(options)) for options in group)
+                continue
+            key = (table, tuple(sorted(group)), hedges_count)
+            if key not in self.groups:
+                self.trellises.append((table, _trellis.build_trellis(classes, key[1], hedges_count)))
+                self.groups[key] = len(self.trellises)
+            coupled.append(self.groups[key])
+        return singles, coupled
+
+
+def _arrays(answers: Sequence[Answer], rows: Sequence[Sequence[Row]], mode: str) -> ProgramArrays:
+    alone = mode == "self_contact"
+    pairs: dict[tuple[int, int], int] = {}
+    tables = _Tables()
+    references: list[list[tuple[list[int], list[int]]]] = []
+    pair_of: list[int] = []
+    for answer, answer_rows in zip(answers, rows, strict=True):
+        i, j = answer.pair
+        turned = (i, j) not in pairs and (j, i) in pairs
+        table = pairs[j, i] if turned else pairs.setdefault((i, j), len(pairs))
+        pair_of.append(table)
+        options = [tuple(sorted(set(row.options))) for row in answer_rows]
+        if alone:
+            singles = [tables.minimum(table, _self_entries(one)) for one in options]
+            references.append([(singles, [])] * 2)
+            continue
+        swapped = [tuple(sorted(Pair(b, a) for a, b in one)) for one in options]
+        orders = [swapped if turned else options]
+        if answer.order == "free":
+            orders.append(options if turned else swapped)
+        found = [tables.answer(table, one) for one in orders]
+        references.append([found[0], found[-1]])
+
+    people = list(pairs) or [(0, 0) if alone else (0, 1)]
+    counts = np.bincount(pair_of, minlength=len(people)) if pair_of else np.zeros(len(people))
+    sources, steps = _layers(tables)
+    return ProgramArrays(
+        pairs=np.array(people, np.int32),
+        minima=_ragged([list(key) for key in tables.minima]),
+        sources=sources,
+        steps=steps,
+        singles=_references([[order[0] for order in one] for one in references]),
+        coupled=_references([[order[1] for order in one] for one in references]),
+        weights=np.array([1.0 / counts[table] for table in pair_of], np.float32),
+    )
+
+
+def _self_entries(options: _trellis.Options) -> list[tuple[int, int]]:
+    """A self-contact row's part pairs; a choice that shares surface would always be at distance 0."""
+    pairs = {tuple(sorted(pair)) for option in options for pair in choices_on_one_person(*option)}
+    return sorted((a, b) for a, b in pairs)
+
+
+def _layers(tables: _Tables) -> tuple[np.ndarray, np.ndarray]:
+    """All groups' graphs side by side, each ending on the last level: (T, W, K) sources and steps."""
+    depth = max((len(trellis) for _, trellis in tables.trellises), default=0)
+    ways: list[list[list[tuple[int, int]]]] = [[] for _ in range(depth)]  # level, node, (source, step)
+    for table, trellis in tables.trellises:
+        above = 0
+        for level, nodes in zip(range(depth - len(trellis), depth), trellis, strict=True):
+            here = len(ways[level]) + 1  # node 0 of every level is the start
+            for node in nodes:
+                ways[level].append(
+                    [
+                        (0 if source == _trellis.SOURCE else above + source, tables.minimum(table, part_pairs))
+                        for source, part_pairs in node.edges
+                    ]
+                )
+            above = here
+    width = max(map(len, ways), default=0)
+    fan_in = max((len(edges) for level_ways in ways for edges in level_ways), default=1)
+    arrays = np.zeros((2, depth, width, fan_in), np.int32)
+    for level, level_ways in enumerate(ways):
+        for position, edges in enumerate(level_ways):
+            arrays[:, level, position, : len(edges)] = np.array(edges, np.int32).T
+    return arrays[0], arrays[1]
+
+
+def _ragged(rows: Sequence[Sequence[int]]) -> np.ndarray:
+    array = np.zeros((len(rows), max(1, max(map(len, rows)))), np.int32)
+    for index, row in enumerate(rows):
+        array[index, : len(row)] = row
+    return array
+
+
+def _references(answers: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
+    """(N, 2, G) from lists of N × 2 lists."""
+    longest = max((len(order) for one in answers for order in one), default=0)
+    array = np.zeros((len(answers), 2, longest), np.int32)
+    for n, one in enumerate(answers):
+        for k, order in enumerate(one):
+            array[n, k, : len(order)] = order
+    return array
+
+
+def _constraint_counts(
+    answers: Sequence[Answer], rows: Sequence[Sequence[Row]], mode: str
+) -> tuple[tuple[str, str, int], ...]:
+    """(part, part, answers that name the two), most frequent first; sides of the pair kept when order is given."""
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    for answer, answer_rows in zip(answers, rows, strict=True):
+        unordered = mode == "self_contact" or answer.order == "free"
+        counts.update({_label(row, unordered) for row in answer_rows})
+    return tuple((a, b, n) for (a, b), n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _label(row: Row, unordered: bool) -> tuple[str, str]:
+    first, second = (" / ".join(dict.fromkeys(option[k] for option in row.options)) for k in (0, 1))
+    return (second, first) if unordered and second < first else (first, second)

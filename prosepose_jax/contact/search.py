@@ -1,0 +1,187 @@
+"""Finds the closest vertices of touching parts without gradient, coarsely first.
+
+The fit needs, for every pair of parts that some answer names, the closest two vertices. Three searches
+share one interface: "cells" looks at region representatives, then into the cells of the best ones;
+"exact" looks at every vertex; "sample" draws random vertices of each region, as the method's release
+does (docs/method.md, "Contact loss").
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from prosepose_jax.body.cells import Cells
+from prosepose_jax.body.model import NUM_REGIONS, Regions
+from prosepose_jax.contact.distance import nearest_region_pairs
+from prosepose_jax.contact.vocabulary import PART_REGIONS
+
+# Fine region pairs of a part pair that the cell search looks into.
+_CANDIDATES = 4
+_WHOLE_CANDIDATES = 8
+_FAR = jnp.float32(jnp.inf)
+
+_MOST_REGIONS = int(PART_REGIONS.sum(1).max())
+# Fine regions of every part, padded with the part's first region.
+PART_REGION_LISTS = np.stack(
+    [np.concatenate([r, np.full(_MOST_REGIONS - len(r), r[0])]) for r in (np.flatnonzero(p) for p in PART_REGIONS)]
+).astype(np.int32)
+
+
+@struct.dataclass
+class ClosestPairs:
+    """The closest vertices found for U entries (person pair, part, part) and for the whole meshes."""
+
+    ids_a: jax.Array  # (U,) int32 vertices of the pair's first person
+    ids_b: jax.Array  # (U,) int32 of its second
+    distance: jax.Array  # (U,) m
+
+
+def _distance(squared: jax.Array) -> jax.Array:
+    return jnp.sqrt(jnp.maximum(squared, 0.0))
+
+
+def _squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(..., m, n) squared distances by differences: exact where the matrix-product form cancels."""
+    return sum((a[..., :, None, k] - b[..., None, :, k]) ** 2 for k in range(3))
+
+
+def coarse_distances(cells: Cells, vertices_a: jax.Array, vertices_b: jax.Array) -> jax.Array:
+    """Squared distance (75, C) from each region of a to each cell of b, by the cells' centres."""
+    squared = _squared_distances(vertices_a[cells.centres], vertices_b[cells.centres])
+    return jax.ops.segment_min(squared, cells.region, NUM_REGIONS, indices_are_sorted=True)
+
+
+def coarse_region_distances(cells: Cells, coarse: jax.Array) -> jax.Array:
+    """Squared distance (75, 75) between regions, from `coarse_distances`."""
+    return jax.ops.segment_min(coarse.T, cells.region, NUM_REGIONS, indices_are_sorted=True).T
+
+
+def search_cells(
+    cells: Cells, vertices: jax.Array, pairs: jax.Array, entries: jax.Array
+) -> tuple[ClosestPairs, ClosestPairs]:
+    """Closest vertices by cells.
+
+    Args:
+      cells: the body's cells.
+      vertices: (P, V, 3) posed people.
+      pairs: (Q, 2) int person indices.
+      entries: (U, 3) int: index of the person pair, part on its first, part on its second person.
+
+    Returns:
+      The closest pairs of the entries, and of each person pair's whole meshes (Q,).
+    """
+    num_vertices = vertices.shape[1]
+    flat = vertices.reshape(-1, 3)  # a person is an offset: indexing people first would copy meshes per entry
+    to_cells = jax.vmap(lambda p: coarse_distances(cells, vertices[p[0]], vertices[p[1]]))(pairs)
+    coarse = jax.vmap(lambda c: coarse_region_distances(cells, c))(to_cells)
+
+    def closest(q: jax.Array, regions_a: jax.Array, regions_b: jax.Array, k: int) -> tuple[jax.Array, ...]:
+        offset_a, offset_b = pairs[q, 0] * num_vertices, pairs[q, 1] * num_vertices
+        block = coarse[q, regions_a[:, None], regions_b[None]].reshape(-1)
+        _, best = jax.lax.top_k(-block, k)
+        region_a, region_b = regions_a[best // regions_b.shape[0]], regions_b[best % regions_b.shape[0]]
+        # The nearest cells of each candidate region pair, then the vertices in them.
+        cells_a, cells_b = cells.of_region[region_a], cells.of_region[region_b]
+        choice = jnp.argmin(to_cells[q, region_a[:, None], cells_b], axis=-1)
+        cell_b = jnp.take_along_axis(cells_b, choice[:, None], axis=1)[:, 0]
+        towards = flat[cells.centres[cells_a] + offset_a] - flat[cells.centres[cell_b] + offset_b][:, None]
+        choice = jnp.argmin(jnp.sum(towards * towards, axis=-1), axis=-1)
+        cell_a = jnp.take_along_axis(cells_a, choice[:, None], axis=1)[:, 0]
+        ids_a, ids_b = cells.vertex_ids[cell_a], cells.vertex_ids[cell_b]
+        inner = _squared_distances(flat[ids_a + offset_a], flat[ids_b + offset_b])
+        found = jnp.argmin(inner.reshape(-1))
+        candidate, place = found // inner[0].size, found % inner[0].size
+        width = ids_b.shape[1]
+        return ids_a[candidate, place // width], ids_b[candidate, place % width], _distance(inner.reshape(-1)[found])
+
+    lists = jnp.asarray(PART_REGION_LISTS)
+    every = jnp.arange(NUM_REGIONS)
+    found = jax.vmap(lambda e: closest(e[0], lists[e[1]], lists[e[2]], _CANDIDATES))(entries)
+    whole = jax.vmap(lambda q: closest(q, every, every, _WHOLE_CANDIDATES))(jnp.arange(pairs.shape[0]))
+    return ClosestPairs(*found), ClosestPairs(*whole)
+
+
+def _best_of_table(
+    table: jax.Array, ids: jax.Array, regions_a: jax.Array, regions_b: jax.Array
+) -> tuple[jax.Array, ...]:
+    """The winner of a block of a (75, 75) distance table with its (75, 75, 2) vertex ids."""
+    block = table[regions_a[:, None], regions_b[None]].reshape(-1)
+    best = jnp.argmin(block)
+    width = regions_b.shape[0]
+    chosen = ids[regions_a[best // width], regions_b[best % width]]
+    return chosen[0], chosen[1], block[best]
+
+
+def search_tables(tables: jax.Array, ids: jax.Array, entries: jax.Array) -> tuple[ClosestPairs, ClosestPairs]:
+    """Closest vertices from complete region tables.
+
+    Args:
+      tables: (Q, 75, 75) region distances, m.
+      ids: (Q, 75, 75, 2) int closest vertices.
+      entries: (U, 3) as in `search_cells`.
+    """
+    lists = jnp.asarray(PART_REGION_LISTS)
+    every = jnp.arange(NUM_REGIONS)
+    found = jax.vmap(lambda e: _best_of_table(tables[e[0]], ids[e[0]], lists[e[1]], lists[e[2]]))(entries)
+    whole = jax.vmap(lambda t, i: _best_of_table(t, i, every, every))(tables, ids)
+    return ClosestPairs(*found), ClosestPairs(*whole)
+
+
+def search_exact(
+    regions: Regions, vertices: jax.Array, pairs: jax.Array, entries: jax.Array
+) -> tuple[ClosestPairs, ClosestPairs]:
+    """Closest vertices among all vertices of the regions; arguments as in `search_cells`."""
+
+    def table(pair: jax.Array) -> tuple[jax.Array, jax.Array]:
+        a, b = vertices[pair[0]], vertices[pair[1]]
+        ids = nearest_region_pairs(regions, a, b)
+        apart = a[ids[..., 0]] - b[ids[..., 1]]
+        filled = jnp.any(regions.mask, axis=1)
+        squared = jnp.where(filled[:, None] & filled[None], jnp.sum(apart * apart, axis=-1), _FAR)
+        return _distance(squared), ids
+
+    return search_tables(*jax.lax.map(table, pairs), entries)
+
+
+def sample_regions(regions: Regions, key: jax.Array, count: int) -> jax.Array:
+    """At most `count` random vertices of each fine region, drawn without replacement, (75, count) int32."""
+    noise = jax.random.uniform(key, regions.mask.shape)
+    noise = jnp.where(regions.mask, noise, jnp.inf)  # padding sorts last
+    size = min(count, regions.mask.shape[1])
+    _, order = jax.lax.top_k(-noise, size)
+    picked = jnp.take_along_axis(regions.vertex_ids, order, axis=1)
+    # Regions with fewer vertices repeat their first one: a repeated candidate changes no minimum.
+    return jnp.where(jnp.take_along_axis(regions.mask, order, axis=1), picked, regions.vertex_ids[:, :1])
+
+
+def search_samples(
+    samples: jax.Array, vertices: jax.Array, pairs: jax.Array, entries: jax.Array, fine_pairs: jax.Array
+) -> tuple[ClosestPairs, ClosestPairs]:
+    """Closest vertices among random samples of the regions.
+
+    Args:
+      samples: (75, m) int from `sample_regions`.
+      vertices: (P, V, 3).
+      pairs: (Q, 2) int person indices.
+      entries: (U, 3) as in `search_cells`.
+      fine_pairs: (W, 3) int: index of the person pair and two fine regions; every pair that an entry
+        reads must be listed, others are never looked at.
+    """
+
+    def one(pair: jax.Array) -> tuple[jax.Array, ...]:
+        ids_a, ids_b = samples[pair[1]], samples[pair[2]]
+        squared = _squared_distances(vertices[pairs[pair[0], 0]][ids_a], vertices[pairs[pair[0], 1]][ids_b])
+        columns = jnp.argmin(squared, axis=1)
+        best_of_row = jnp.min(squared, axis=1)
+        row = jnp.argmin(best_of_row)
+        return ids_a[row], ids_b[columns[row]], _distance(best_of_row[row])
+
+    found = jax.lax.map(one, fine_pairs, batch_size=32)
+    shape = (pairs.shape[0], NUM_REGIONS, NUM_REGIONS)
+    place = (fine_pairs[:, 0], fine_pairs[:, 1], fine_pairs[:, 2])
+    tables = jnp.full(shape, _FAR).at[place].set(found[2])
+    ids = jnp.zeros((*shape, 2), jnp.int32).at[place].set(jnp.stack([found[0], found[1]], axis=-1))
+    return search_tables(tables, ids, entries)
