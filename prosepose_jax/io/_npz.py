@@ -1,0 +1,95 @@
+"""Reading `.npz` files that others wrote: every way they can be broken becomes one clear InputError."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from prosepose_jax.errors import InputError
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of an `.npz`, read without unpickling anything.
+
+    Raises:
+      InputError: the file is missing, is no `.npz`, is truncated or holds an object array.
+    """
+    try:
+        # Opened here: numpy leaves the file open when the archive turns out to be damaged.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise InputError(f"{path}: expected an .npz archive, found a single .npy array")
+            arrays = {}
+            for name in archive.files:
+                try:
+                    arrays[name] = archive[name]
+                except ValueError as error:
+                    if "allow_pickle" in str(error) or "Object arrays" in str(error):
+                        raise InputError(
+                            f"{path}: field {name!r} is an object array (pickled); expected plain numbers or strings"
+                        ) from error
+                    raise InputError(f"{path}: field {name!r} cannot be read ({error})") from error
+            return arrays
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a readable .npz file (truncated or damaged?): {error}") from error
+
+
+class FieldReader:
+    """Takes fields out of an archive's arrays, checking type, shape and values as it goes."""
+
+    def __init__(self, path: Path, arrays: dict[str, np.ndarray]):
+        self.path = path
+        self.arrays = arrays
+
+    def fail(self, name: str, problem: str) -> InputError:
+        """The error that names this file and field."""
+        return InputError(f"{self.path}: field {name!r}: {problem}")
+
+    def has(self, name: str) -> bool:
+        return name in self.arrays
+
+    def raw(self, name: str) -> np.ndarray:
+        """The array as it is in the file."""
+        if name not in self.arrays:
+            raise InputError(f"{self.path}: field {name!r} is missing")
+        return self.arrays[name]
+
+    def floats(self, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
+        """A finite float32 array of the given shape; a string in `shape` names a free dimension."""
+        array = self.raw(name)
+        if array.dtype.kind not in "fiu":
+            raise self.fail(name, f"expected numbers, found dtype {array.dtype}")
+        if not _shape_fits(array.shape, shape):
+            raise self.fail(name, f"expected shape {_shape_text(shape)}, found {array.shape}")
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
+        bad = ~np.isfinite(array)
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
+            at = f"; the first at index {where}" if where else ""
+            raise self.fail(name, f"expected finite numbers, found {int(bad.sum())} NaN or infinite{at}")
+        return array
+
+    def text(self, name: str) -> str:
+        """One string."""
+        array = self.raw(name)
+        if array.dtype.kind != "U" or array.size != 1:
+            raise self.fail(name, f"expected one string, found dtype {array.dtype} of shape {array.shape}")
+        return str(array.reshape(-1)[0])
+
+
+def _shape_fits(found: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
+    return len(found) == len(expected) and all(
+        isinstance(e, str) or f == e for f, e in zip(found, expected, strict=True)
+    )
+
+
+def _shape_text(shape: tuple[int | str, ...]) -> str:
+    return "(" + ", ".join(str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"

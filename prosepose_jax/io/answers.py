@@ -1,0 +1,174 @@
+"""Answers of the multimodal model: one `.json` or `.jsonl` file (docs/formats.md, "Answers")."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.scene import Answer
+
+ORDERS = ("free", "given")
+_KNOWN_FIELDS = frozenset({"key", "text", "table_response", "pair", "order", "sample", "model", "prompt"})
+
+
+class AnswerSet(Mapping[str, list[Answer]]):
+    """Answers by the key they were stored under.
+
+    Attributes:
+      notes: remarks on the file that did not stop the reading (a torn last line).
+    """
+
+    def __init__(self, answers: Mapping[str, list[Answer]] | None = None, notes: tuple[str, ...] = ()):
+        self._answers = {key: list(value) for key, value in (answers or {}).items()}
+        self.notes = notes
+
+    def __getitem__(self, key: str) -> list[Answer]:
+        return self._answers[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._answers)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def for_scene(self, key: str) -> list[Answer]:
+        """A scene's answers: by its exact key, else with `_0` added, else with `_0` removed; else none."""
+        for candidate in (key, f"{key}_0", key.removesuffix("_0")):
+            if candidate in self._answers:
+                return list(self._answers[candidate])
+        return []
+
+    def __repr__(self) -> str:
+        return f"AnswerSet({len(self)} keys, {sum(map(len, self._answers.values()))} answers)"
+
+
+def load_answers(file: str | os.PathLike[str]) -> AnswerSet:
+    """Reads an answers file.
+
+    `.json` holds `{key: [{"table_response": text, …}, …]}`; `.jsonl` one object a line with `key` and `text`.
+    Both may give `pair`, `order`, `sample`, `model` and `prompt`; further fields are kept in `Answer.extra`. Of
+    answers with the same key, sample and pair the last counts (a line written again replaces the older one). A last
+    line of a `.jsonl` that broke off in the middle is left out with a warning: its writer was stopped.
+
+    Raises:
+      InputError: no such file, not JSON, or a field of the wrong kind; names the file, the line or key and the field.
+    """
+    file = Path(file)
+    if file.suffix not in (".json", ".jsonl"):
+        raise InputError(f"{file}: expected an answers file that ends in .json or .jsonl")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such answers file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: expected UTF-8 text, found bytes that are none ({error.reason})") from error
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    collected = _Collector()
+    if file.suffix == ".json":
+        _read_json(file, text, collected)
+    else:
+        _read_lines(file, text, collected)
+    return AnswerSet(collected.finish(), tuple(collected.notes))
+
+
+class _Collector:
+    """Answers in order of first appearance; a repeated (key, sample, pair) replaces the older answer."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, dict[tuple[int, tuple[int, int]], Answer]] = {}
+        self.notes: list[str] = []
+
+    def add(self, key: str, answer: Answer) -> None:
+        self.by_key.setdefault(key, {})[(answer.sample, answer.pair)] = answer
+
+    def finish(self) -> dict[str, list[Answer]]:
+        return {key: list(answers.values()) for key, answers in self.by_key.items()}
+
+
+def _read_json(file: Path, text: str, collected: _Collector) -> None:
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{file}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
+            'expected {key: [{"table_response": text}, …]}'
+        ) from error
+    if not isinstance(data, dict):
+        raise InputError(f'{file}: expected an object {{key: [{{"table_response": text}}, …]}}, found {_kind(data)}')
+    for key, entries in data.items():
+        if not isinstance(entries, list):
+            raise InputError(f"{file}: key {key!r}: expected a list of answers, found {_kind(entries)}")
+        collected.by_key.setdefault(key, {})
+        for index, entry in enumerate(entries):
+            collected.add(key, _answer(f"{file}: key {key!r}, answer {index}", entry, "table_response", index))
+
+
+def _read_lines(file: Path, text: str, collected: _Collector) -> None:
+    # Not str.splitlines: it would also split at separators that JSON strings may contain.
+    lines = text.split("\n")
+    counts: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):  # no newline after it: the writer was stopped in the middle
+                note = f"{file}: line {number} broke off in the middle and is left out"
+                collected.notes.append(note)
+                logging.warning("%s", note)
+                continue
+            raise InputError(f"{file}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
+        where = f"{file}: line {number}"
+        if not isinstance(entry, dict):
+            raise InputError(f"{where}: expected an object with fields key and text, found {_kind(entry)}")
+        key = entry.get("key")
+        if not isinstance(key, str):
+            raise InputError(f"{where}: field 'key': expected a string, found {_kind(key)}")
+        collected.add(key, _answer(where, entry, "text", counts.get(key, 0)))
+        counts[key] = counts.get(key, 0) + 1
+
+
+def _answer(where: str, entry: Any, text_field: str, default_sample: int) -> Answer:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: expected an object with field {text_field!r}, found {_kind(entry)}")
+    other = "text" if text_field == "table_response" else "table_response"
+    name = text_field if text_field in entry or other not in entry else other
+    text = entry.get(name)
+    if not isinstance(text, str):
+        found = "nothing" if name not in entry else _kind(text)
+        raise InputError(f"{where}: field {name!r}: expected the answer's text (a string), found {found}")
+    sample = entry.get("sample", default_sample)
+    if not _is_int(sample) or sample < 0:
+        raise InputError(f"{where}: field 'sample': expected an integer ≥ 0, found {sample!r}")
+    pair = entry.get("pair", [0, 1])
+    if not isinstance(pair, list) or len(pair) != 2 or not all(_is_int(i) and i >= 0 for i in pair):
+        raise InputError(f"{where}: field 'pair': expected two people of the scene as [i, j], found {pair!r}")
+    order = entry.get("order", "free")
+    if order not in ORDERS:
+        raise InputError(f"{where}: field 'order': expected one of {', '.join(ORDERS)}, found {order!r}")
+    return Answer(
+        text=text,
+        pair=(pair[0], pair[1]),
+        order=order,
+        sample=sample,
+        model=str(entry.get("model") or ""),
+        prompt=str(entry.get("prompt") or ""),
+        extra={field: value for field, value in entry.items() if field not in _KNOWN_FIELDS},
+    )
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)

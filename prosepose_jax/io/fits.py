@@ -1,0 +1,161 @@
+"""Fit files: `DIR/fits/<key>.npz`, one a scene, readable with `allow_pickle=False` (docs/formats.md, "Results").
+
+A fit of another variant (the fit without answers, variant "no_answers") lies in a folder of that name beside
+`fits`. A scene whose fit failed has a file too: it holds the key and the status with the reason and no arrays, so
+the reason survives and a later run knows that the scene must be tried again (`has_fit` is False for it).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.io._npz import FieldReader, read_npz
+from prosepose_jax.io.atomic import write_npz
+from prosepose_jax.io.scenes import check_key
+from prosepose_jax.scene import Fit
+
+FITS_FOLDER = "fits"
+_ARRAYS: dict[str, tuple[int | str, ...]] = {
+    "global_orient": ("P", 3),
+    "body_pose": ("P", 21, 3),
+    "betas": ("P", "B"),
+    "transl": ("P", 3),
+    "vertices": ("P", "V", 3),
+    "joints": ("P", "J", 3),
+    "initial_vertices": ("P", "V", 3),
+    "initial_joints": ("P", "J", 3),
+    "kid_scale": ("P",),
+}
+_REQUIRED = ("global_orient", "body_pose", "betas", "transl", "vertices", "joints")
+_COUNTS = ("answers", "answers_usable", "rows_rejected")
+
+
+def fits_folder(folder: str | os.PathLike[str], variant: str = "") -> Path:
+    """Where a run's fit files lie: `folder/fits`, or `folder/<variant>`; `folder` may also be the `fits` folder."""
+    folder = Path(folder)
+    root = folder.parent if folder.name == FITS_FOLDER else folder
+    return root / (variant or FITS_FOLDER)
+
+
+def save_fit(folder: str | os.PathLike[str], fit: Fit) -> Path:
+    """Writes one fit in one step.
+
+    Args:
+      folder: the run's folder (the file goes to `folder/fits/<key>.npz`) or its `fits` folder.
+      fit: the fit; its variant chooses the folder, a failed one is stored without arrays.
+
+    Returns:
+      The path of the written file.
+    """
+    check_key(fit.key)
+    path = fits_folder(folder, fit.variant) / f"{fit.key}.npz"
+    write_npz(path, _arrays_of(fit))
+    return path
+
+
+def _arrays_of(fit: Fit) -> dict[str, Any]:
+    arrays: dict[str, Any] = {
+        "key": np.array(fit.key),
+        "status": np.array(fit.status),
+        "variant": np.array(fit.variant),
+        "seconds": np.float32(fit.seconds),
+    }
+    arrays |= {name: np.int32(getattr(fit, name)) for name in _COUNTS}
+    arrays["rejected"] = np.array(fit.rejected, dtype=np.str_).reshape(-1, 2)
+    arrays["constraint_parts"] = np.array([c[:2] for c in fit.constraints], dtype=np.str_).reshape(-1, 2)
+    arrays["constraint_counts"] = np.array([c[2] for c in fit.constraints], dtype=np.int32)
+    if not fit.ok:
+        return arrays
+    missing = [name for name in _REQUIRED if getattr(fit, name) is None]
+    if missing:
+        raise ValueError(f"fit {fit.key!r} has status {fit.status!r} but lacks {', '.join(missing)}")
+    for name in _ARRAYS:
+        if getattr(fit, name) is not None:
+            arrays[name] = np.asarray(getattr(fit, name), dtype=np.float32)
+    if fit.losses is not None:
+        arrays["losses"] = np.asarray(fit.losses, dtype=np.float32)
+        arrays["loss_terms"] = np.array(fit.loss_terms, dtype=np.str_)
+    if fit.steps is not None:
+        arrays["steps"] = np.asarray(fit.steps, dtype=np.int32)
+    return arrays
+
+
+def load_fit(file: str | os.PathLike[str]) -> Fit:
+    """One fit file.
+
+    Raises:
+      InputError: the file is missing, damaged or lacks a field; the message names it.
+    """
+    file = Path(file)
+    reader = FieldReader(file, read_npz(file))
+    status = reader.text("status")
+    fields: dict[str, Any] = {
+        "key": reader.text("key") if reader.has("key") else file.stem,
+        "status": status,
+        "variant": reader.text("variant") if reader.has("variant") else "",
+    }
+    if reader.has("seconds"):
+        fields["seconds"] = float(reader.floats("seconds", ()))
+    fields |= {name: int(reader.floats(name, ())) for name in _COUNTS if reader.has(name)}
+    if reader.has("rejected"):
+        fields["rejected"] = tuple((str(a), str(b)) for a, b in reader.raw("rejected"))
+    if reader.has("constraint_parts"):
+        counts = reader.raw("constraint_counts")
+        parts = reader.raw("constraint_parts")
+        fields["constraints"] = tuple((str(a), str(b), int(n)) for (a, b), n in zip(parts, counts, strict=True))
+    if status.startswith("failed"):
+        return Fit(**fields)
+
+    num_people = reader.floats("global_orient", ("P", 3)).shape[0]
+    for name, shape in _ARRAYS.items():
+        if name in _REQUIRED or reader.has(name):
+            fields[name] = reader.floats(name, (num_people, *shape[1:]))
+    if reader.has("losses"):
+        fields["losses"] = reader.raw("losses").astype(np.float32)  # NaN after a stage's end is meant
+        fields["loss_terms"] = tuple(str(t) for t in reader.raw("loss_terms")) if reader.has("loss_terms") else ()
+    if reader.has("steps"):
+        fields["steps"] = reader.raw("steps").astype(np.int32)
+    return Fit(**fields)
+
+
+def load_fits(folder: str | os.PathLike[str], variant: str = "") -> dict[str, Fit]:
+    """All fits of a run by key, in the order of their keys.
+
+    A damaged file does not stop the others: it becomes a failed Fit that says so.
+
+    Args:
+      folder: the run's folder, its `fits` folder, or (main variant) any folder of fit files.
+      variant: "" for the main fits, "no_answers" for the fits beside them.
+
+    Raises:
+      InputError: there is no such folder, or no fit file in it (for a variant: an empty dict).
+    """
+    files_in = fits_folder(folder, variant)
+    if not variant and not files_in.is_dir():
+        files_in = Path(folder)
+    files = sorted(p for p in files_in.glob("*.npz") if not p.name.startswith(".")) if files_in.is_dir() else []
+    if not files:
+        if variant:
+            return {}
+        raise InputError(f"{folder}: no fits; expected fits/<key>.npz as `prosepose fit` writes them")
+    fits = {}
+    for file in files:
+        try:
+            fits[file.stem] = dataclasses.replace(load_fit(file), key=file.stem)
+        except InputError as error:
+            fits[file.stem] = Fit(key=file.stem, status=f"failed: unreadable fit file: {error}", variant=variant)
+    return fits
+
+
+def has_fit(folder: str | os.PathLike[str], key: str, variant: str = "") -> bool:
+    """Whether the scene needs no further fit: a whole, readable file whose status is not "failed"."""
+    try:
+        return load_fit(fits_folder(folder, variant) / f"{key}.npz").ok
+    except InputError:
+        return False
