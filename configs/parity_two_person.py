@@ -1,0 +1,27 @@
+"""Two people as the method's own release does it, quirks included.
+
+    prosepose fit --config=configs/parity_two_person.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
+
+Published parser, 80 random vertices per fine region redrawn at every step, the inside test at every step, and
+the initial estimate in place of lost feet (docs/method.md, "Quirks of the release").
+"""
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.config import load_config
+
+
+def get_config() -> ConfigDict:
+    """The two-person parity config."""
+    config = load_config("two_person")
+    config.contact.parser = "published"
+    config.contact.search = "sample"
+    config.contact.sample_size = 80
+    config.contact.refresh_every = 1
+    config.keypoints.lost_ankle = "initial"
+    config.penetration.refresh_every = 1
+    config.penetration.slots = 4096
+    config.stop.window = 20
+    config.stop.slope = 1e-4
+    config.stop.relative = False
+    return config

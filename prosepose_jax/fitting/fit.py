@@ -1,0 +1,201 @@
+"""Fits any number of scenes: groups of equal shape, batches on the device, records on the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body import BodyModel, BodyParams, PosedBody, keypoints, pose_body
+from prosepose_jax.camera import project
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
+from prosepose_jax.fitting.settings import FitSettings, settings_from_config
+from prosepose_jax.fitting.stage import StageResult, run_stage
+from prosepose_jax.losses import TERMS, load_pose_prior
+from prosepose_jax.losses.pose_prior import PosePrior
+from prosepose_jax.scene import Answer, Fit, Scene
+
+
+@dataclasses.dataclass
+class Timing:
+    """Where the time of a run went, in seconds."""
+
+    compile: float = 0.0
+    fit: float = 0.0
+    first_step: float | None = None  # time.monotonic() when the first optimisation began
+    scenes: int = 0
+
+
+@jax.jit
+def _pose_batch(body: BodyModel, params: BodyParams) -> tuple[PosedBody, jax.Array]:
+    def one(params: BodyParams) -> tuple[PosedBody, jax.Array]:
+        posed = pose_body(body, params)
+        return posed, keypoints(body, posed)
+
+    return jax.vmap(one)(params)
+
+
+class Fitter:
+    """A body and settings ready to fit; compiled programs are kept between calls.
+
+    Args:
+      body: the body model.
+      config: FitSettings, or a ConfigDict of the layout of configs/two_person.py.
+      prior: the pose prior; None reads config.prior.path, or the packaged one.
+    """
+
+    def __init__(self, body: BodyModel, config: Any, prior: PosePrior | None = None) -> None:
+        self.settings: FitSettings = settings_from_config(config)
+        if prior is None:
+            path = config["prior"]["path"] if not isinstance(config, FitSettings) and "prior" in config else None
+            prior = load_pose_prior(path)
+        self.model: FitModel = make_fit_model(body, prior)
+        self.timing = Timing()
+        self._compiled: dict[Any, Any] = {}
+
+    def fit(
+        self,
+        scenes: Iterable[Scene],
+        answers: Callable[[str], Sequence[Answer]],
+        variant: str = "",
+    ) -> Iterator[Fit]:
+        """Fits scenes batch by batch and yields each as its batch ends.
+
+        A scene that cannot be fitted yields a Fit with status "failed: <reason>"; the others go on.
+
+        Args:
+          scenes: the scenes.
+          answers: a scene's answers by its key; none make it take the fallback.
+          variant: recorded in the fits.
+        """
+        prepared: list[PreparedScene] = []
+        for scene in scenes:
+            try:
+                prepared.append(prepare_scene(scene, answers(scene.key), self.settings))
+            except InputError as error:
+                yield Fit(key=scene.key, status=f"failed: {error}", variant=variant)
+        for group in group_scenes(prepared):
+            num_batches = -(-len(group) // self.settings.batch_size)
+            size = -(-len(group) // num_batches)
+            for first in range(0, len(group), size):
+                yield from self._fit_batch(group[first : first + size], size, variant)
+
+    def _call(self, function: Any, *args: Any, **static: Any) -> Any:
+        """Runs a jitted function, its compile time counted apart."""
+        leaves, tree = jax.tree.flatten(args)
+        signature = (function, tree, tuple((np.shape(x), x.dtype) for x in leaves), tuple(static.items()))
+        if signature not in self._compiled:
+            begin = time.monotonic()
+            self._compiled[signature] = function.lower(*args, **static).compile()
+            self.timing.compile += time.monotonic() - begin
+        if function is run_stage and self.timing.first_step is None:
+            self.timing.first_step = time.monotonic()
+        return self._compiled[signature](*args)
+
+    def _fit_batch(self, batch: Sequence[PreparedScene], size: int, variant: str) -> Iterator[Fit]:
+        settings, body = self.settings, self.model.body
+        # The last batch of a group is filled up by repeating a scene, so that it needs no new compilation.
+        filled = [*batch, *[batch[-1]] * (size - len(batch))]
+        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in filled])
+        begin, compiled = time.monotonic(), self.timing.compile
+        initial_posed, points = self._call(_pose_batch, body, initial)
+        cameras = [(np.asarray(p.scene.focal_length), np.asarray(p.scene.principal_point)) for p in filled]
+        initial_px = np.stack(
+            [np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)]
+        )
+        arrays: SceneArrays = stack_scenes(body, filled, initial_px, settings)
+        params = initial
+        results: list[StageResult] = []
+        for index in range(len(settings.stages)):
+            key = jax.random.fold_in(jax.random.key(settings.seed), index)
+            results.append(self._call(run_stage, self.model, arrays, params, key, index=index, settings=settings))
+            params = results[-1].params
+        posed, _ = self._call(_pose_batch, body, params)
+        posed, params, results, initial_posed = jax.device_get((posed, params, results, initial_posed))
+        seconds = time.monotonic() - begin - (self.timing.compile - compiled)
+        self.timing.fit += seconds
+        self.timing.scenes += len(batch)
+        for i, item in enumerate(batch):
+            yield _record(
+                item,
+                jax.tree.map(lambda leaf, i=i: leaf[i], (params, posed, initial_posed)),
+                [(result.losses[i], result.steps[i]) for result in results],
+                seconds / len(batch),
+                variant,
+            )
+
+
+def _record(
+    item: PreparedScene,
+    arrays: tuple[BodyParams, PosedBody, PosedBody],
+    stages: list[tuple[np.ndarray, np.ndarray]],
+    seconds: float,
+    variant: str,
+) -> Fit:
+    params, posed, initial = arrays
+    scene, program = item.scene, item.program
+    counts: dict[str, Any] = {
+        "key": scene.key,
+        "variant": variant,
+        "seconds": seconds,
+        "answers": program.num_answers,
+        "answers_usable": program.num_usable,
+        "rows_rejected": len(program.rejected),
+        "rejected": tuple((r.row, r.reason) for r in program.rejected),
+        "constraints": program.constraints,
+        "initial_vertices": initial.vertices,
+        "initial_joints": initial.joints,
+    }
+    if not np.all(np.isfinite(posed.vertices)):
+        return Fit(status="failed: the optimisation left the finite numbers", **counts)
+    most = max(len(losses) for losses, _ in stages)
+    losses = np.full((len(stages), most, len(TERMS)), np.nan, np.float32)
+    for i, (values, _) in enumerate(stages):
+        losses[i, : len(values)] = values
+    return Fit(
+        status="fallback" if item.fallback else "ok",
+        global_orient=params.global_orient,
+        body_pose=params.body_pose,
+        betas=params.betas,
+        transl=params.transl,
+        kid_scale=params.kid_scale,
+        vertices=posed.vertices,
+        joints=posed.joints,
+        loss_terms=TERMS,
+        losses=losses,
+        steps=np.array([steps for _, steps in stages], np.int32),
+        **counts,
+    )
+
+
+def fit_scenes(
+    body: BodyModel,
+    scenes: Iterable[Scene],
+    answers: Mapping[str, Sequence[Answer]] | None,
+    config: Any,
+    prior: PosePrior | None = None,
+) -> dict[str, Fit]:
+    """Fits scenes with their answers (docs/method.md, "Optimisation").
+
+    Args:
+      body: the body model.
+      scenes: any number of scenes, as from `load_scenes`.
+      answers: answers by key, as from `load_answers`; None: every scene takes the fallback.
+      config: FitSettings, or a ConfigDict of the layout of configs/two_person.py.
+      prior: the pose prior; None reads config.prior.path, or the packaged one.
+
+    Returns:
+      Fit by key, also for scenes that failed (status "failed: …").
+
+    Raises:
+      InputError: the config or the prior cannot be used.
+    """
+    lookup = getattr(answers, "for_scene", None) or (lambda key: (answers or {}).get(key, []))
+    return {fit.key: fit for fit in Fitter(body, config, prior).fit(scenes, lookup)}

@@ -1,0 +1,162 @@
+"""The searches of a round: what is found once without gradient and held for some steps.
+
+A minimum's gradient is the gradient at its argument, so the steps between two searches need only the
+vertices that the search chose.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from prosepose_jax.body.kinematics import pose_joints
+from prosepose_jax.body.model import BodyParams
+from prosepose_jax.body.skinning import rest_vertices, skin
+from prosepose_jax.contact.program import program_weights
+from prosepose_jax.contact.search import ClosestPairs, sample_regions, search_cells, search_exact, search_samples
+from prosepose_jax.contact.vocabulary import PARTS
+from prosepose_jax.fitting.arrays import FitModel, Rows, SceneArrays, gather_rows
+from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
+from prosepose_jax.fitting.settings import FitSettings, StageSettings
+
+
+@struct.dataclass
+class HeldContact:
+    """Chosen vertex pairs: the program's entries, then the closest pair of each person pair's meshes."""
+
+    rows: Rows  # (P, 2 (U + Q) + 11) rows of every person: first sides, second sides, keypoint vertices
+    first: jax.Array  # (U + Q, P) one-hot person of the first side
+    second: jax.Array  # (U + Q, P)
+    weight: jax.Array  # (U,) how often the minimum uses the entry, over N
+    closest: jax.Array  # (Q,) 1 for the person pair whose meshes are closest, else 0
+
+
+@struct.dataclass
+class HeldPenetration:
+    """Inside vertices and the surface vertices they are matched to, for every ordered pair of people."""
+
+    inside: Rows  # (D, n)
+    nearest: Rows  # (D, n)
+    weight: jax.Array  # (D, n)
+
+
+@struct.dataclass
+class Held:
+    contact: HeldContact
+    penetration: HeldPenetration | None
+
+
+def ordered_pairs(num_people: int) -> list[tuple[int, int]]:
+    """All (a, b), a ≠ b, both directions of a pair next to each other."""
+    return [p for pair in itertools.combinations(range(num_people), 2) for p in (pair, pair[::-1])]
+
+
+def hold(
+    model: FitModel,
+    scenes: SceneArrays,
+    params: BodyParams,
+    stage: StageSettings,
+    settings: FitSettings,
+    keys: jax.Array,
+) -> Held:
+    """Searches contact and inside vertices at the present parameters.
+
+    Args:
+      model: the prepared body.
+      scenes: B scenes.
+      params: (B, P, …).
+      stage: settings of the stage.
+      settings: of the fit.
+      keys: (B,) random keys, for the "sample" search.
+    """
+    body = model.body
+    params = jax.lax.stop_gradient(params)
+
+    def pose(params: BodyParams) -> tuple[jax.Array, jax.Array]:
+        _, transforms, rotations = pose_joints(body, params)
+        rest = rest_vertices(body, params, rotations)
+        return rest, skin(body, transforms, rest)
+
+    rest, vertices = jax.vmap(jax.vmap(pose))(params)
+    contact = jax.vmap(lambda s, p, v, k: _hold_contact(model, s, p, v, settings, k))(scenes, params, vertices, keys)
+    penetration = _hold_penetration(model, rest, vertices, settings) if stage.has_penetration else None
+    return Held(contact=contact, penetration=penetration)
+
+
+def _search(
+    model: FitModel, scene: SceneArrays, vertices: jax.Array, settings: FitSettings, key: jax.Array
+) -> tuple[ClosestPairs, ClosestPairs]:
+    pairs = scene.program.pairs
+    if settings.search == "cells":
+        return search_cells(model.cells, vertices, pairs, scene.entries)
+    regions = model.body.regions
+    if settings.search == "sample":
+        samples = sample_regions(regions, key, settings.sample_size)
+        return search_samples(samples, vertices, pairs, scene.entries, scene.fine_pairs)
+    return search_exact(regions, vertices, pairs, scene.entries)
+
+
+def _hold_contact(
+    model: FitModel,
+    scene: SceneArrays,
+    params: BodyParams,
+    vertices: jax.Array,
+    settings: FitSettings,
+    key: jax.Array,
+) -> HeldContact:
+    pairs = scene.program.pairs
+    found, whole = _search(model, scene, vertices, settings, key)
+    # Entries that the program does not read never win: their weight is 0 whatever the table says.
+    table = jnp.zeros((pairs.shape[0], len(PARTS), len(PARTS)), jnp.float32)
+    entries = scene.entries
+    table = table.at[entries[:, 0], entries[:, 1], entries[:, 2]].max(jnp.where(scene.entry_mask, found.distance, 0.0))
+    weights = program_weights(scene.program, table)
+    weight = jnp.where(scene.entry_mask, weights[entries[:, 0], entries[:, 1], entries[:, 2]], 0.0)
+    ids_a = jnp.concatenate([found.ids_a, whole.ids_a])
+    ids_b = jnp.concatenate([found.ids_b, whole.ids_b])
+    pair = jnp.concatenate([entries[:, 0], jnp.arange(pairs.shape[0])])
+    num_people = vertices.shape[0]
+    people = jnp.arange(num_people)
+    ids = jnp.concatenate([ids_a, ids_b, model.body.keypoint_vertices])
+    rows = jax.vmap(lambda p: gather_rows(model.body, p, ids))(params)
+    return HeldContact(
+        rows=rows,
+        first=(pairs[pair, 0][:, None] == people[None]).astype(jnp.float32),
+        second=(pairs[pair, 1][:, None] == people[None]).astype(jnp.float32),
+        weight=weight,
+        closest=(jnp.arange(pairs.shape[0]) == jnp.argmin(whole.distance)).astype(jnp.float32),
+    )
+
+
+def _hold_penetration(
+    model: FitModel, rest: jax.Array, vertices: jax.Array, settings: FitSettings
+) -> HeldPenetration | None:
+    num_scenes, num_people, num_vertices, _ = vertices.shape
+    directions = ordered_pairs(num_people)
+    if not directions:
+        return None
+    a, b = jnp.array([d[0] for d in directions]), jnp.array([d[1] for d in directions])
+    first = vertices[:, a].reshape(-1, num_vertices, 3)
+    second = vertices[:, b].reshape(-1, num_vertices, 3)
+    inside = inside_masks(model.blocks, model.pieces, first, second[:, model.body.lowres.vertex_ids])
+    found = inside_sets(model.blocks, inside, first, second, settings.inside_slots)
+    # The published rule: a pair counts only when each mesh has vertices inside the other.
+    both = jnp.min(found.count.reshape(-1, 2), axis=1) > 0
+    weight = found.weight * jnp.repeat(both, 2)[:, None]
+
+    def per_scene(x: jax.Array) -> jax.Array:
+        return x.reshape(num_scenes, len(directions), *x.shape[1:])
+
+    def rows(people: jax.Array, ids: jax.Array) -> Rows:
+        # Pose correctives are held in the base: their change within a round is far below a millimetre.
+        base = jnp.take_along_axis(rest[:, people], ids[..., None], axis=2)
+        return Rows(base=base, shape_dirs=None, pose_dirs=None, skin_weights=model.body.skin_weights[ids])
+
+    return HeldPenetration(
+        inside=rows(a, per_scene(found.inside_ids)),
+        nearest=rows(b, per_scene(found.nearest_ids)),
+        weight=per_scene(weight),
+    )

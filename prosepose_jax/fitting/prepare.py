@@ -1,0 +1,204 @@
+"""From records on the host to arrays for the device, and from batches of equal shape to groups."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from prosepose_jax.body.keypoints import Body25
+from prosepose_jax.body.model import BodyModel, BodyParams
+from prosepose_jax.contact import compile_answers
+from prosepose_jax.contact.program import (
+    ContactProgram,
+    ProgramArrays,
+    bucket,
+    pad_arrays,
+    program_shape,
+    takes_fallback,
+    used_entries,
+)
+from prosepose_jax.contact.search import PART_REGION_LISTS
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting.arrays import SceneArrays
+from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.losses import keypoint_scale
+from prosepose_jax.scene import Answer, Scene
+
+# An ankle below this confidence counts as lost.
+_LOST_ANKLE_CONFIDENCE = 0.2
+# Confidence of the initial estimate's projection that stands in for a lost ankle (parity only).
+_STAND_IN_CONFIDENCE = 0.5
+_ANKLES_AND_FEET = (
+    (Body25.LEFT_ANKLE, Body25.LEFT_BIG_TOE, Body25.LEFT_SMALL_TOE, Body25.LEFT_HEEL),
+    (Body25.RIGHT_ANKLE, Body25.RIGHT_BIG_TOE, Body25.RIGHT_SMALL_TOE, Body25.RIGHT_HEEL),
+)
+# Programs whose trellis is larger by this factor do not share a bucket with the others.
+_TRELLIS_CLASS = 16
+_ENTRY_STEP, _FINE_PAIR_STEP = 32, 64
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedScene:
+    """One scene with its compiled answers, not yet padded."""
+
+    scene: Scene
+    program: ContactProgram  # what the answers say, for the records
+    arrays: ProgramArrays  # what the fit uses: an empty program for a fallback
+    fallback: bool
+
+
+def check_scene(scene: Scene, settings: FitSettings) -> None:
+    """Raises InputError when the scene cannot be fitted in this mode."""
+    if settings.mode == "two_person" and scene.num_people < 2:
+        raise InputError(
+            f"scene {scene.key}: has {scene.num_people} person, the config's mode two_person expects 2 or more"
+        )
+    if settings.mode == "self_contact" and scene.num_people != 1:
+        raise InputError(f"scene {scene.key}: has {scene.num_people} people, the config's mode self_contact expects 1")
+    for person, visible in enumerate((scene.keypoints[..., 2] > 0).any(axis=1)):
+        if not visible:
+            raise InputError(f"scene {scene.key}: field keypoints has no visible keypoint of person {person}")
+
+
+def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings) -> PreparedScene:
+    """Compiles a scene's answers and decides on the fallback (docs/method.md, "Answers and rows")."""
+    check_scene(scene, settings)
+    pairs = [(0, 0)] if settings.mode == "self_contact" else list(itertools.combinations(range(scene.num_people), 2))
+
+    def compiled(some: Sequence[Answer]) -> ContactProgram:
+        return compile_answers(
+            list(some),
+            num_people=scene.num_people,
+            mode=settings.mode,
+            parser=settings.parser,
+            min_count=settings.min_count,
+        )
+
+    program = compiled(answers)
+    if not takes_fallback(program, settings.fallback_empty_answers):
+        return PreparedScene(scene, program, program.arrays, fallback=False)
+    # The fallback asks for no named contact; the heuristic looks at every pair of people.
+    empty = compiled([]).arrays.replace(pairs=np.array(pairs, np.int32))
+    return PreparedScene(scene, program, empty, fallback=True)
+
+
+def _entries(arrays: ProgramArrays) -> np.ndarray:
+    return np.argwhere(np.asarray(used_entries(arrays))).astype(np.int32)
+
+
+def _fine_pairs(entries: np.ndarray) -> np.ndarray:
+    """Every (person pair, region, region) that the entries read."""
+    rows = {(int(q), int(r), int(s)) for q, a, b in entries for r in PART_REGION_LISTS[a] for s in PART_REGION_LISTS[b]}
+    return np.array(sorted(rows), np.int32).reshape(-1, 3)
+
+
+def _pad_rows(rows: np.ndarray, count: int) -> np.ndarray:
+    padding = np.repeat(rows[:1] if len(rows) else np.zeros((1, 3), np.int32), count - len(rows), axis=0)
+    return np.concatenate([rows, padding])
+
+
+def _round_up(size: int, step: int) -> int:
+    return max(step, -(-size // step) * step)
+
+
+def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
+    """The scene's initial estimate as parameters of the body (numpy leaves, float32)."""
+    people = scene.num_people
+
+    def filled(value: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+        return np.zeros((people, *shape), np.float32) if value is None else np.asarray(value, np.float32)
+
+    betas = np.zeros((people, min(10, body.num_betas)), np.float32)
+    given = np.asarray(scene.betas, np.float32)[:, : betas.shape[1]]
+    betas[:, : given.shape[1]] = given
+    expression = np.zeros((people, min(10, body.num_expressions)), np.float32)
+    if scene.expression is not None:
+        kept = np.asarray(scene.expression, np.float32)[:, : expression.shape[1]]
+        expression[:, : kept.shape[1]] = kept
+    return BodyParams(
+        global_orient=filled(scene.global_orient, (3,)),
+        body_pose=filled(scene.body_pose, (21, 3)),
+        betas=betas,
+        transl=filled(scene.transl, (3,)),
+        left_hand_pose=filled(scene.left_hand_pose, (15, 3)),
+        right_hand_pose=filled(scene.right_hand_pose, (15, 3)),
+        jaw_pose=filled(scene.jaw_pose, (3,)),
+        leye_pose=np.zeros((people, 3), np.float32),
+        reye_pose=np.zeros((people, 3), np.float32),
+        expression=expression,
+        kid_scale=filled(scene.kid_scale, ()),
+    )
+
+
+def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSettings) -> np.ndarray:
+    """Keypoints (P, 25, 3) that the fit sees, lost ankles handled."""
+    keypoints = np.array(scene.keypoints, np.float32)
+    for person in range(scene.num_people):
+        for foot in _ANKLES_AND_FEET:
+            if keypoints[person, foot[0], 2] >= _LOST_ANKLE_CONFIDENCE:
+                continue
+            ids = [int(k) for k in foot]
+            if settings.lost_ankle == "initial":
+                keypoints[person, ids, :2] = initial_px[person, ids]
+                keypoints[person, ids, 2] = _STAND_IN_CONFIDENCE
+            else:
+                keypoints[person, ids, 2] = 0.0
+    return keypoints
+
+
+def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]:
+    """Scenes that share array shapes: same people and pairs, trellises of similar size."""
+    groups: dict[tuple[int, int, int], list[PreparedScene]] = {}
+    for item in prepared:
+        shape = program_shape(item.arrays)
+        size, trellis_class = shape.levels * shape.nodes * shape.edges, 0
+        while size > 1 << 14:
+            size, trellis_class = size // _TRELLIS_CLASS, trellis_class + 1
+        groups.setdefault((item.scene.num_people, shape.pairs, trellis_class), []).append(item)
+    return list(groups.values())
+
+
+def stack_scenes(
+    body: BodyModel,
+    group: Sequence[PreparedScene],
+    initial_px: np.ndarray,
+    settings: FitSettings,
+) -> SceneArrays:
+    """One batch of scenes as stacked arrays (numpy).
+
+    Args:
+      body: the body model.
+      group: B scenes of one group.
+      initial_px: (B, P, 25, 2) keypoints of the initial estimates in the image.
+      settings: of the fit.
+    """
+    entries = [_entries(item.arrays) for item in group]
+    fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
+    num_entries = _round_up(max(map(len, entries)), _ENTRY_STEP)
+    num_fine = _round_up(max(map(len, fine)), _FINE_PAIR_STEP)
+    shape = bucket(*(program_shape(item.arrays) for item in group))
+    scenes = []
+    for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
+        scene = item.scene
+        keypoints = _target_keypoints(scene, pixels, settings)
+        weights = [s.fallback_weights if item.fallback else s.weights for s in settings.stages]
+        scenes.append(
+            SceneArrays(
+                params=initial_params(body, scene),
+                keypoints_px=keypoints[..., :2],
+                confidence=keypoints[..., 2],
+                scale=keypoint_scale(scene.keypoints),
+                focal_px=np.asarray(scene.focal_length, np.float32),
+                principal_px=np.asarray(scene.principal_point, np.float32),
+                program=pad_arrays(item.arrays, shape),
+                entries=_pad_rows(e, num_entries),
+                entry_mask=np.arange(num_entries) < len(e),
+                fine_pairs=_pad_rows(f, num_fine),
+                weights=np.asarray(weights, np.float32),
+            )
+        )
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *scenes)

@@ -1,0 +1,155 @@
+"""Settings of a fit as frozen dataclasses, made once from a config at the edge."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.losses.total import TERMS
+
+MODES = ("two_person", "self_contact")
+SEARCHES = ("cells", "exact", "sample")
+LOST_ANKLES = ("leave_out", "initial")
+PARSERS = ("published", "extended")
+
+
+@dataclasses.dataclass(frozen=True)
+class StageSettings:
+    """One optimisation stage (docs/method.md, "Optimisation")."""
+
+    steps: int
+    learning_rate: float
+    move_betas: bool
+    weights: tuple[float, ...]  # order of losses.TERMS
+    fallback_weights: tuple[float, ...]  # for scenes whose answers cannot be used
+    contact_refresh: int  # steps for which the closest vertices are kept
+    inside_refresh: int  # steps for which the set of inside vertices is kept
+
+    @property
+    def round_steps(self) -> int:
+        """Steps between two searches."""
+        return min(self.contact_refresh, self.inside_refresh) if self.has_penetration else self.contact_refresh
+
+    @property
+    def has_penetration(self) -> bool:
+        index = TERMS.index("penetration")
+        return self.weights[index] > 0 or self.fallback_weights[index] > 0
+
+
+@dataclasses.dataclass(frozen=True)
+class StopSettings:
+    """When a stage ends early."""
+
+    window: int  # losses looked at
+    slope: float  # stop when the least-squares slope lies in [-slope, slope)
+    relative: bool  # slope in units of the mean loss of the window instead of absolute
+
+
+@dataclasses.dataclass(frozen=True)
+class FitSettings:
+    """Everything the fit needs to know besides bodies, scenes and answers."""
+
+    mode: str  # "two_person" | "self_contact"
+    parser: str  # "published" | "extended"
+    min_count: int | None  # f; None: half of the answers, rounded up
+    fallback_empty_answers: int | None  # t; None: all of them
+    search: str  # "cells" | "exact" | "sample"
+    sample_size: int  # vertices per fine region of the "sample" search
+    lost_ankle: str  # "leave_out" | "initial"
+    inside_slots: int  # inside vertices kept per direction
+    stages: tuple[StageSettings, ...]
+    stop: StopSettings
+    batch_size: int  # scenes fitted at once
+    seed: int
+
+
+def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any:
+    if field not in section:
+        raise InputError(f"config: field {where}{field} is missing")
+    value = section[field]
+    try:
+        if kind is float and not isinstance(value, bool):
+            return float(value)
+        if kind is int and not isinstance(value, bool) and float(value) == int(value):
+            return int(value)
+    except (TypeError, ValueError):
+        pass
+    if not isinstance(value, kind):
+        raise InputError(f"config: field {where}{field} is {value!r}, expected {kind.__name__}")
+    return value
+
+
+def _choice(section: Mapping[str, Any], field: str, choices: tuple[str, ...], where: str) -> str:
+    value = _take(section, field, str, where)
+    if value not in choices:
+        raise InputError(f"config: field {where}{field} is {value!r}, expected one of {', '.join(choices)}")
+    return str(value)
+
+
+def _weights(section: Mapping[str, Any], where: str) -> tuple[float, ...]:
+    unknown = sorted(set(section) - set(TERMS))
+    if unknown:
+        raise InputError(f"config: field {where}{unknown[0]} is unknown, expected one of {', '.join(TERMS)}")
+    values = tuple(float(_take(section, t, float, where)) if t in section else 0.0 for t in TERMS)
+    if any(not 0 <= v < float("inf") for v in values):
+        raise InputError(f"config: weights in {where[:-1]} must be finite and at least 0")
+    return values
+
+
+def _positive(value: int, name: str) -> int:
+    if value < 1:
+        raise InputError(f"config: field {name} is {value}, expected at least 1")
+    return value
+
+
+def _stage(config: Mapping[str, Any], name: str) -> StageSettings:
+    section, where = config[name], f"{name}."
+    steps = _take(section, "steps", int, where)
+    if steps < 0:
+        raise InputError(f"config: field {where}steps is {steps}, expected at least 0")
+    contact, penetration = config["contact"], config["penetration"]
+    return StageSettings(
+        steps=steps,
+        learning_rate=_take(section, "learning_rate", float, where),
+        move_betas=_take(section, "move_betas", bool, where),
+        weights=_weights(section["weights"], f"{where}weights."),
+        fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights."),
+        contact_refresh=_positive(_take(contact, "refresh_every", int, "contact."), "contact.refresh_every"),
+        inside_refresh=_positive(_take(penetration, "refresh_every", int, "penetration."), "penetration.refresh_every"),
+    )
+
+
+def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings:
+    """Checks a config (ml_collections ConfigDict or dict, layout of configs/two_person.py) and freezes it.
+
+    Raises:
+      InputError: naming the field that is missing or wrong, and what was expected.
+    """
+    if isinstance(config, FitSettings):
+        return config
+    for section in ("contact", "penetration", "keypoints", "stop", "stage1", "stage2"):
+        if section not in config:
+            raise InputError(f"config: section {section} is missing")
+    contact, stop = config["contact"], config["stop"]
+    min_count = _take(contact, "min_count", int, "contact.")
+    empty = _take(contact, "fallback_empty_answers", int, "contact.")
+    return FitSettings(
+        mode=_choice(config, "mode", MODES, ""),
+        parser=_choice(contact, "parser", PARSERS, "contact."),
+        min_count=min_count or None,
+        fallback_empty_answers=empty or None,
+        search=_choice(contact, "search", SEARCHES, "contact."),
+        sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
+        lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
+        inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
+        stages=(_stage(config, "stage1"), _stage(config, "stage2")),
+        stop=StopSettings(
+            window=_positive(_take(stop, "window", int, "stop."), "stop.window"),
+            slope=_take(stop, "slope", float, "stop."),
+            relative=_take(stop, "relative", bool, "stop."),
+        ),
+        batch_size=_positive(_take(config, "batch_size", int, ""), "batch_size"),
+        seed=_take(config, "seed", int, ""),
+    )

@@ -1,0 +1,82 @@
+"""SMPLify's Gaussian-mixture prior over the body pose (Bogo et al. 2016; docs/method.md, "Other terms")."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from prosepose_jax.errors import InputError
+
+# The prior's file covers SMPL's 23 body joints; SMPL-X has the first 21 of them.
+NUM_POSE = 63
+
+
+@struct.dataclass
+class PosePrior:
+    """K Gaussians over the 63 axis-angle numbers of the body pose."""
+
+    means: jax.Array  # (K, 63)
+    whitening: jax.Array  # (K, 63, 63), d -> whitening @ d has the squared norm dᵀ P d
+    offsets: jax.Array  # (K,) −log of the mixture weight over the normaliser
+
+
+def make_pose_prior(means: np.ndarray, covars: np.ndarray, weights: np.ndarray) -> PosePrior:
+    """Prepares a mixture in the published layout.
+
+    Args:
+      means: (K, D), D ≥ 63.
+      covars: (K, D, D).
+      weights: (K,), summing to one.
+
+    Raises:
+      InputError: on wrong shapes or covariances that are not positive definite.
+    """
+    means, covars, weights = (np.asarray(x, np.float64) for x in (means, covars, weights))
+    k = len(weights)
+    if means.ndim != 2 or means.shape[0] != k or means.shape[1] < NUM_POSE:
+        raise InputError(f"pose prior: field means has shape {means.shape}, expected ({k}, 63 or more)")
+    if covars.shape != (k, means.shape[1], means.shape[1]):
+        raise InputError(
+            f"pose prior: field covars has shape {covars.shape}, expected ({k}, {means.shape[1]}, {means.shape[1]})"
+        )
+    whitening = []
+    half_logdets = []
+    for i, covar in enumerate(covars):
+        sign, logdet = np.linalg.slogdet(covar)
+        try:
+            lower = np.linalg.cholesky(covar[:NUM_POSE, :NUM_POSE])
+        except np.linalg.LinAlgError:
+            sign = -1.0
+        if sign <= 0:
+            raise InputError(f"pose prior: field covars[{i}] is not positive definite")
+        half_logdets.append(0.5 * logdet)
+        whitening.append(np.linalg.inv(lower))
+    # Determinants underflow in float32; their logarithms do not.
+    relative = np.array(half_logdets) - np.min(half_logdets)
+    log_normaliser = 0.5 * 69.0 * math.log(2.0 * math.pi) + relative
+    return PosePrior(
+        means=jnp.asarray(means[:, :NUM_POSE], jnp.float32),
+        whitening=jnp.asarray(np.stack(whitening), jnp.float32),
+        offsets=jnp.asarray(log_normaliser - np.log(weights), jnp.float32),
+    )
+
+
+def pose_prior_loss(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
+    """Negative log-likelihood of the likeliest component, summed over people.
+
+    Args:
+      prior: the mixture.
+      body_pose: (P, 21, 3) axis-angle.
+    """
+    flat = body_pose.reshape(body_pose.shape[0], NUM_POSE)
+    # W (x - μ) = W x - W μ as one matrix product over all components.
+    k = prior.means.shape[0]
+    stacked = prior.whitening.reshape(k * NUM_POSE, NUM_POSE)
+    shift = jnp.einsum("kij,kj->ki", prior.whitening, prior.means)
+    white = (flat @ stacked.T).reshape(-1, k, NUM_POSE) - shift[None]
+    per_component = 0.5 * jnp.sum(white * white, axis=-1) + prior.offsets[None]
+    return jnp.sum(jnp.min(per_component, axis=-1))

@@ -1,0 +1,46 @@
+"""Reads the pose prior's file (docs/method.md, "Other terms")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from prosepose_jax.body import safe_load
+from prosepose_jax.errors import InputError
+from prosepose_jax.losses.pose_prior import PosePrior, make_pose_prior
+from prosepose_jax.resources import smpl_assets_dir
+
+_FIELDS = ("means", "covars", "weights")
+
+
+def load_pose_prior(path: str | Path | None = None) -> PosePrior:
+    """Reads a Gaussian mixture in the published layout; None or "" reads the packaged free one.
+
+    Args:
+      path: `.npz` or `.pkl` with means (K, 63 or more), covars (K, D, D) and weights (K,).
+
+    Raises:
+      InputError: naming the file and the field that is missing or wrong.
+    """
+    file = Path(path) if path else smpl_assets_dir() / "pose_prior.npz"
+    if not file.is_file():
+        raise InputError(f"{file}: no such file, expected a pose prior (.npz or .pkl)")
+    if file.suffix == ".pkl":
+        fields = safe_load(file)
+        if not isinstance(fields, dict):
+            raise InputError(f"{file}: expected a dictionary with {', '.join(_FIELDS)}")
+    else:
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                fields = {name: stored[name] for name in _FIELDS if name in stored.files}
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise InputError(f"{file}: not a readable .npz file ({error})") from None
+    missing = [name for name in _FIELDS if name not in fields]
+    if missing:
+        raise InputError(f"{file}: field {missing[0]} is missing, expected {', '.join(_FIELDS)}")
+    try:
+        return make_pose_prior(*(np.asarray(fields[name], np.float64) for name in _FIELDS))
+    except (InputError, TypeError, ValueError) as error:
+        raise InputError(f"{file}: {error}") from None

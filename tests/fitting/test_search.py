@@ -1,0 +1,73 @@
+"""The coarse-to-fine search of closest vertices against the exact one."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body.cells import make_cells
+from prosepose_jax.contact import PARTS
+from prosepose_jax.contact.distance import part_distances, region_distances
+from prosepose_jax.contact.search import sample_regions, search_cells, search_exact, search_samples
+
+PAIRS = jnp.array([[0, 1]])
+ENTRIES = jnp.array([[0, a, b] for a in range(len(PARTS)) for b in range(0, len(PARTS), 3)])
+
+
+def _people(body: BodyModel, seed: int) -> jax.Array:
+    rng = np.random.default_rng(seed)
+    params = BodyParams.zeros(2, 10).replace(
+        body_pose=jnp.asarray(rng.normal(0.0, 0.3, (2, 21, 3)), jnp.float32),
+        transl=jnp.asarray([[0.0, 0.0, 3.0], [0.4, 0.0, 3.1]], jnp.float32),
+    )
+    return pose_body(body, params).vertices
+
+
+def test_exact_search_is_the_minimum(small_body: BodyModel) -> None:
+    vertices = _people(small_body, 0)
+    found, whole = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)
+    table = region_distances(small_body.regions, vertices[0], vertices[1])
+    expected = part_distances(table)[ENTRIES[:, 1], ENTRIES[:, 2]]
+    np.testing.assert_allclose(np.asarray(found.distance), np.asarray(expected), rtol=1e-6)
+    apart = np.linalg.norm(np.asarray(vertices[0])[found.ids_a] - np.asarray(vertices[1])[found.ids_b], axis=1)
+    np.testing.assert_allclose(apart, np.asarray(expected), atol=1e-6)
+    assert float(whole.distance[0]) <= float(expected.min()) + 1e-7
+
+
+def test_cell_search_is_close_to_exact(body: BodyModel) -> None:
+    cells = make_cells(np.asarray(body.v_template), body.regions)
+    search = jax.jit(search_cells)
+    worst, mean = [], []
+    for seed in range(3):
+        vertices = _people(body, seed)
+        exact, exact_whole = search_exact(body.regions, vertices, PAIRS, ENTRIES)
+        found, whole = search(cells, vertices, PAIRS, ENTRIES)
+        excess = np.asarray(found.distance - exact.distance)
+        apart = np.linalg.norm(np.asarray(vertices[0])[found.ids_a] - np.asarray(vertices[1])[found.ids_b], axis=1)
+        np.testing.assert_allclose(apart, np.asarray(found.distance), atol=1e-6)
+        assert excess.min() > -1e-6
+        worst.append(excess.max())
+        mean.append(excess.mean())
+        assert float(whole.distance[0]) <= float(exact_whole.distance[0]) + 0.01
+    assert max(worst) < 0.025 and max(mean) < 0.001
+
+
+def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_body: BodyModel) -> None:
+    vertices = _people(small_body, 1)
+    samples = sample_regions(small_body.regions, jax.random.key(0), 8)
+    again = sample_regions(small_body.regions, jax.random.key(1), 8)
+    for region in range(75):
+        members = set(np.asarray(small_body.regions.vertex_ids[region])[np.asarray(small_body.regions.mask[region])])
+        drawn = np.asarray(samples[region])
+        assert set(drawn) <= members
+        assert len(set(drawn)) == min(8, len(members))
+    assert not np.array_equal(np.asarray(samples), np.asarray(again))
+    fine = jnp.array([[0, r, s] for r in range(75) for s in range(75)])
+    found, _ = search_samples(samples, vertices, PAIRS, ENTRIES, fine)
+    exact, _ = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)
+    assert np.all(np.asarray(found.distance) >= np.asarray(exact.distance) - 1e-6)
+    everything = sample_regions(small_body.regions, jax.random.key(2), 10_000)
+    found, _ = search_samples(everything, vertices, PAIRS, ENTRIES, fine)
+    np.testing.assert_allclose(np.asarray(found.distance), np.asarray(exact.distance), atol=1e-6)
