@@ -1,0 +1,139 @@
+"""`prosepose evaluate`: fits and ground truth become metrics.
+
+  prosepose evaluate --scenes=SCENES --fits=DIR [--answers=FILE] [--out=metrics.json]
+
+Prints the means and writes DIR/metrics.json. The body is the one of DIR/config.json unless --body says
+otherwise. Without ground truth a scene still gets reprojection and penetration. docs/evaluate.md explains
+every figure. Exit status: 0 all evaluated, 1 some scenes failed (named on stderr), 2 bad usage or an
+unusable input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from prosepose_jax.errors import InputError
+
+# A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("scenes", None, "folder of scene files", flag_values=FLAGS)
+flags.DEFINE_string("fits", None, "folder of a run (the --workdir of prosepose fit)", flag_values=FLAGS)
+flags.DEFINE_string("answers", None, "answers file, for the contact F1 of the answers", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "parser", None, ["published", "extended"], "how the contact F1 reads the answers; default: as the run did",
+    flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_string("body", None, "SMPL-X format body; default: the run's, else the embedded one", flag_values=FLAGS)
+flags.DEFINE_alias("body_path", "body", flag_values=FLAGS)
+flags.DEFINE_string("regions", None, "the body's regions file", flag_values=FLAGS)
+flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body (.npy, .npz)", flag_values=FLAGS)
+flags.DEFINE_string("out", None, "where the figures go; default: metrics.json of the run's folder", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    FLAGS.unparse_flags()
+    for name in FLAGS:
+        FLAGS[name].unparse()
+    try:
+        rest = FLAGS(list(argv))[1:]
+        if FLAGS.help:
+            print(__doc__)
+            print(FLAGS.get_help())
+            return 0
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+        return _run()
+    except (InputError, flags.Error) as error:
+        print(f"prosepose evaluate: {error}", file=sys.stderr)
+        return 2
+
+
+def _run() -> int:
+    # Late: --help and usage errors need no JAX.
+    from prosepose_jax.body import load_body
+    from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
+    from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
+    from prosepose_jax.metrics.pose import load_joint_regressor
+    from prosepose_jax.metrics.table import format_table
+
+    for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing: {what}")
+    folder = Path(FLAGS.fits)
+    folder = folder.parent if folder.name == "fits" else folder
+    config = _run_config(folder)
+    scenes = load_scenes(FLAGS.scenes)
+    fits = load_fits(FLAGS.fits)
+    answers = load_answers(FLAGS.answers) if FLAGS.answers else None
+    files = _body_files(config)
+    body = load_body(**files)
+    regressor_file = FLAGS.joint_regressor or (None if FLAGS.body else _section(config, "body").get("joint_regressor"))
+    regressor = load_joint_regressor(regressor_file, body.num_vertices) if regressor_file else None
+    metrics = evaluate(
+        body, scenes, fits,
+        no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
+    )  # fmt: skip
+    out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
+    write_json(out, metrics)
+    print(format_table(metrics))
+    print(f"\nwritten: {out}")
+    failures = dict(getattr(scenes, "failures", {}))
+    for scene in scenes:
+        entry = metrics["scenes"].get(scene.key)
+        if entry is None:
+            failures[scene.key] = "no fit"
+        elif "error" in entry:
+            failures[scene.key] = entry["error"]
+        elif entry["status"].startswith("failed"):
+            failures[scene.key] = entry["status"]
+    for key in sorted(failures):
+        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _run_config(folder: Path) -> dict[str, Any]:
+    """The run's config.json, empty when there is none."""
+    file = folder / "config.json"
+    if not file.is_file():
+        return {}
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: expected the JSON of a run's config; {error}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: expected a JSON object, found {type(config).__name__}")
+    return config
+
+
+def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _body_files(config: dict[str, Any]) -> dict[str, Any]:
+    """The files of the body: by flags, else as the run had them."""
+    if FLAGS.body:
+        return {"path": FLAGS.body, "regions": FLAGS.regions}
+    of_run = _section(config, "body")
+    files: dict[str, Any] = {
+        name: of_run.get(name) or None for name in ("path", "regions", "keypoints", "lowres", "kid_template")
+    }
+    files["flat_hands"] = bool(of_run.get("flat_hands", False))
+    return files | ({"regions": FLAGS.regions} if FLAGS.regions else {})
+
+
+def _parser(config: dict[str, Any]) -> str:
+    of_run = _section(config, "contact").get("parser") or config.get("parser")
+    return FLAGS.parser or (of_run if of_run in ("published", "extended") else "published")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

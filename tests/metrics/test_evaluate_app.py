@@ -1,0 +1,100 @@
+"""`prosepose evaluate` on a folder: files, exit status, messages."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from prosepose_jax.apps import evaluate as app
+from prosepose_jax.io import save_fit, save_scene, write_json
+from prosepose_jax.scene import Fit
+
+
+@pytest.fixture
+def run_folder(tmp_path, block_body, make_scene, monkeypatch):
+    """Two scenes with fits of the block body, which the app is made to load."""
+    asked = {}
+
+    def load_body(**files):
+        asked.update(files)
+        return block_body
+
+    monkeypatch.setattr("prosepose_jax.body.load_body", load_body)
+    truth = {"gt_global_orient": np.zeros((2, 3)), "gt_body_pose": np.zeros((2, 21, 3)), "gt_betas": np.zeros((2, 10))}
+    visible = np.ones((2, 25, 3))
+    scene = make_scene(
+        keypoints=visible,
+        gt_transl=np.array([[0.0, 0, 3], [0.5, 0, 3]]),
+        gt_contacts=(("left arm", "stomach"),),
+        **truth,
+    )
+    transl = np.asarray(scene.gt_transl, np.float32)[:, None]
+    fit = Fit(
+        "a", "ok", scene.global_orient, scene.body_pose, scene.betas, scene.gt_transl,
+        vertices=np.asarray(block_body.v_template) + transl, joints=np.asarray(block_body.joint_template) + transl,
+        answers=1, answers_usable=1,
+    )  # fmt: skip
+    for key in "ab":
+        save_scene(tmp_path / "scenes", dataclasses.replace(scene, key=key))
+        save_fit(tmp_path / "run", dataclasses.replace(fit, key=key))
+    return tmp_path, asked
+
+
+def _main(folder, *flags):
+    return app.main(["prosepose evaluate", f"--scenes={folder}/scenes", f"--fits={folder}/run", *flags])
+
+
+def test_writes_and_prints(run_folder, capsys):
+    folder, asked = run_folder
+    config = {"body": {"path": "licensed.npz", "regions": "", "flat_hands": True}, "contact": {"parser": "extended"}}
+    write_json(folder / "run" / "config.json", config)
+    answers = folder / "answers.json"
+    # Without a leading pipe only the extended parser reads the row.
+    answers.write_text(json.dumps({"a": [{"table_response": "a | b\n--|--\narm | stomach"}]}))
+    assert _main(folder, f"--answers={answers}") == 0
+    out, err = capsys.readouterr()
+    assert "Two people: 2 scenes" in out and "PCC" in out and err == ""
+    assert asked["path"] == "licensed.npz" and asked["regions"] is None and asked["flat_hands"] is True
+    table = json.loads((folder / "run" / "metrics.json").read_text())
+    assert table["scenes"]["a"]["contact_f1"] == 1.0 and "contact_f1" not in table["scenes"]["b"]
+    assert table["mean"]["two_person"]["pcc"] == pytest.approx(95.0)
+
+
+def test_some_failed(run_folder, capsys):
+    folder, _ = run_folder
+    (folder / "scenes" / "torn.npz").write_bytes(b"PK no scene")
+    (folder / "run" / "fits" / "b.npz").unlink()
+    assert _main(folder, f"--out={folder}/elsewhere.json") == 1
+    _, err = capsys.readouterr()
+    assert "FAILED b: no fit" in err and "FAILED torn:" in err and "Traceback" not in err
+    assert list(json.loads((folder / "elsewhere.json").read_text())["scenes"]) == ["a"]
+    assert not (folder / "run" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fits=nowhere"], "nowhere"),
+        (["--scenes=nowhere"], "nowhere"),
+        (["--answers=missing.json"], "missing.json"),
+        (["--joint_regressor=missing.npy"], "missing.npy"),
+        (["--scense=x"], "scense"),
+        (["loose"], "loose"),
+        (["--parser=other"], "other"),
+    ],
+)
+def test_bad_usage(run_folder, capsys, flags, message):
+    folder, _ = run_folder
+    assert _main(folder, *flags) == 2
+    _, err = capsys.readouterr()
+    assert message in err and "Traceback" not in err
+
+
+def test_missing_flags_and_help(capsys):
+    assert app.main(["prosepose evaluate"]) == 2
+    assert "--scenes is missing" in capsys.readouterr().err
+    assert app.main(["prosepose evaluate", "--help"]) == 0
+    assert "--joint_regressor" in capsys.readouterr().out

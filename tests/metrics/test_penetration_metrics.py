@@ -1,0 +1,95 @@
+"""Inside tests and depths on boxes and balls, against the solid-angle winding number."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from prosepose_jax.metrics import crossing_numbers, penetration, surface_depths
+from prosepose_jax.metrics.penetration import is_closed
+
+
+def box(size: float = 1.0, cuts: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """A cube [0, size]³ with every side cut into squares, outward triangles."""
+    ticks = np.arange(cuts + 1)
+    points: dict[tuple[int, int, int], int] = {}
+    faces = []
+    for axis in range(3):
+        for at, flip in ((0, True), (cuts, False)):
+            for i in ticks[:-1]:
+                for j in ticks[:-1]:
+                    corners = []
+                    for di, dj in ((0, 0), (1, 0), (1, 1), (0, 1)):
+                        place = [0, 0, 0]
+                        place[axis], place[(axis + 1) % 3], place[(axis + 2) % 3] = at, i + di, j + dj
+                        corners.append(points.setdefault(tuple(place), len(points)))
+                    a, b, c, d = corners[::-1] if flip else corners
+                    faces += [(a, b, c), (a, c, d)]
+    return np.array(list(points)) * (size / cuts), np.array(faces)
+
+
+def winding(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Winding numbers as sums of solid angles (Van Oosterom and Strackee): shares nothing with ray crossings."""
+    a, b, c = (vertices[faces[:, k]][None] - points[:, None] for k in range(3))
+    la, lb, lc = (np.linalg.norm(x, axis=-1) for x in (a, b, c))
+    triple = np.sum(a * np.cross(b, c), axis=-1)
+    below = la * lb * lc + np.sum(a * b, -1) * lc + np.sum(b * c, -1) * la + np.sum(c * a, -1) * lb
+    return 2.0 * np.arctan2(triple, below).sum(axis=1) / (4.0 * np.pi)
+
+
+def test_box_is_closed_and_outward():
+    vertices, faces = box()
+    assert is_closed(faces)
+    assert not is_closed(faces[1:])
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    assert np.einsum("fi,fi->", a, np.cross(b, c)) / 6.0 == pytest.approx(1.0)
+
+
+def test_crossings_equal_solid_angles():
+    rng = np.random.default_rng(0)
+    vertices, faces = box()
+    dented = vertices + 0.15 * np.sin(9.0 * vertices[:, [1, 2, 0]])
+    points = rng.uniform(-0.2, 1.2, size=(400, 3))
+    exact = winding(points, dented, faces)
+    found = crossing_numbers(points, dented, faces)
+    assert 100 < found.sum() < 300
+    np.testing.assert_array_equal(found, np.rint(exact))
+    np.testing.assert_allclose(exact, np.rint(exact), atol=1e-9)
+
+
+def test_rays_through_vertices_and_edges_are_counted_once():
+    vertices, faces = box()
+    # Every ray of this lattice runs straight through vertices, edges or diagonals of the cube.
+    ticks = np.arange(1, 12) / 12.0
+    points = np.stack(np.meshgrid(ticks, ticks, [0.3, 0.51]), axis=-1).reshape(-1, 3)
+    np.testing.assert_array_equal(crossing_numbers(points, vertices, faces), 1)
+    np.testing.assert_array_equal(crossing_numbers(points + np.array([0.0, 0.0, 1.0]), vertices, faces), 0)
+    np.testing.assert_array_equal(crossing_numbers(points - np.array([0.0, 0.0, 1.0]), vertices, faces), 0)
+
+
+def test_depths_are_exact():
+    rng = np.random.default_rng(1)
+    vertices, faces = box()
+    points = rng.uniform(0.02, 0.98, size=(300, 3))
+    expected = np.minimum(points, 1.0 - points).min(axis=1)
+    np.testing.assert_allclose(surface_depths(points, vertices, faces), expected, atol=1e-12)
+    outside = np.array([[1.5, 0.5, 0.5], [2.0, 2.0, 0.5], [-1.0, -1.0, -1.0]])
+    np.testing.assert_allclose(surface_depths(outside, vertices, faces), [0.5, np.sqrt(2.0), np.sqrt(3.0)])
+
+
+def test_two_boxes():
+    vertices, faces = box(cuts=5)
+    apart = np.stack([vertices, vertices + np.array([2.0, 0.0, 0.0])])
+    assert penetration(apart, faces) == (0.0, 0.0, 0)
+    # A second box of half the size is pushed 0.07 m into the first's side: the 6 × 6 vertices of one of its sides
+    # are inside the first, and of the first's vertices the four at y, z = 0.4 or 0.6 inside the second.
+    pushed = np.stack([vertices, 0.5 * vertices + np.array([0.93, 0.21, 0.22])])
+    depth = penetration(pushed, faces)
+    assert depth.inside == 40
+    assert depth.max_mm == pytest.approx(70.0)
+    assert depth.mean_mm == pytest.approx(70.0)
+    # The other way round gives the same: both directions are taken.
+    assert penetration(pushed[::-1], faces) == pytest.approx(depth)
+    # With a coarse closed mesh for the inside test (here: the same one).
+    assert penetration(pushed, faces, np.arange(len(vertices)), faces) == pytest.approx(depth)
+    assert penetration(vertices[None], faces) == (0.0, 0.0, 0)
