@@ -1,0 +1,49 @@
+"""Progress of a run: a bar on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts finished scenes, with rate and time left. Use as a context manager."""
+
+    def __init__(self, total: int, what: str) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._bar = tqdm(total=total, desc=what, unit="scene") if sys.stderr.isatty() else None
+        self._begin = self._last = time.monotonic()
+
+    def step(self, note: str = "") -> None:
+        """One more scene is done."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update()
+            return
+        now = time.monotonic()
+        if now - self._last < _SECONDS_BETWEEN_LINES and self._done < self._total:
+            return
+        self._last = now
+        elapsed = now - self._begin
+        rate = self._done / elapsed if elapsed > 0 else 0.0
+        left = (self._total - self._done) / rate if rate else 0.0
+        print(
+            f"{self._what}: {self._done} of {self._total} scenes, {rate:.2f}/s, {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

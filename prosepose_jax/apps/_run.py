@@ -1,0 +1,261 @@
+"""A run: scenes and answers in, a folder of fits, metrics, pictures and a report out (docs/formats.md, "Results").
+
+Everything is written under its final name only when it is whole, so a run that is stopped and started again
+with the same folder goes on where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.apps._progress import Progress
+from prosepose_jax.body import BodyModel, load_body
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import Fitter, FitSettings, settings_from_config
+from prosepose_jax.io import AnswerSet, SceneSet, has_fit, load_fits, save_fit, write_json
+from prosepose_jax.io.fits import FITS_FOLDER
+from prosepose_jax.io.mesh import write_glb
+from prosepose_jax.losses import load_pose_prior
+from prosepose_jax.metrics import evaluate, load_joint_regressor
+from prosepose_jax.metrics.table import format_table
+from prosepose_jax.scene import Fit, Scene
+
+NO_ANSWERS = "no_answers"
+_PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow")
+
+
+@dataclasses.dataclass
+class _Counts:
+    """Time of a run, summed over its fitters."""
+
+    compile_seconds: float = 0.0
+    fit_seconds: float = 0.0
+    fits: int = 0
+    seconds_to_first_step: float | None = None
+
+
+def run(
+    configs: Sequence[ConfigDict], scenes: SceneSet, answers: AnswerSet | None, workdir: Path, pictures: bool = True
+) -> int:
+    """Fits every scene with the config of its mode, then writes metrics, pictures and the report.
+
+    Args:
+      configs: one config, or one per mode; a scene goes to the first config whose mode takes its number of people.
+      scenes: the scenes.
+      answers: None: every scene takes the fallback.
+      workdir: the folder of the run; what is finished there is kept.
+      pictures: also write renders and meshes.
+
+    Returns:
+      The exit status: 0, or 1 when some scenes failed.
+
+    Raises:
+      InputError: a config, the body, the prior or the folder cannot be used.
+    """
+    begin = time.monotonic()
+    settings = [settings_from_config(config) for config in configs]
+    body, prior, regressor = _load_files(configs[0])
+    workdir.mkdir(parents=True, exist_ok=True)
+    _lock_config(workdir / "config.json", configs)
+    counts = _Counts()
+    for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
+        if not mine:
+            continue
+        fitter = Fitter(body, chosen, prior)
+        lookup = answers.for_scene if answers is not None else (lambda key: [])
+        _fit_missing(fitter, mine, lookup, workdir, "", counts, begin)
+        if config.no_answers:
+            _fit_missing(fitter, mine, lambda key: [], workdir, NO_ANSWERS, counts, begin)
+    fits, beside = load_fits(workdir), load_fits(workdir, NO_ANSWERS)
+    keys = set(scenes.keys)
+    fits = {key: fit for key, fit in fits.items() if key in keys}
+    metrics = evaluate(
+        body,
+        scenes,
+        fits,
+        no_answers=beside,
+        answers=answers,
+        parser=settings[0].parser,
+        joint_regressor=regressor,
+    )
+    write_json(workdir / "metrics.json", metrics)
+    if pictures:
+        _write_pictures(workdir, scenes, fits, body)
+    info = _run_info(begin, counts, body)
+    write_json(workdir / "run.json", info)
+    _write_report(workdir, scenes, fits, metrics, info)
+    print(format_table(metrics))
+    print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html)")
+    return _report_failures(scenes, fits)
+
+
+def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
+    files = config.body
+    body = load_body(
+        files.path or None,
+        files.regions or None,
+        keypoints=files.keypoints or None,
+        lowres=files.lowres or None,
+        kid_template=files.kid_template or None,
+        flat_hands=files.flat_hands,
+    )
+    regressor = load_joint_regressor(files.joint_regressor, body.num_vertices) if files.joint_regressor else None
+    return body, load_pose_prior(config.prior.path), regressor
+
+
+def _by_mode(scenes: SceneSet, settings: Sequence[FitSettings]) -> list[list[Scene]]:
+    """The scenes of each config; a scene that fits none goes to the first, which says why it fails."""
+    groups: list[list[Scene]] = [[] for _ in settings]
+    for scene in scenes:
+        wanted = "self_contact" if scene.num_people == 1 else "two_person"
+        modes = [s.mode for s in settings]
+        groups[modes.index(wanted) if wanted in modes else 0].append(scene)
+    return groups
+
+
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    return json.loads(config.to_json())  # type: ignore[no-any-return]
+
+
+def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
+    """Writes the resolved config, or checks that the folder's run had the same one."""
+    resolved = _plain(configs[0])
+    if len(configs) > 1:
+        resolved |= {"other_modes": [_plain(config) for config in configs[1:]]}
+    if not file.is_file():
+        write_json(file, resolved)
+        return
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: not the JSON of a run's config ({error})") from None
+    field = _first_difference(before, resolved)
+    if field:
+        raise InputError(
+            f"{file}: this folder holds a run whose config differs in {field}; choose another --workdir or delete it"
+        )
+
+
+def _first_difference(before: Any, now: Any, name: str = "") -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(set(before) | set(now)):
+            found = _first_difference(before.get(key), now.get(key), f"{name}.{key}" if name else key)
+            if found:
+                return found
+        return ""
+    return "" if before == now else f"{name} ({before!r} there, {now!r} now)"
+
+
+def _fit_missing(
+    fitter: Fitter, scenes: Sequence[Scene], lookup: Any, workdir: Path, variant: str, counts: _Counts, begin: float
+) -> None:
+    missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
+    label = "fit without answers" if variant else "fit"
+    if len(missing) < len(scenes):
+        print(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already", file=sys.stderr)
+    if not missing:
+        return
+    before = dataclasses.replace(fitter.timing)
+    with Progress(len(missing), label) as progress:
+        for fit in fitter.fit(missing, lookup, variant):
+            save_fit(workdir, fit)
+            progress.step(fit.status if fit.ok else f"{fit.key} failed")
+    counts.compile_seconds += fitter.timing.compile - before.compile
+    counts.fit_seconds += fitter.timing.fit - before.fit
+    counts.fits += fitter.timing.scenes - before.scenes
+    if counts.seconds_to_first_step is None and fitter.timing.first_step is not None:
+        counts.seconds_to_first_step = fitter.timing.first_step - begin
+
+
+def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit], body: BodyModel) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from prosepose_jax.io import atomic_file
+    from prosepose_jax.report import PERSON_COLORS, render_scene_panel
+
+    todo = [
+        s for s in scenes if s.key in fits and fits[s.key].ok and not (workdir / "meshes" / f"{s.key}.glb").exists()
+    ]
+    faces = np.asarray(body.faces)
+    (workdir / "renders").mkdir(exist_ok=True)
+    (workdir / "meshes").mkdir(exist_ok=True)
+    with Progress(len(todo), "pictures") as progress:
+        for scene in todo:
+            fit = fits[scene.key]
+            with atomic_file(workdir / "renders" / f"{scene.key}.png") as file:
+                Image.fromarray(render_scene_panel(scene, fit, faces)).save(file, format="PNG", optimize=True)
+            assert fit.vertices is not None
+            people = [(v, faces, tuple(PERSON_COLORS[i % len(PERSON_COLORS)])) for i, v in enumerate(fit.vertices)]
+            write_glb(workdir / "meshes" / f"{scene.key}.glb", people)
+            progress.step()
+
+
+def _write_report(
+    workdir: Path, scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any], info: dict[str, Any]
+) -> None:
+    from prosepose_jax.report import write_report
+
+    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+    write_report(workdir, scenes, fits, metrics, info, config)
+
+
+def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
+    import jax
+
+    from prosepose_jax import __version__
+
+    device = jax.devices()[0]
+    rate = counts.fits / counts.fit_seconds if counts.fit_seconds > 0 else None
+    return {
+        "prosepose_jax": __version__,
+        "git_revision": _git_revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": device.device_kind,
+        "devices": jax.device_count(),
+        "backend": jax.default_backend(),
+        "body": body.name,
+        "wall_seconds": time.monotonic() - begin,
+        "seconds_to_first_step": counts.seconds_to_first_step,
+        "compile_seconds": counts.compile_seconds,
+        "fit_seconds": counts.fit_seconds,
+        "fits": counts.fits,
+        "scenes_per_second": rate,
+    }
+
+
+def _git_revision() -> str | None:
+    """The checkout's revision; None for an installed package."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _report_failures(scenes: SceneSet, fits: dict[str, Fit]) -> int:
+    failures = dict(scenes.failures)
+    for scene in scenes:
+        fit = fits.get(scene.key)
+        if fit is None:
+            failures[scene.key] = "no fit was written"
+        elif not fit.ok:
+            failures[scene.key] = fit.status.removeprefix("failed: ")
+    for key in sorted(failures):
+        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    return 1 if failures else 0

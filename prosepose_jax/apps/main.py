@@ -1,0 +1,45 @@
+"""`prosepose VERB`: finds the verb's app and runs it.
+
+  prosepose demo --workdir=DIR          the main job on packaged scenes, no network, no licensed file
+  prosepose import --source=bev …       other tools' outputs to scene files
+  prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
+  prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
+
+`prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS = {
+    "demo": "prosepose_jax.apps.demo",
+    "import": "prosepose_jax.apps.import_",
+    "fit": "prosepose_jax.apps.fit",
+    "evaluate": "prosepose_jax.apps.evaluate",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `argv[1]` with the arguments after it; returns the exit status."""
+    argv = list(sys.argv if argv is None else argv)
+    if len(argv) < 2 or argv[1] in ("--help", "-h", "help"):
+        print(__doc__)
+        return 0 if len(argv) > 1 else 2
+    verb = argv[1]
+    if verb in ("--version", "version"):
+        from prosepose_jax import __version__
+
+        print(__version__)
+        return 0
+    if verb not in VERBS:
+        print(f"prosepose: unknown verb {verb!r}, expected one of {', '.join(VERBS)}", file=sys.stderr)
+        return 2
+    status: int = importlib.import_module(VERBS[verb]).main([f"prosepose {verb}", *argv[2:]])
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
