@@ -6,7 +6,8 @@ DEMO_DIR ?= out/demo
 # The CPU build of PyTorch where the package index has one; a plain "torch" may be several gigabytes.
 TORCH ?= torch==2.13.0
 
-.PHONY: help demo test test-slow lint types check parity assets scenes figures wheel clean
+
+.PHONY: help demo test lint types check parity goldens assets scenes wheel clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,10 +37,7 @@ demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
 	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
 
 test: $(VENV)/.test ## install and run the fast tests
-	$(BIN)/python -m pytest -q -m "not parity and not slow"
-
-test-slow: $(VENV)/.test ## the tests that take minutes
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "not parity"
 
 lint: $(VENV)/.test ## style
 	$(BIN)/ruff check .
@@ -61,7 +59,7 @@ assets: $(VENV)/.assets ## build smpl_assets/ and the test bodies again
 	$(BIN)/python smpl_assets/build_test_bodies.py
 
 scenes: $(VENV)/.test ## make the packaged scenes again
-	$(BIN)/python -m prosepose_jax.synthetic.make_demo
+	$(BIN)/python -m prosepose_jax.synthetic.make_demo --out=prosepose_jax/demo
 
 wheel: $(VENV)/.test ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -13,6 +13,5 @@ from prosepose_jax.config import load_config
 def get_config() -> ConfigDict:
     """The contact-heuristic config."""
     config = load_config("two_person")
-    for stage in ("stage1", "stage2"):
-        config[stage].weights = config[stage].fallback_weights.copy_and_resolve_references()
+    config.contact.use_answers = False
     return config

@@ -2,9 +2,9 @@
 
     prosepose fit --config=configs/two_person.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
-The published weights and stages (docs/method.md, "Optimisation") with three changes against the method's
-release: closest vertices are searched over whole regions instead of redrawn samples, keypoints of lost feet
-are left out, and answers are read by the extended parser. README.md has the time and the metrics it reaches.
+The published weights and stages (docs/method.md, "Optimisation"). Against the method's release, closest vertices
+are searched over whole regions instead of redrawn samples, keypoints of lost feet are left out, answers are read by
+the extended parser, and what a search found is held for some steps. README.md has the time and metrics it reaches.
 """
 
 from ml_collections import ConfigDict
@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
             },
             "prior": {"path": ""},
             "contact": {
+                "use_answers": True,  # False: every scene takes the fallback
                 "parser": "extended",  # "published": the release's semantics
                 "min_count": 0,  # f, self-contact only; 0: half of the answers
                 "fallback_empty_answers": 0,  # t; 0: all answers

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 # Before anything imports JAX or VTK: tests run on the CPU and without a display.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+# Tests compile many small programs and run each a few times: cheap compilation, and equal programs once a session.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+_CACHE = tempfile.TemporaryDirectory(prefix="prosepose-tests-")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import pytest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prosepose_jax.body._cache import cache_dir
 from prosepose_jax.body._unpickle import safe_load
 from prosepose_jax.body.assets import load_body
 from prosepose_jax.body.hands import hands_from_pca
@@ -29,6 +30,7 @@ __all__ = [
     "PosedBody",
     "Regions",
     "axis_angle_to_matrix",
+    "cache_dir",
     "derive_lowres",
     "full_pose",
     "hands_from_pca",

@@ -67,7 +67,7 @@ def cut_surface(vertices: np.ndarray, faces: np.ndarray, max_faces: int = 48) ->
     Args:
       vertices: (n, 3) rest positions, used only to choose compact pieces.
       faces: (f, 3) ints of a closed, consistently oriented surface.
-      max_faces: faces of a piece before its cones.
+      max_faces: most faces of a piece, its cones counted in.
 
     Raises:
       InputError: when the surface has a boundary or inconsistent orientation.

@@ -28,9 +28,7 @@ def axis_angle_to_matrix(axis_angle: jax.Array) -> jax.Array:
     safe = jnp.where(small, 1.0, squared)
     angle = jnp.sqrt(safe)
     a = jnp.where(small, 1.0 - squared / 6.0 + squared * squared / 120.0, jnp.sin(angle) / angle)
-    b = jnp.where(
-        small, 0.5 - squared / 24.0 + squared * squared / 720.0, (1.0 - jnp.cos(angle)) / safe
-    )
+    b = jnp.where(small, 0.5 - squared / 24.0 + squared * squared / 720.0, (1.0 - jnp.cos(angle)) / safe)
     x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
     # Written out entry by entry: one fused elementwise kernel instead of small matrix products.
     row0 = jnp.stack([1.0 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y], axis=-1)

@@ -20,7 +20,6 @@ from prosepose_jax.contact.vocabulary import PART_REGIONS
 
 # Fine region pairs of a part pair that the cell search looks into.
 _CANDIDATES = 4
-_WHOLE_CANDIDATES = 8
 _FAR = jnp.float32(jnp.inf)
 
 _MOST_REGIONS = int(PART_REGIONS.sum(1).max())
@@ -64,6 +63,9 @@ def search_cells(
 ) -> tuple[ClosestPairs, ClosestPairs]:
     """Closest vertices by cells.
 
+    Looks at the centres of all cells, then at the vertices in the nearest cells of the most promising fine
+    region pairs. The distance found is never below the exact one; tests/fitting bounds the excess.
+
     Args:
       cells: the body's cells.
       vertices: (P, V, 3) posed people.
@@ -78,12 +80,12 @@ def search_cells(
     to_cells = jax.vmap(lambda p: coarse_distances(cells, vertices[p[0]], vertices[p[1]]))(pairs)
     coarse = jax.vmap(lambda c: coarse_region_distances(cells, c))(to_cells)
 
-    def closest(q: jax.Array, regions_a: jax.Array, regions_b: jax.Array, k: int) -> tuple[jax.Array, ...]:
+    def closest(q: jax.Array, regions_a: jax.Array, regions_b: jax.Array) -> tuple[jax.Array, ...]:
         offset_a, offset_b = pairs[q, 0] * num_vertices, pairs[q, 1] * num_vertices
         block = coarse[q, regions_a[:, None], regions_b[None]].reshape(-1)
-        _, best = jax.lax.top_k(-block, k)
+        _, best = jax.lax.top_k(-block, _CANDIDATES)
         region_a, region_b = regions_a[best // regions_b.shape[0]], regions_b[best % regions_b.shape[0]]
-        # The nearest cells of each candidate region pair, then the vertices in them.
+        # The nearest cells of each candidate region pair, then the nearest vertices in them.
         cells_a, cells_b = cells.of_region[region_a], cells.of_region[region_b]
         choice = jnp.argmin(to_cells[q, region_a[:, None], cells_b], axis=-1)
         cell_b = jnp.take_along_axis(cells_b, choice[:, None], axis=1)[:, 0]
@@ -94,13 +96,13 @@ def search_cells(
         inner = _squared_distances(flat[ids_a + offset_a], flat[ids_b + offset_b])
         found = jnp.argmin(inner.reshape(-1))
         candidate, place = found // inner[0].size, found % inner[0].size
-        width = ids_b.shape[1]
-        return ids_a[candidate, place // width], ids_b[candidate, place % width], _distance(inner.reshape(-1)[found])
+        id_a, id_b = ids_a[candidate, place // ids_b.shape[1]], ids_b[candidate, place % ids_b.shape[1]]
+        return id_a, id_b, _distance(inner.reshape(-1)[found])
 
     lists = jnp.asarray(PART_REGION_LISTS)
     every = jnp.arange(NUM_REGIONS)
-    found = jax.vmap(lambda e: closest(e[0], lists[e[1]], lists[e[2]], _CANDIDATES))(entries)
-    whole = jax.vmap(lambda q: closest(q, every, every, _WHOLE_CANDIDATES))(jnp.arange(pairs.shape[0]))
+    found = jax.vmap(lambda e: closest(e[0], lists[e[1]], lists[e[2]]))(entries)
+    whole = jax.vmap(lambda q: closest(q, every, every))(jnp.arange(pairs.shape[0]))
     return ClosestPairs(*found), ClosestPairs(*whole)
 
 
@@ -159,7 +161,7 @@ def sample_regions(regions: Regions, key: jax.Array, count: int) -> jax.Array:
 
 def search_samples(
     samples: jax.Array, vertices: jax.Array, pairs: jax.Array, entries: jax.Array, fine_pairs: jax.Array
-) -> tuple[ClosestPairs, ClosestPairs]:
+) -> ClosestPairs:
     """Closest vertices among random samples of the regions.
 
     Args:
@@ -184,4 +186,4 @@ def search_samples(
     place = (fine_pairs[:, 0], fine_pairs[:, 1], fine_pairs[:, 2])
     tables = jnp.full(shape, _FAR).at[place].set(found[2])
     ids = jnp.zeros((*shape, 2), jnp.int32).at[place].set(jnp.stack([found[0], found[1]], axis=-1))
-    return search_tables(tables, ids, entries)
+    return search_tables(tables, ids, entries)[0]

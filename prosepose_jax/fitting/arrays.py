@@ -41,6 +41,7 @@ class SceneArrays:
     entry_mask: jax.Array  # (U,) bool
     fine_pairs: jax.Array  # (W, 3) int32 person pair, region, region: for the "sample" search
     weights: jax.Array  # (stages, 7) in the order of losses.TERMS
+    seed: jax.Array  # () uint32 from the scene's key: draws do not depend on the batch
 
 
 def make_fit_model(body: BodyModel, prior: PosePrior) -> FitModel:

@@ -17,7 +17,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
 from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
-from prosepose_jax.fitting.stage import StageResult, run_stage
+from prosepose_jax.fitting.stage import StageResult, no_steps, run_stage
 from prosepose_jax.losses import TERMS, load_pose_prior
 from prosepose_jax.losses.pose_prior import PosePrior
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -78,7 +78,7 @@ class Fitter:
         prepared: list[PreparedScene] = []
         for scene in scenes:
             try:
-                prepared.append(prepare_scene(scene, answers(scene.key), self.settings))
+                prepared.append(prepare_scene(scene, answers(scene.key), self.settings, self.model.body.num_betas))
             except InputError as error:
                 yield Fit(key=scene.key, status=f"failed: {error}", variant=variant)
         for group in group_scenes(prepared):
@@ -113,9 +113,11 @@ class Fitter:
         arrays: SceneArrays = stack_scenes(body, filled, initial_px, settings)
         params = initial
         results: list[StageResult] = []
-        for index in range(len(settings.stages)):
-            key = jax.random.fold_in(jax.random.key(settings.seed), index)
-            results.append(self._call(run_stage, self.model, arrays, params, key, index=index, settings=settings))
+        for index, stage in enumerate(settings.stages):
+            if stage.steps == 0:
+                results.append(no_steps(params))
+                continue
+            results.append(self._call(run_stage, self.model, arrays, params, index=index, settings=settings))
             params = results[-1].params
         posed, _ = self._call(_pose_batch, body, params)
         posed, params, results, initial_posed = jax.device_get((posed, params, results, initial_posed))

@@ -60,7 +60,7 @@ def hold(
     params: BodyParams,
     stage: StageSettings,
     settings: FitSettings,
-    keys: jax.Array,
+    round_index: jax.Array,
 ) -> Held:
     """Searches contact and inside vertices at the present parameters.
 
@@ -70,7 +70,7 @@ def hold(
       params: (B, P, …).
       stage: settings of the stage.
       settings: of the fit.
-      keys: (B,) random keys, for the "sample" search.
+      round_index: () counts the searches of the stage; the "sample" search draws anew for each.
     """
     body = model.body
     params = jax.lax.stop_gradient(params)
@@ -81,22 +81,28 @@ def hold(
         return rest, skin(body, transforms, rest)
 
     rest, vertices = jax.vmap(jax.vmap(pose))(params)
-    contact = jax.vmap(lambda s, p, v, k: _hold_contact(model, s, p, v, settings, k))(scenes, params, vertices, keys)
+
+    def contact(scene: SceneArrays, params: BodyParams, vertices: jax.Array) -> HeldContact:
+        key = jax.random.fold_in(jax.random.key(settings.seed), scene.seed)
+        key = jax.random.fold_in(jax.random.fold_in(key, int(stage.move_betas)), round_index)
+        return _hold_contact(model, scene, params, vertices, settings, key)
+
     penetration = _hold_penetration(model, rest, vertices, settings) if stage.has_penetration else None
-    return Held(contact=contact, penetration=penetration)
+    return Held(contact=jax.vmap(contact)(scenes, params, vertices), penetration=penetration)
 
 
 def _search(
     model: FitModel, scene: SceneArrays, vertices: jax.Array, settings: FitSettings, key: jax.Array
 ) -> tuple[ClosestPairs, ClosestPairs]:
-    pairs = scene.program.pairs
-    if settings.search == "cells":
-        return search_cells(model.cells, vertices, pairs, scene.entries)
-    regions = model.body.regions
+    pairs, regions = scene.program.pairs, model.body.regions
+    if settings.search == "exact":
+        return search_exact(regions, vertices, pairs, scene.entries)
+    found, whole = search_cells(model.cells, vertices, pairs, scene.entries)
     if settings.search == "sample":
+        # The heuristic's closest pair of whole meshes is not sampled.
         samples = sample_regions(regions, key, settings.sample_size)
-        return search_samples(samples, vertices, pairs, scene.entries, scene.fine_pairs)
-    return search_exact(regions, vertices, pairs, scene.entries)
+        found = search_samples(samples, vertices, pairs, scene.entries, scene.fine_pairs)
+    return found, whole
 
 
 def _hold_contact(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import zlib
 from collections.abc import Sequence
 
 import jax
@@ -51,8 +52,12 @@ class PreparedScene:
     fallback: bool
 
 
-def check_scene(scene: Scene, settings: FitSettings) -> None:
-    """Raises InputError when the scene cannot be fitted in this mode."""
+def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
+    """Raises InputError when the scene cannot be fitted in this mode or with this body."""
+    if np.any(np.asarray(scene.betas)[:, num_betas:]):
+        raise InputError(
+            f"scene {scene.key}: field betas has {scene.betas.shape[1]} coefficients, the body has {num_betas}"
+        )
     if settings.mode == "two_person" and scene.num_people < 2:
         raise InputError(
             f"scene {scene.key}: has {scene.num_people} person, the config's mode two_person expects 2 or more"
@@ -64,9 +69,19 @@ def check_scene(scene: Scene, settings: FitSettings) -> None:
             raise InputError(f"scene {scene.key}: field keypoints has no visible keypoint of person {person}")
 
 
-def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings) -> PreparedScene:
-    """Compiles a scene's answers and decides on the fallback (docs/method.md, "Answers and rows")."""
-    check_scene(scene, settings)
+def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings, num_betas: int = 10) -> PreparedScene:
+    """Compiles a scene's answers and decides on the fallback (docs/method.md, "Answers and rows").
+
+    Args:
+      scene: the scene.
+      answers: about it; none make it fall back.
+      settings: of the fit.
+      num_betas: shape coefficients of the body in use.
+
+    Raises:
+      InputError: the scene cannot be fitted; the message says why.
+    """
+    check_scene(scene, settings, num_betas)
     pairs = [(0, 0)] if settings.mode == "self_contact" else list(itertools.combinations(range(scene.num_people), 2))
 
     def compiled(some: Sequence[Answer]) -> ContactProgram:
@@ -79,7 +94,7 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
         )
 
     program = compiled(answers)
-    if not takes_fallback(program, settings.fallback_empty_answers):
+    if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
         return PreparedScene(scene, program, program.arrays, fallback=False)
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
     empty = compiled([]).arrays.replace(pairs=np.array(pairs, np.int32))
@@ -199,6 +214,7 @@ def stack_scenes(
                 entry_mask=np.arange(num_entries) < len(e),
                 fine_pairs=_pad_rows(f, num_fine),
                 weights=np.asarray(weights, np.float32),
+                seed=np.uint32(zlib.crc32(scene.key.encode())),
             )
         )
     return jax.tree.map(lambda *leaves: np.stack(leaves), *scenes)

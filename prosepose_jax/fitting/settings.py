@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.losses.total import TERMS
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
 LOST_ANKLES = ("leave_out", "initial")
-PARSERS = ("published", "extended")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ class FitSettings:
     """Everything the fit needs to know besides bodies, scenes and answers."""
 
     mode: str  # "two_person" | "self_contact"
+    use_answers: bool  # False: every scene takes the fallback
     parser: str  # "published" | "extended"
     min_count: int | None  # f; None: half of the answers, rounded up
     fallback_empty_answers: int | None  # t; None: all of them
@@ -137,7 +138,8 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
     empty = _take(contact, "fallback_empty_answers", int, "contact.")
     return FitSettings(
         mode=_choice(config, "mode", MODES, ""),
-        parser=_choice(contact, "parser", PARSERS, "contact."),
+        use_answers=_take(contact, "use_answers", bool, "contact."),
+        parser=_choice(contact, "parser", tuple(PARSERS), "contact."),
         min_count=min_count or None,
         fallback_empty_answers=empty or None,
         search=_choice(contact, "search", SEARCHES, "contact."),

@@ -61,9 +61,17 @@ def _moving(params: BodyParams, stage: StageSettings) -> dict[str, jax.Array]:
     return {name: getattr(params, name) for name in names}
 
 
+def no_steps(params: BodyParams) -> StageResult:
+    """What a stage of zero steps leaves behind."""
+    num_scenes = params.transl.shape[0]
+    return StageResult(
+        params=params, losses=jnp.zeros((num_scenes, 0, len(TERMS))), steps=jnp.zeros(num_scenes, jnp.int32)
+    )
+
+
 @functools.partial(jax.jit, static_argnames=("index", "settings"))
 def run_stage(
-    model: FitModel, scenes: SceneArrays, params: BodyParams, key: jax.Array, *, index: int, settings: FitSettings
+    model: FitModel, scenes: SceneArrays, params: BodyParams, *, index: int, settings: FitSettings
 ) -> StageResult:
     """Runs stage `index` of the settings on a batch of scenes.
 
@@ -71,7 +79,6 @@ def run_stage(
       model: the prepared body.
       scenes: B scenes.
       params: (B, P, …) where the stage starts; its body pose is what the initial-pose term pulls to.
-      key: random key of the batch, for the "sample" search.
       index: which stage.
       settings: of the fit.
     """
@@ -89,7 +96,7 @@ def run_stage(
             optimiser=optimiser.init(moving),
             recent=jnp.zeros(settings.stop.window, jnp.float32),
             step=jnp.int32(0),
-            done=jnp.asarray(stage.steps == 0),
+            done=jnp.asarray(False),
         )
 
     def run_round(scene: SceneArrays, start: BodyParams, state: _State, held: Held) -> tuple[_State, jax.Array]:
@@ -117,8 +124,7 @@ def run_stage(
 
     def body(carry: tuple[jax.Array, _State, jax.Array]) -> tuple[jax.Array, _State, jax.Array]:
         round_index, state, losses = carry
-        keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, i), round_index))(jnp.arange(num_scenes))
-        held = hold(model, scenes, start.replace(**state.moving), stage, settings, keys)
+        held = hold(model, scenes, start.replace(**state.moving), stage, settings, round_index)
         state, terms = jax.vmap(run_round)(scenes, start, state, held)
         losses = jax.lax.dynamic_update_slice(losses, terms, (0, round_index * round_steps, 0))
         return round_index + 1, state, losses

@@ -30,12 +30,19 @@ def make_pose_prior(means: np.ndarray, covars: np.ndarray, weights: np.ndarray) 
     Args:
       means: (K, D), D ≥ 63.
       covars: (K, D, D).
-      weights: (K,), summing to one.
+      weights: (K,), positive, summing to one.
 
     Raises:
-      InputError: on wrong shapes or covariances that are not positive definite.
+      InputError: on wrong shapes, weights that are not positive, or covariances that are not positive definite.
     """
     means, covars, weights = (np.asarray(x, np.float64) for x in (means, covars, weights))
+    if weights.ndim != 1 or not len(weights):
+        raise InputError(f"pose prior: field weights has shape {weights.shape}, expected one weight per component")
+    for name, values in (("means", means), ("covars", covars), ("weights", weights)):
+        if not np.isfinite(values).all():
+            raise InputError(f"pose prior: field {name} holds NaN or infinity, expected finite numbers")
+    if not (weights > 0).all():
+        raise InputError(f"pose prior: field weights holds {weights.min():g}, expected positive numbers")
     k = len(weights)
     if means.ndim != 2 or means.shape[0] != k or means.shape[1] < NUM_POSE:
         raise InputError(f"pose prior: field means has shape {means.shape}, expected ({k}, 63 or more)")
@@ -46,15 +53,13 @@ def make_pose_prior(means: np.ndarray, covars: np.ndarray, weights: np.ndarray) 
     whitening = []
     half_logdets = []
     for i, covar in enumerate(covars):
-        sign, logdet = np.linalg.slogdet(covar)
         try:
-            lower = np.linalg.cholesky(covar[:NUM_POSE, :NUM_POSE])
+            lower = np.linalg.cholesky(covar)
         except np.linalg.LinAlgError:
-            sign = -1.0
-        if sign <= 0:
-            raise InputError(f"pose prior: field covars[{i}] is not positive definite")
-        half_logdets.append(0.5 * logdet)
-        whitening.append(np.linalg.inv(lower))
+            raise InputError(f"pose prior: field covars[{i}] is not positive definite") from None
+        half_logdets.append(np.log(np.diagonal(lower)).sum())
+        # The factor of the leading block is the leading block of the factor.
+        whitening.append(np.linalg.inv(lower[:NUM_POSE, :NUM_POSE]))
     # Determinants underflow in float32; their logarithms do not.
     relative = np.array(half_logdets) - np.min(half_logdets)
     log_normaliser = 0.5 * 69.0 * math.log(2.0 * math.pi) + relative

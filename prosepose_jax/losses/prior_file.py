@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -33,14 +35,25 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
             raise InputError(f"{file}: expected a dictionary with {', '.join(_FIELDS)}")
     else:
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            # Opened here: numpy leaves the file open when the archive turns out to be damaged.
+            with open(file, "rb") as stream:
+                stored = np.load(stream, allow_pickle=False)
+                if not isinstance(stored, np.lib.npyio.NpzFile):
+                    raise ValueError("it holds a single array")
                 fields = {name: stored[name] for name in _FIELDS if name in stored.files}
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
+        except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f"{file}: not a readable .npz file ({error})") from None
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
         raise InputError(f"{file}: field {missing[0]} is missing, expected {', '.join(_FIELDS)}")
     try:
-        return make_pose_prior(*(np.asarray(fields[name], np.float64) for name in _FIELDS))
-    except (InputError, TypeError, ValueError) as error:
+        return make_pose_prior(*(_numbers(fields[name], name) for name in _FIELDS))
+    except InputError as error:
         raise InputError(f"{file}: {error}") from None
+
+
+def _numbers(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"pose prior: field {name}: expected numbers, found {type(value).__name__}") from None

@@ -16,8 +16,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import standins  # noqa: E402
-from smplx_reference import reference_model, reference_run  # noqa: E402
+import standins
+from smplx_reference import reference_model, reference_run
 
 OUT = Path(__file__).resolve().parents[1] / "data" / "goldens_smplx.npz"
 BODIES = {"embedded": standins.EMBEDDED, "small": standins.SMALL}

@@ -58,7 +58,7 @@ def fewer_joints(fields: dict[str, np.ndarray], joints: int, num_betas: int = 10
     place = {joint: i for i, joint in enumerate(kept)}
     if joints == 24:  # all of a hand's fingers are its one joint
         place.update({joint: 22 if joint < 40 else 23 for joint in range(25, 55)})
-    place.update({joint: place[15] for joint in (22, 23, 24)})
+    place.update(dict.fromkeys((22, 23, 24), place[15]))
     weights = np.zeros((len(fields["weights"]), joints), np.float32)
     for joint in range(55):
         weights[:, place[joint]] += fields["weights"][:, joint]

@@ -15,12 +15,12 @@ import scipy.sparse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import standins  # noqa: E402
+import standins
 
-from prosepose_jax.body import KEYPOINT_VERTEX_NAMES, BodyParams, hands_from_pca, load_body  # noqa: E402
-from prosepose_jax.body import pose_body as eager_pose_body  # noqa: E402
-from prosepose_jax.body.keypoints import SMPL_KEYPOINT_VERTICES, SMPLX_KEYPOINT_VERTICES  # noqa: E402
-from prosepose_jax.errors import InputError  # noqa: E402
+from prosepose_jax.body import KEYPOINT_VERTEX_NAMES, BodyParams, hands_from_pca, load_body
+from prosepose_jax.body import pose_body as eager_pose_body
+from prosepose_jax.body.keypoints import SMPL_KEYPOINT_VERTICES, SMPLX_KEYPOINT_VERTICES
+from prosepose_jax.errors import InputError
 
 # One compilation a body layout instead of one an operation.
 pose_body = jax.jit(eager_pose_body)
@@ -159,7 +159,7 @@ def test_files_beside_the_body_are_found(tmp_path, fields, extras) -> None:
 
 def test_published_keypoint_vertices_equal_smplx_package() -> None:
     ids = pytest.importorskip("smplx.vertex_ids", reason="needs the extra `smplx`").vertex_ids
-    order = "nose reye leye rear lear LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel".split()
+    order = ["nose", "reye", "leye", "rear", "lear", "LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel"]
     assert tuple(ids["smplx"][name] for name in order) == SMPLX_KEYPOINT_VERTICES
     assert tuple(ids["smplh"][name] for name in order) == SMPL_KEYPOINT_VERTICES
 
@@ -301,8 +301,8 @@ def test_no_such_file_folder_and_ending(tmp_path, fields) -> None:
     ("which", "content", "said"),
     [
         ("keypoints", {"nose": 1}, "'right_eye' is missing"),
-        ("keypoints", {name: 10**7 for name in KEYPOINT_VERTEX_NAMES}, "'nose': expected ids from 0"),
-        ("keypoints", {name: "a" for name in KEYPOINT_VERTEX_NAMES}, "'nose': expected an array of numbers"),
+        ("keypoints", dict.fromkeys(KEYPOINT_VERTEX_NAMES, 10**7), "'nose': expected ids from 0"),
+        ("keypoints", dict.fromkeys(KEYPOINT_VERTEX_NAMES, "a"), "'nose': expected an array of numbers"),
         ("keypoints", [1, 2], "expected a JSON object"),
         ("regions", {"0": [1]}, "75 regions"),
     ],

@@ -12,9 +12,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import standins  # noqa: E402
+import standins
 
-from prosepose_jax.body import BodyModel, BodyParams, PosedBody, load_body, pose_body  # noqa: E402
+from prosepose_jax.body import BodyModel, BodyParams, PosedBody, load_body, pose_body
 
 GOLDENS = Path(__file__).resolve().parents[1] / "data" / "goldens_smplx.npz"
 SOURCES = {"embedded": standins.EMBEDDED, "small": standins.SMALL}

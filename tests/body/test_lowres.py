@@ -107,7 +107,7 @@ def test_body(body: BodyModel) -> None:
 def test_result_is_cached_by_content_and_survives_a_damaged_cache(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     vertices, faces = _sphere()
-    ids, low = lowres_mesh(vertices, faces, target=120)
+    _ids, low = lowres_mesh(vertices, faces, target=120)
     (stored,) = cache_dir().glob("lowres-*.npz")
     marked = {"vertex_ids": np.array([1]), "faces": np.array([[0, 0, 0]])}
     np.savez(stored, **marked)

@@ -150,7 +150,7 @@ def test_table_is_the_published_numbering():
 
 def test_mirror_table():
     np.testing.assert_array_equal(MIRROR_REGION[MIRROR_REGION], np.arange(75))
-    assert np.flatnonzero(MIRROR_REGION == np.arange(75)).tolist() == [50]
+    assert np.flatnonzero(np.arange(75) == MIRROR_REGION).tolist() == [50]
     assert sorted([*LEFT_REGIONS, *RIGHT_REGIONS, 50]) == list(range(75))
     for left, right in MIRROR_PAIRS:
         assert re.sub("left", "right", REGION_NAMES[left]) == REGION_NAMES[right]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.cells import make_cells
 from prosepose_jax.contact import PARTS
 from prosepose_jax.contact.distance import part_distances, region_distances
 from prosepose_jax.contact.search import sample_regions, search_cells, search_exact, search_samples
+from prosepose_jax.fitting import Fitter
+from prosepose_jax.fitting.held import hold
+from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
 
 PAIRS = jnp.array([[0, 1]])
 ENTRIES = jnp.array([[0, a, b] for a in range(len(PARTS)) for b in range(0, len(PARTS), 3)])
@@ -51,7 +55,7 @@ def test_cell_search_is_close_to_exact(body: BodyModel) -> None:
         worst.append(excess.max())
         mean.append(excess.mean())
         assert float(whole.distance[0]) <= float(exact_whole.distance[0]) + 0.01
-    assert max(worst) < 0.025 and max(mean) < 0.001
+    assert max(worst) < 0.07 and max(mean) < 0.004
 
 
 def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_body: BodyModel) -> None:
@@ -65,9 +69,27 @@ def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_
         assert len(set(drawn)) == min(8, len(members))
     assert not np.array_equal(np.asarray(samples), np.asarray(again))
     fine = jnp.array([[0, r, s] for r in range(75) for s in range(75)])
-    found, _ = search_samples(samples, vertices, PAIRS, ENTRIES, fine)
+    found = search_samples(samples, vertices, PAIRS, ENTRIES, fine)
     exact, _ = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)
     assert np.all(np.asarray(found.distance) >= np.asarray(exact.distance) - 1e-6)
     everything = sample_regions(small_body.regions, jax.random.key(2), 10_000)
-    found, _ = search_samples(everything, vertices, PAIRS, ENTRIES, fine)
+    found = search_samples(everything, vertices, PAIRS, ENTRIES, fine)
     np.testing.assert_allclose(np.asarray(found.distance), np.asarray(exact.distance), atol=1e-6)
+
+
+def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyModel, make_scene, short_config) -> None:
+    short_config.contact.search = "sample"
+    fitter = Fitter(small_body, short_config)
+    prepared = [prepare_scene(make_scene(0), [], fitter.settings)]
+    arrays = stack_scenes(small_body, prepared, np.zeros((1, 2, 25, 2), np.float32), fitter.settings)
+    held = jax.jit(hold, static_argnums=(3, 4))(
+        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, jnp.int32(0)
+    )
+    vertices = pose_body(small_body, jax.tree.map(lambda x: jnp.asarray(x[0]), arrays.params)).vertices
+    _, whole = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)
+    count = held.contact.first.shape[1]
+    base = np.asarray(held.contact.rows.base[0])
+    template = np.asarray(small_body.v_template)
+    ids = [int(np.argmin(((template - base[p, s]) ** 2).sum(1))) for p, s in ((0, count - 1), (1, 2 * count - 1))]
+    found = np.linalg.norm(np.asarray(vertices[0])[ids[0]] - np.asarray(vertices[1])[ids[1]])
+    assert found == pytest.approx(float(whole.distance[0]), abs=0.01)
