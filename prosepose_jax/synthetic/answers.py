@@ -1,0 +1,268 @@
+"""Simulated answers of a large multimodal model, in the prompt's table format.
+
+The texts are invented from the measured contacts: no model was asked. What a model gets wrong is drawn in
+two steps, because real models repeat their mistakes over the N answers to one picture: first the scene's
+*beliefs* (which contacts are seen at all, which are taken for a neighbouring part, which are imagined),
+then each answer's rows from these. Rates are those of `AnswerNoise`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from prosepose_jax.synthetic.measure import Contacts
+
+
+@dataclasses.dataclass(frozen=True)
+class AnswerNoise:
+    """Rates of the simulated model's behaviour."""
+
+    blind: float = 0.15  # a contact that the model misses in (nearly) all answers
+    clear_seen: tuple[float, float] = (9.0, 2.0)  # Beta of how often what the interaction is about is named
+    seen: tuple[float, float] = (5.0, 3.0)  # the same for other contacts
+    weak_seen: tuple[float, float] = (2.0, 5.0)  # and for contacts of few region pairs
+    confused: float = 0.15  # a contact that is mostly told as one of a neighbouring part
+    slip: float = 0.06  # a single row of a single answer that names a neighbouring part
+    imagined: float = 1.2  # mean number of contacts imagined per scene (Poisson)
+    imagined_seen: tuple[float, float] = (1.5, 5.0)  # Beta of how often an imagined contact is named
+    random_row: float = 0.04  # an answer with one row out of nowhere
+    plural: float = 0.5  # both sides touch the same part: told as one plural row
+    alternative: float = 0.05  # a cell that names two parts, "hand/arm"
+    empty: float = 0.03  # an answer without a row
+    prose: float = 0.03  # an answer without a table
+    swapped: float = 0.5  # the model's Person 1 is person 1 of the scene, not 0
+    generic: float = 0.35  # "shoulder" for "shoulder (back)", "waist" for "waist (front)"
+
+
+LOW = AnswerNoise(
+    blind=0.06, confused=0.06, slip=0.03, imagined=0.5, random_row=0.02, alternative=0.03, empty=0.01, prose=0.01
+)
+MIDDLE = AnswerNoise()
+HIGH = AnswerNoise(
+    blind=0.3,
+    clear_seen=(5.0, 3.0),
+    seen=(3.0, 4.0),
+    confused=0.3,
+    slip=0.12,
+    imagined=2.5,
+    imagined_seen=(2.0, 4.0),
+    random_row=0.1,
+    alternative=0.08,
+    empty=0.06,
+    prose=0.06,
+)
+LEVELS: dict[str, AnswerNoise] = {"low": LOW, "middle": MIDDLE, "high": HIGH}
+
+_NEIGHBOURS: dict[str, tuple[str, ...]] = {
+    "hand": ("arm",),
+    "arm": ("hand", "shoulder (front)"),
+    "shoulder (front)": ("chest", "arm"),
+    "shoulder (back)": ("back", "neck"),
+    "back": ("shoulder (back)", "waist (back)"),
+    "waist (back)": ("back", "butt"),
+    "waist (front)": ("stomach", "leg"),
+    "stomach": ("waist (front)", "chest"),
+    "chest": ("stomach", "shoulder (front)"),
+    "head": ("neck",),
+    "neck": ("head", "shoulder (back)"),
+    "butt": ("waist (back)", "leg"),
+    "leg": ("foot", "butt"),
+    "foot": ("leg",),
+}
+_PLAUSIBLE = (
+    ("hand", "back"), ("hand", "arm"), ("hand", "shoulder (back)"), ("hand", "waist (back)"), ("arm", "back"),
+    ("chest", "chest"), ("head", "head"), ("arm", "arm"), ("hand", "hand"), ("leg", "leg"),
+    ("shoulder (front)", "shoulder (front)"), ("hand", "neck"),
+)  # fmt: skip
+_PLAUSIBLE_ALONE = (
+    ("hand", "leg"), ("hand", "foot"), ("hand", "hand"), ("arm", "leg"), ("foot", "leg"), ("leg", "chest"),
+    ("hand", "head"), ("foot", "foot"),
+)  # fmt: skip
+_GENERIC = {
+    "shoulder (front)": "shoulder",
+    "shoulder (back)": "shoulder",
+    "waist (front)": "waist",
+    "waist (back)": "waist",
+}
+_PLURAL = {
+    "hand": "hands", "arm": "arms", "leg": "legs", "foot": "feet", "shoulder": "shoulders",
+    "shoulder (front)": "shoulders (front)", "shoulder (back)": "shoulders (back)",
+}  # fmt: skip
+_CLEAR = 0.3  # what an interaction is about is missed and confused this much more rarely
+_WEAK = 2  # contacts of at most this many fine region pairs are easily overlooked
+
+_OPENINGS = (
+    "The two people stand close together{what}. I look at every place where their bodies meet.",
+    "This looks like {name}. Going through the picture from top to bottom, the touching parts are listed below.",
+    "Person 1 is the one {where}. They are in physical contact{what}.",
+    "From the position of the arms and hands I can tell which parts touch; some of it is hidden.",
+    "They are touching each other. The clearest contact comes first.",
+)
+_OPENINGS_ALONE = (
+    "The person is in a yoga pose ({name}). I list the parts that touch each other.",
+    "One person on a mat. Looking at the hands first, then at the legs and the ground:",
+    "The pose is balanced and the limbs are folded; the contacts I can see are these.",
+    "The body touches itself in a few places, some of them seen only from the side.",
+)
+_PROSE = (
+    "The two people appear to be close to each other, but I cannot say with confidence which parts touch.",
+    "I'm sorry, the contact is hidden from this view, so I would rather not list any parts.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Belief:
+    first: str  # names without side; first belongs to person 0
+    second: str
+    rate: float  # share of answers that name it
+    twice_first: bool  # both sides of person 0's part touch
+    twice_second: bool
+    told_first: str
+    told_second: str
+
+
+def simulate_answers(
+    contacts: Contacts,
+    num_people: int,
+    rng: np.random.Generator,
+    *,
+    count: int = 20,
+    noise: AnswerNoise = MIDDLE,
+    name: str = "",
+    grounded: Sequence[str] = (),
+    salient: Collection[tuple[str, str]] = (),
+) -> list[str]:
+    """N simulated answers about one scene.
+
+    Args:
+      contacts: the measured contacts.
+      num_people: 2, or 1 for self-contact (then "ground" rows appear too).
+      rng: random generator; the scene's beliefs and the answers come from it.
+      count: N.
+      noise: rates.
+      name: what the interaction is called, for the sentence above the table.
+      grounded: parts (without side) that touch the ground, one person only.
+      salient: part pairs of `contacts` that the interaction is about; a model seldom overlooks them.
+
+    Returns:
+      N texts: a sentence, then a Markdown table.
+    """
+    beliefs = _beliefs(contacts, num_people, noise, rng, salient)
+    return [_answer(beliefs, num_people, noise, rng, name.replace("_", " "), grounded) for _ in range(count)]
+
+
+def _bare(part: str) -> str:
+    return part.removeprefix("left ").removeprefix("right ")
+
+
+def _ordered(first: str, second: str, num_people: int) -> tuple[str, str]:
+    return (second, first) if num_people == 1 and first > second else (first, second)
+
+
+def _beliefs(
+    contacts: Contacts,
+    num_people: int,
+    noise: AnswerNoise,
+    rng: np.random.Generator,
+    salient: Collection[tuple[str, str]],
+) -> list[_Belief]:
+    sides: dict[tuple[str, str], tuple[set[str], set[str], int]] = {}
+    for (a, b), strength in contacts.strength.items():
+        first, second = _bare(a), _bare(b)
+        if num_people == 1 and first > second:
+            first, second, a, b = second, first, b, a
+        seen = sides.setdefault((first, second), (set(), set(), 0))
+        seen[0].add(a)
+        seen[1].add(b)
+        sides[first, second] = (seen[0], seen[1], max(seen[2], strength))
+    beliefs = []
+    clear = {_ordered(_bare(a), _bare(b), num_people) for a, b in salient}
+    for (first, second), (sides_a, sides_b, strength) in sorted(sides.items()):
+        main = (first, second) in clear
+        rate = float(rng.beta(*(noise.clear_seen if main else noise.weak_seen if strength <= _WEAK else noise.seen)))
+        if rng.random() < noise.blind * (_CLEAR if main else 1.0):
+            rate = 0.04
+        told = [first, second]
+        if rng.random() < noise.confused * (_CLEAR if main else 1.0):
+            k = int(rng.integers(2))
+            told[k] = str(rng.choice(_NEIGHBOURS[told[k]]))
+        beliefs.append(_Belief(first, second, rate, len(sides_a) > 1, len(sides_b) > 1, told[0], told[1]))
+    pool = _PLAUSIBLE_ALONE if num_people == 1 else _PLAUSIBLE
+    for _ in range(int(rng.poisson(noise.imagined))):
+        first, second = pool[int(rng.integers(len(pool)))]
+        if num_people == 2 and rng.random() < 0.5:
+            first, second = second, first
+        if (first, second) not in sides:
+            rate = float(rng.beta(*noise.imagined_seen))
+            beliefs.append(_Belief(first, second, rate, False, False, first, second))
+    return beliefs
+
+
+def _answer(
+    beliefs: list[_Belief],
+    num_people: int,
+    noise: AnswerNoise,
+    rng: np.random.Generator,
+    name: str,
+    grounded: Sequence[str],
+) -> str:
+    if rng.random() < noise.prose:
+        return str(rng.choice(_PROSE))
+    rows: list[tuple[str, str]] = []
+    if rng.random() >= noise.empty:
+        for belief in beliefs:
+            if rng.random() >= belief.rate:
+                continue
+            # A confused contact is told wrongly in most answers, now and then rightly.
+            right = rng.random() < 0.2
+            cells = [belief.first, belief.second] if right else [belief.told_first, belief.told_second]
+            rows += _rows(cells, (belief.twice_first, belief.twice_second), noise, rng)
+        if rng.random() < noise.random_row:
+            names = tuple(_NEIGHBOURS)
+            rows.append((str(rng.choice(names)), str(rng.choice(names))))
+        if num_people == 1:
+            for part in grounded:
+                if rng.random() < 0.55:
+                    rows.append((part, "ground"))
+    swap = num_people == 2 and rng.random() < noise.swapped
+    if swap:
+        rows = [(b, a) for a, b in rows]
+    if num_people == 1:
+        rows = [(b, a) if rng.random() < 0.3 else (a, b) for a, b in rows]
+    order = rng.permutation(len(rows)) if rng.random() < 0.5 else np.arange(len(rows))
+    rows = list(dict.fromkeys(rows[i] for i in order)) if rng.random() < 0.7 else [rows[i] for i in order]
+    openings = _OPENINGS_ALONE if num_people == 1 else _OPENINGS
+    opening = str(rng.choice(openings)).format(
+        name=name or "an interaction",
+        what=f" in {name}" if name else "",
+        where=("on the right" if swap else "on the left"),
+    )
+    columns = ("Body Part 1", "Body Part 2") if num_people == 1 else ("Person 1 Body Part", "Person 2 Body Part")
+    lines = [opening, "", f"| {columns[0]} | {columns[1]} |", "|---|---|"]
+    lines += [f"| {a} | {b} |" for a, b in rows]
+    return "\n".join(lines)
+
+
+def _rows(
+    cells: list[str], twice: tuple[bool, bool], noise: AnswerNoise, rng: np.random.Generator
+) -> list[tuple[str, str]]:
+    """The rows of one contact in one answer."""
+    told = list(cells)
+    repeat = False
+    for k in range(2):
+        if rng.random() < noise.slip:
+            told[k] = str(rng.choice(_NEIGHBOURS[told[k]]))
+        if told[k] in _GENERIC and rng.random() < noise.generic:
+            told[k] = _GENERIC[told[k]]
+        if twice[k] and told[k] in _PLURAL:
+            if rng.random() < noise.plural:
+                told[k] = _PLURAL[told[k]]
+            elif rng.random() < 0.5:
+                repeat = True
+        elif rng.random() < noise.alternative and told[k] in _NEIGHBOURS:
+            told[k] = f"{told[k]}/{rng.choice(_NEIGHBOURS[told[k]])}"
+    row = (told[0], told[1])
+    return [row, row] if repeat else [row]

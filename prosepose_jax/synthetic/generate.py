@@ -1,0 +1,334 @@
+"""Scenes with known truth from a seed: templates, refined, measured, seen by a noisy camera.
+
+`generate_scenes` is the one entry point; everything random comes from its seed, so the same call makes
+the same scenes. Scene i of a template depends on (seed, template, i) alone, not on how many are made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body.keypoints import keypoints as body_keypoints
+from prosepose_jax.body.model import BodyModel
+from prosepose_jax.body.skinning import pose_body
+from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.synthetic import answers as answers_room
+from prosepose_jax.synthetic import noise as noise_room
+from prosepose_jax.synthetic.camera_placement import View, choose_view, orientation_in_camera, translation_in_camera
+from prosepose_jax.synthetic.figure import Figure
+from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts, Yardstick
+from prosepose_jax.synthetic.refine import (
+    STEPS,
+    SURFACE_SAMPLES,
+    Start,
+    Touches,
+    limit_excess,
+    make_surface,
+    pack_touches,
+    refine,
+    start_params,
+)
+from prosepose_jax.synthetic.shapes import Wardrobe
+from prosepose_jax.synthetic.spots import SPOTS
+from prosepose_jax.synthetic.templates import (
+    AZIMUTHS,
+    SELF_CONTACT,
+    TALLER_FIRST,
+    TWO_PERSON,
+    Intent,
+    Template,
+)
+
+KINDS = ("two_person", "self_contact")
+_SHAPE_SPREAD, _PAIR_SPREAD = 0.7, 0.5  # of betas: common to a pair, and each person's own
+_MAX_TRIES = 8  # candidates per wanted scene before giving up
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """An authored scene before refining."""
+
+    key: str
+    template: str
+    seed: tuple[int, ...]
+    intent: Intent
+    start: Start
+    touches: Touches
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedScene:
+    """A scene with everything that is known about it. Camera frame unless said otherwise."""
+
+    scene: Scene
+    answers: tuple[Answer, ...]
+    template: str
+    contacts: Contacts
+    checks: Checks
+    view: View
+    vertices: np.ndarray  # (P, V, 3) true vertices
+    joints: np.ndarray  # (P, J, 3) true joints
+    floor: tuple[np.ndarray, np.ndarray]  # point and upward normal
+
+
+class SceneMaker:
+    """Makes scenes of one body; keeps what is costly to prepare.
+
+    Args:
+      body: any SMPL-X format body with regions.
+      samples: surface samples that keep people apart while refining.
+      steps: steps of refining.
+    """
+
+    def __init__(self, body: BodyModel, samples: int = SURFACE_SAMPLES, steps: int = STEPS):
+        self.body = jax.tree.map(jnp.asarray, body)
+        self.wardrobe = Wardrobe(body)
+        self.surface = make_surface(body, samples)
+        self.steps = steps
+        self.yardstick = Yardstick(body, self.surface)
+        self._pose = jax.jit(lambda params: pose_body(self.body, params))
+
+    # ---- stages --------------------------------------------------------------------------------------------
+
+    def author(self, template: str, seed: Sequence[int]) -> Candidate:
+        """Poses the figures of one candidate scene."""
+        kind: dict[str, Template] = TWO_PERSON if template in TWO_PERSON else SELF_CONTACT
+        people = 2 if template in TWO_PERSON else 1
+        rng = np.random.default_rng([*seed, zlib.crc32(template.encode())])
+        count = min(10, self.body.num_betas)
+        common = _SHAPE_SPREAD * rng.normal(size=(1, count)).clip(-2, 2)
+        betas = common + _PAIR_SPREAD * rng.normal(size=(people, count)).clip(-2, 2)
+        shapes = [self.wardrobe.shape(b) for b in betas]
+        if template in TALLER_FIRST:
+            order = np.argsort([-(s.leg_length + s.trunk_length) for s in shapes], kind="stable")
+            betas, shapes = betas[order], [shapes[i] for i in order]
+        figures = [Figure(shape) for shape in shapes]
+        intent = kind[template](*figures, rng)
+        orient, pose, transl = (_f32(x) for x in zip(*(f.parameters() for f in figures), strict=True))
+        start = Start(
+            orient,
+            pose,
+            transl,
+            _f32(betas),
+            _f32([f.hands["left"] - np.asarray(self.body.left_hand_mean) for f in figures]),
+            _f32([f.hands["right"] - np.asarray(self.body.right_hand_mean) for f in figures]),
+        )
+        touches = pack_touches(self.body, self.wardrobe.spots, intent.touches, intent.grounded)
+        return Candidate("_".join([template, *map(str, seed)]), template, tuple(seed), intent, start, touches)
+
+    def refine(self, candidates: Sequence[Candidate], padded: int | None = None) -> list[Start]:
+        """Refines candidates of the same number of people in one batch (padded to one size for one compile)."""
+        rows = list(candidates)
+        rows += [rows[0]] * ((padded or len(rows)) - len(rows))
+        starts = jax.tree.map(lambda *x: np.stack(x), *(c.start for c in rows))
+        touches = jax.tree.map(lambda *x: np.stack(x), *(c.touches for c in rows))
+        done = jax.device_get(refine(self.body, self.surface, starts, touches, self.steps))
+        return [jax.tree.map(lambda x, i=i: x[i], done) for i in range(len(candidates))]
+
+    def check(self, candidate: Candidate, refined: Start) -> Checks:
+        """Measures a refined candidate in the world frame."""
+        vertices = np.asarray(self._pose(start_params(refined)).vertices)
+        bend = float(np.max(np.asarray(limit_excess(jnp.asarray(refined.body_pose)))))
+        return self.yardstick.check(vertices, candidate.intent.touches, self.wardrobe.spots, bend)
+
+    def finish(
+        self, candidate: Candidate, refined: Start, checks: Checks, key: str, level: str, num_answers: int
+    ) -> GeneratedScene:
+        """Looks at a refined candidate through a camera, adds the noisy estimates and the answers."""
+        people = len(refined.betas)
+        seed = [*candidate.seed, zlib.crc32(candidate.template.encode())]
+        rng_view, rng_noise, rng_answers = (np.random.default_rng([*seed, k]) for k in (1, 2, 3))
+        world = np.asarray(self._pose(start_params(refined)).vertices)
+        view = choose_view(world, float(rng_view.choice(AZIMUTHS[candidate.template])), rng_view)
+        root = np.array([self.wardrobe.shape(b).joints[0] for b in refined.betas])
+        truth = dataclasses.replace(
+            refined,
+            global_orient=_f32(orientation_in_camera(view, refined.global_orient)),
+            transl=_f32(translation_in_camera(view, refined.transl, root)),
+        )
+        posed = jax.device_get(self._pose(start_params(truth)))
+        keypoints = np.asarray(body_keypoints(self.body, posed), np.float64)
+        contacts = self.yardstick.contacts(posed.vertices)
+
+        noise = noise_room.LEVELS[level]
+        regressor = noise.two_person if people == 2 else noise.self_contact
+        pixels = view.project(keypoints)
+        initial: dict[str, list[np.ndarray]] = {"orient": [], "pose": [], "betas": [], "transl": []}
+        for i in range(people):
+            touching = {pair[i] for pair in contacts.parts} if people == 2 else {p for q in contacts.parts for p in q}
+            betas = noise_room.noisy_betas(refined.betas[i].astype(np.float64), regressor, rng_noise)
+            size = float(np.max(np.ptp(pixels[i], axis=0)))
+            pelvis = noise_room.noisy_pelvis(
+                posed.joints[i, 0].astype(np.float64), size, view.focal, regressor, rng_noise
+            )
+            initial["orient"].append(noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise))
+            initial["pose"].append(noise_room.noisy_pose(truth.body_pose[i], touching, regressor, rng_noise))
+            initial["betas"].append(betas)
+            initial["transl"].append(pelvis - self.wardrobe.shape(betas).joints[0])
+        hidden = noise_room.hidden_keypoints(posed.vertices, keypoints, view)
+        detected = noise_room.detect_keypoints(keypoints, hidden, view, noise.keypoints, rng_noise)
+        scene = Scene(
+            key=key,
+            global_orient=_f32(initial["orient"]),
+            body_pose=_f32(initial["pose"]),
+            betas=_f32(initial["betas"]),
+            transl=_f32(initial["transl"]),
+            keypoints=_f32(detected),
+            focal_length=_f32([view.focal, view.focal]),
+            principal_point=_f32(view.principal),
+            image_size=np.array(view.size, np.int32),
+            left_hand_pose=_f32(refined.left_hand_pose),
+            right_hand_pose=_f32(refined.right_hand_pose),
+            gt_global_orient=_f32(truth.global_orient),
+            gt_body_pose=_f32(truth.body_pose),
+            gt_betas=_f32(truth.betas),
+            gt_transl=_f32(truth.transl),
+            gt_contacts=contacts.parts,
+            gt_region_pairs=contacts.region_pairs,
+        )
+        texts = answers_room.simulate_answers(
+            contacts,
+            people,
+            rng_answers,
+            count=num_answers,
+            noise=answers_room.LEVELS[level],
+            name=candidate.template,
+            grounded=_grounded_names(candidate.intent) if people == 1 else (),
+            salient=intended_parts(candidate.intent, contacts, people),
+        )
+        answers = tuple(Answer(text=t, sample=i, model="simulated", prompt="") for i, t in enumerate(texts))
+        floor = (view.to_camera(np.zeros(3)), view.rotation @ np.array([0.0, 1.0, 0.0]))
+        return GeneratedScene(
+            scene, answers, candidate.template, contacts, checks, view, posed.vertices, posed.joints, floor
+        )
+
+    # ---- all together --------------------------------------------------------------------------------------
+
+    def scenes(
+        self,
+        kind: str,
+        count: int,
+        seed: int,
+        *,
+        templates: Sequence[str] | None = None,
+        level: str = "middle",
+        num_answers: int = 20,
+        batch: int = 8,
+        progress: Callable[[str], None] | None = None,
+    ) -> Iterator[GeneratedScene]:
+        """Yields `count` accepted scenes, the templates in turn; see `generate_scenes`."""
+        library = TWO_PERSON if kind == "two_person" else SELF_CONTACT
+        names = tuple(library) if templates is None else tuple(templates)
+        wanted = {name: count // len(names) + (i < count % len(names)) for i, name in enumerate(names)}
+        tried = dict.fromkeys(names, 0)
+        made = dict.fromkeys(names, 0)
+        refused = 0
+        while any(made[n] < wanted[n] for n in names):
+            batch_rows: list[Candidate] = []
+            while len(batch_rows) < batch:
+                open_names = [n for n in names if made[n] < wanted[n]]
+                # Fill the batch with the templates that lack most; spare places try further seeds.
+                name = min(open_names, key=lambda n: (tried[n] - made[n] - (wanted[n] - made[n]), names.index(n)))
+                batch_rows.append(self.author(name, (seed, tried[name])))
+                tried[name] += 1
+            for candidate, refined in zip(batch_rows, self.refine(batch_rows), strict=True):
+                name = candidate.template
+                if made[name] >= wanted[name]:
+                    continue
+                checks = self.check(candidate, refined)
+                if not checks.passed:
+                    refused += 1
+                    if progress:
+                        progress(f"{candidate.key} refused: {checks}")
+                    continue
+                key = f"{name}_{made[name]:03d}"
+                made[name] += 1
+                yield self.finish(candidate, refined, checks, key, level, num_answers)
+            if refused > _MAX_TRIES * (count + batch):
+                raise RuntimeError(f"templates {names}: {refused} candidates refused for {sum(made.values())} scenes")
+
+
+def generate_scenes(
+    body: BodyModel,
+    kind: str = "two_person",
+    count: int = 6,
+    seed: int = 0,
+    *,
+    templates: Sequence[str] | None = None,
+    level: str = "middle",
+    num_answers: int = 20,
+    batch: int = 8,
+    progress: Callable[[str], None] | None = None,
+) -> list[GeneratedScene]:
+    """Distinct scenes with truth, noisy initial estimates, keypoints and simulated answers.
+
+    Args:
+      body: any SMPL-X format body with regions.
+      kind: "two_person" or "self_contact".
+      count: accepted scenes wanted; the templates take turns.
+      seed: everything random comes from it.
+      templates: names to use; None for all of the kind.
+      level: noise of regressor, keypoints and answers: "low", "middle" or "high".
+      num_answers: N answers per scene.
+      batch: scenes refined together.
+      progress: called with a line about each refused candidate.
+
+    Returns:
+      Scenes whose intended contacts are within 3 mm and where nobody is deeper than 1 cm in the other.
+
+    Raises:
+      ValueError: unknown kind, template or level.
+      RuntimeError: far too many candidates were refused.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {KINDS}, found {kind!r}")
+    if level not in noise_room.LEVELS:
+        raise ValueError(f"level: expected one of {tuple(noise_room.LEVELS)}, found {level!r}")
+    library = TWO_PERSON if kind == "two_person" else SELF_CONTACT
+    unknown = sorted(set(templates or ()) - set(library))
+    if unknown:
+        raise ValueError(f"templates: expected names of {tuple(library)}, found {unknown}")
+    return list(
+        SceneMaker(body).scenes(
+            kind, count, seed, templates=templates, level=level, num_answers=num_answers, batch=batch, progress=progress
+        )
+    )
+
+
+def _f32(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float32)
+
+
+def intended_parts(intent: Intent, contacts: Contacts, people: int) -> set[tuple[str, str]]:
+    """The measured part pairs that the template meant."""
+    meant = set()
+    for touch in intent.touches:
+        a, b = ({PART_OF_REGION[r] for r in SPOTS[spot]} for spot in (touch.spot_a, touch.spot_b))
+        if people == 2 and touch.person_a == 1:
+            a, b = b, a
+        meant |= {p for p in contacts.parts if (p[0] in a and p[1] in b) or (people == 1 and p[0] in b and p[1] in a)}
+    return meant
+
+
+def _grounded_names(intent: Intent) -> tuple[str, ...]:
+    """Part names (without side) that the template puts on the floor."""
+    words = {
+        "foot": "foot",
+        "sole": "foot",
+        "butt": "butt",
+        "knee": "leg",
+        "calf": "leg",
+        "shin": "leg",
+        "hand": "hand",
+        "palm": "hand",
+        "face": "head",
+    }
+    names = [words.get(spot.split()[-1], "") for _, spot in intent.grounded]
+    return tuple(dict.fromkeys(n for n in names if n))
