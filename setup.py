@@ -28,7 +28,7 @@ EXTRAS = {
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
     "report": ["pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
-    "test": ["pytest>=8,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<0.18", "mypy>=1.13,<3"],
+    "test": ["setuptools>=70.1", "pytest>=8,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<0.18", "mypy>=1.13,<3"],
 }
 
 setup(
@@ -40,7 +40,11 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.11",
-    packages=[*find_packages(include=["prosepose_jax", "prosepose_jax.*"]), "prosepose_jax._configs", "prosepose_jax._smpl_assets"],
+    packages=[
+        *find_packages(include=["prosepose_jax", "prosepose_jax.*"]),
+        "prosepose_jax._configs",
+        "prosepose_jax._smpl_assets",
+    ],
     package_dir={"prosepose_jax._configs": "configs", "prosepose_jax._smpl_assets": "smpl_assets"},
     package_data={
         "prosepose_jax": ["demo/*.json", "demo/*.md", "demo/scenes/*", "report/*.html", "lmm/prompts/*"],

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     """The two-person parity config."""
     config = load_config("two_person")
     config.contact.parser = "published"
+    config.contact.min_share = 0.0
     config.contact.search = "sample"
     config.contact.sample_size = 80
     config.contact.refresh_every = 1

@@ -30,6 +30,7 @@ def get_config() -> ConfigDict:
                 "use_answers": True,  # False: every scene takes the fallback
                 "parser": "extended",  # "published": the release's semantics
                 "min_count": 0,  # f, self-contact only; 0: half of the answers
+                "min_share": 0.0,  # share of the answers that must name a contact, two people only
                 "fallback_empty_answers": 0,  # t; 0: all answers
                 "search": "cells",  # "exact": every vertex, "sample": sample_size random ones per region and search
                 "sample_size": 80,

@@ -35,7 +35,10 @@ def _load_module(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise InputError(f"{file}: cannot be loaded as a config")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{file}: cannot be loaded as a config: {type(error).__name__}: {error}") from error
     return module
 
 
@@ -43,11 +46,17 @@ def load_config(name: str = "two_person") -> ConfigDict:
     """Loads a config by path or packaged name, for example "two_person" (docs/fit.md).
 
     Raises:
-      InputError: the config is not found, or its file has no get_config.
+      InputError: the config is not found, its file cannot be run, or has no get_config that returns a ConfigDict.
     """
     file, variant = find_config(name)
     module = _load_module(file)
     if not hasattr(module, "get_config"):
         raise InputError(f"{file}: has no function get_config()")
-    config: ConfigDict = module.get_config(variant) if variant else module.get_config()
+    try:
+        config = module.get_config(variant) if variant else module.get_config()
+    except Exception as error:
+        called = f"get_config({variant!r})" if variant else "get_config()"
+        raise InputError(f"{file}: {called} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(config, ConfigDict):
+        raise InputError(f"{file}: get_config() returned {type(config).__name__}, expected a ml_collections ConfigDict")
     return config

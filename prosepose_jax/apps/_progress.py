@@ -39,6 +39,13 @@ class Progress:
             flush=True,
         )
 
+    def say(self, text: str) -> None:
+        """A line on stderr that does not tear the bar."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
     def __enter__(self) -> Progress:
         return self
 

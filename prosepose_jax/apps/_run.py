@@ -22,9 +22,8 @@ from ml_collections import ConfigDict
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
-from prosepose_jax.fitting import Fitter, FitSettings, settings_from_config
-from prosepose_jax.io import AnswerSet, SceneSet, has_fit, load_fits, save_fit, write_json
-from prosepose_jax.io.fits import FITS_FOLDER
+from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate, load_joint_regressor
@@ -66,18 +65,22 @@ def run(
     begin = time.monotonic()
     settings = [settings_from_config(config) for config in configs]
     body, prior, regressor = _load_files(configs[0])
-    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot be the folder of a run ({error.strerror})") from None
     _lock_config(workdir / "config.json", configs)
     counts = _Counts()
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:
             continue
         fitter = Fitter(body, chosen, prior)
-        lookup = answers.for_scene if answers is not None else (lambda key: [])
-        _fit_missing(fitter, mine, lookup, workdir, "", counts, begin)
-        if config.no_answers:
-            _fit_missing(fitter, mine, lambda key: [], workdir, NO_ANSWERS, counts, begin)
-    fits, beside = load_fits(workdir), load_fits(workdir, NO_ANSWERS)
+        _fit_missing(fitter, mine, answers, workdir, "", counts, begin)
+        if config.get("no_answers"):
+            _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin)
+    # Without a readable scene no fit is there, and that is reported like any failed scene.
+    fits = load_fits(workdir) if len(scenes) else {}
+    beside = load_fits(workdir, NO_ANSWERS)
     keys = set(scenes.keys)
     fits = {key: fit for key, fit in fits.items() if key in keys}
     metrics = evaluate(
@@ -93,25 +96,30 @@ def run(
     if pictures:
         _write_pictures(workdir, scenes, fits, body)
     info = _run_info(begin, counts, body)
+    earlier = _earlier_info(workdir / "run.json")
+    if counts.fits == 0 and earlier.get("fits"):
+        info = earlier  # nothing was fitted now: the times are those of the run that did it
     write_json(workdir / "run.json", info)
     _write_report(workdir, scenes, fits, metrics, info)
     print(format_table(metrics))
     print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html)")
-    return _report_failures(scenes, fits)
+    return _report_failures(scenes, fits, metrics)
 
 
 def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
-    files = config.body
+    # A config of the user's own may leave these sections out.
+    files = config.get("body", {})
     body = load_body(
-        files.path or None,
-        files.regions or None,
-        keypoints=files.keypoints or None,
-        lowres=files.lowres or None,
-        kid_template=files.kid_template or None,
-        flat_hands=files.flat_hands,
+        files.get("path") or None,
+        files.get("regions") or None,
+        keypoints=files.get("keypoints") or None,
+        lowres=files.get("lowres") or None,
+        kid_template=files.get("kid_template") or None,
+        flat_hands=bool(files.get("flat_hands")),
     )
-    regressor = load_joint_regressor(files.joint_regressor, body.num_vertices) if files.joint_regressor else None
-    return body, load_pose_prior(config.prior.path), regressor
+    regressor_file = files.get("joint_regressor")
+    regressor = load_joint_regressor(regressor_file, body.num_vertices) if regressor_file else None
+    return body, load_pose_prior(config.get("prior", {}).get("path")), regressor
 
 
 def _by_mode(scenes: SceneSet, settings: Sequence[FitSettings]) -> list[list[Scene]]:
@@ -125,7 +133,7 @@ def _by_mode(scenes: SceneSet, settings: Sequence[FitSettings]) -> list[list[Sce
 
 
 def _plain(config: ConfigDict) -> dict[str, Any]:
-    return json.loads(config.to_json())  # type: ignore[no-any-return]
+    return json.loads(config.to_json())
 
 
 def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
@@ -158,7 +166,13 @@ def _first_difference(before: Any, now: Any, name: str = "") -> str:
 
 
 def _fit_missing(
-    fitter: Fitter, scenes: Sequence[Scene], lookup: Any, workdir: Path, variant: str, counts: _Counts, begin: float
+    fitter: Fitter,
+    scenes: Sequence[Scene],
+    answers: AnswerSet | None,
+    workdir: Path,
+    variant: str,
+    counts: _Counts,
+    begin: float,
 ) -> None:
     missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     label = "fit without answers" if variant else "fit"
@@ -167,15 +181,28 @@ def _fit_missing(
     if not missing:
         return
     before = dataclasses.replace(fitter.timing)
+    lookup = answers.for_scene if answers is not None else (lambda key: [])
     with Progress(len(missing), label) as progress:
         for fit in fitter.fit(missing, lookup, variant):
             save_fit(workdir, fit)
+            if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
+                progress.say(f"note: {fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)")
             progress.step(fit.status if fit.ok else f"{fit.key} failed")
     counts.compile_seconds += fitter.timing.compile - before.compile
     counts.fit_seconds += fitter.timing.fit - before.fit
     counts.fits += fitter.timing.scenes - before.scenes
     if counts.seconds_to_first_step is None and fitter.timing.first_step is not None:
         counts.seconds_to_first_step = fitter.timing.first_step - begin
+
+
+def _why_fallback(fit: Fit) -> str:
+    if not fit.answers:
+        return "the answers file has no answer for it"
+    text = f"{fit.answers_usable} of {fit.answers} answers are usable, a table row of two known body parts is expected"
+    if fit.rejected:
+        row, reason = fit.rejected[0]
+        text += f" (of {len(fit.rejected)} rejected rows the first is {row!r}: {reason})"
+    return text
 
 
 def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit], body: BodyModel) -> None:
@@ -185,9 +212,7 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit]
     from prosepose_jax.io import atomic_file
     from prosepose_jax.report import PERSON_COLORS, render_scene_panel
 
-    todo = [
-        s for s in scenes if s.key in fits and fits[s.key].ok and not (workdir / "meshes" / f"{s.key}.glb").exists()
-    ]
+    todo = [s for s in scenes if s.key in fits and fits[s.key].ok and not _has_pictures(workdir, s.key)]
     faces = np.asarray(body.faces)
     (workdir / "renders").mkdir(exist_ok=True)
     (workdir / "meshes").mkdir(exist_ok=True)
@@ -200,6 +225,13 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit]
             people = [(v, faces, tuple(PERSON_COLORS[i % len(PERSON_COLORS)])) for i, v in enumerate(fit.vertices)]
             write_glb(workdir / "meshes" / f"{scene.key}.glb", people)
             progress.step()
+
+
+def _has_pictures(workdir: Path, key: str) -> bool:
+    """Whether render and mesh are there and not older than the fit that they show."""
+    fitted = (fits_folder(workdir) / f"{key}.npz").stat().st_mtime_ns
+    files = (workdir / "renders" / f"{key}.png", workdir / "meshes" / f"{key}.glb")
+    return all(file.is_file() and file.stat().st_mtime_ns >= fitted for file in files)
 
 
 def _write_report(
@@ -237,9 +269,20 @@ def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
     }
 
 
+def _earlier_info(file: Path) -> dict[str, Any]:
+    """The run.json that is there already; empty when there is none to read."""
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
 def _git_revision() -> str | None:
     """The checkout's revision; None for an installed package."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():  # an installed package may lie inside somebody else's repository
+        return None
     command = ["git", "-C", str(here), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
@@ -248,7 +291,7 @@ def _git_revision() -> str | None:
     return done.stdout.strip()
 
 
-def _report_failures(scenes: SceneSet, fits: dict[str, Fit]) -> int:
+def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any]) -> int:
     failures = dict(scenes.failures)
     for scene in scenes:
         fit = fits.get(scene.key)
@@ -256,6 +299,8 @@ def _report_failures(scenes: SceneSet, fits: dict[str, Fit]) -> int:
             failures[scene.key] = "no fit was written"
         elif not fit.ok:
             failures[scene.key] = fit.status.removeprefix("failed: ")
+        elif "error" in metrics["scenes"][scene.key]:
+            failures[scene.key] = metrics["scenes"][scene.key]["error"]
     for key in sorted(failures):
         print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
     return 1 if failures else 0

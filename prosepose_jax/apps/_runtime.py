@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-
-def cache_dir() -> Path:
-    """The user's cache folder of prosepose_jax ($XDG_CACHE_HOME, else ~/.cache)."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "prosepose_jax"
+from prosepose_jax.body import cache_dir
 
 
 def set_up_jax() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
+from prosepose_jax.apps._usage import help_text
 from prosepose_jax.errors import InputError
 
 
@@ -33,8 +34,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         rest = values(list(argv))[1:]
         if values.help:
-            print(__doc__)
-            print(values.get_help())
+            print(help_text(__doc__, values))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")

@@ -18,6 +18,7 @@ from typing import Any
 
 from absl import flags
 
+from prosepose_jax.apps._usage import help_text
 from prosepose_jax.errors import InputError
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
@@ -45,8 +46,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         rest = FLAGS(list(argv))[1:]
         if FLAGS.help:
-            print(__doc__)
-            print(FLAGS.get_help())
+            print(help_text(__doc__, FLAGS))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")

@@ -15,55 +15,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from prosepose_jax.config import find_config
+from prosepose_jax.apps._usage import help_text, parse_with_config
 from prosepose_jax.errors import InputError
-
-
-def _with_packaged_config(argv: Sequence[str]) -> list[str]:
-    """The arguments with a packaged config's name replaced by its path."""
-    fixed = list(argv)
-    for i, argument in enumerate(fixed):
-        for prefix in ("--config=", "-config="):
-            if argument.startswith(prefix):
-                file, variant = find_config(argument.removeprefix(prefix))
-                fixed[i] = f"{prefix}{file}" + (f":{variant}" if variant else "")
-        if argument in ("--config", "-config") and i + 1 < len(fixed):
-            file, variant = find_config(fixed[i + 1])
-            fixed[i + 1] = str(file) + (f":{variant}" if variant else "")
-    return fixed
-
-
-def parse_with_config(argv: Sequence[str], values: flags.FlagValues, default: str) -> tuple[Any, list[str]]:
-    """Parses flags with a --config flag of ml_collections among them.
-
-    Args:
-      argv: the arguments, program name first.
-      values: the verb's other flags.
-      default: name of the packaged config that is taken when --config is not given.
-
-    Returns:
-      The config and the arguments that are no flags.
-
-    Raises:
-      InputError: an unknown flag or config field (the nearest valid name is given), or a value of a wrong type.
-    """
-    from ml_collections import config_flags
-
-    argv = _with_packaged_config(argv)
-    file, _ = find_config(default)
-    config_flags.DEFINE_config_file(
-        "config", str(file), "config file or packaged name", flag_values=values, sys_argv=list(argv)
-    )
-    try:
-        rest = values(list(argv))[1:]
-        return values["config"].value, rest
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
-        text = str(error.args[0]) if error.args else str(error)
-        raise InputError(text) from None
 
 
 def _flags() -> flags.FlagValues:
@@ -79,9 +35,8 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
     values = _flags()
-    if any(a in ("--help", "-h", "-help", "--helpfull") for a in argv[1:]):
-        print(__doc__)
-        print(values.get_help())
+    if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
+        print(help_text(__doc__, values, {"config": "config file or packaged name (default: two_person)"}))
         return 0
     try:
         config, rest = parse_with_config(argv, values, "two_person")

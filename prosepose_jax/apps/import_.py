@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from prosepose_jax.apps._usage import help_text
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ flags.DEFINE_enum(
     "estimate the shape for the body in use, or keep the tool's (only when it used this very body)",
     flag_values=FLAGS,
 )
-_FLAG_NAMES = tuple(FLAGS)  # before absl adds its own
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         rest = FLAGS(list(argv))[1:]
         if FLAGS.help:
-            print(_help())
+            print(help_text(__doc__, FLAGS))
             return 0
         if rest:
             raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
@@ -65,15 +65,6 @@ def main(argv: Sequence[str]) -> int:
     except (InputError, flags.Error) as error:
         print(f"prosepose import: {error}", file=sys.stderr)
         return 2
-
-
-def _help() -> str:
-    """The module's docstring and one line for each flag."""
-    lines = [__doc__ or "", "flags:"]
-    for name in _FLAG_NAMES:
-        default = FLAGS[name].default
-        lines.append(f"  --{name}: {FLAGS[name].help}" + (f" (default: {default})" if default else ""))
-    return "\n".join(lines)
 
 
 def _run() -> int:

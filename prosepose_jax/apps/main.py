@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -35,9 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     if verb not in VERBS:
-        print(f"prosepose: unknown verb {verb!r}, expected one of {', '.join(VERBS)}", file=sys.stderr)
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        print(f"prosepose: unknown verb {verb!r}, expected one of {', '.join(VERBS)}{hint}", file=sys.stderr)
         return 2
-    status: int = importlib.import_module(VERBS[verb]).main([f"prosepose {verb}", *argv[2:]])
+    try:
+        status: int = importlib.import_module(VERBS[verb]).main([f"prosepose {verb}", *argv[2:]])
+    except KeyboardInterrupt:
+        print(f"prosepose {verb}: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
     return status
 
 

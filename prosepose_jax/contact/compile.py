@@ -33,6 +33,7 @@ def compile_answers(
     parser: str = "published",
     order: str = "free",
     min_count: int | None = None,
+    min_share: float = 0.0,
     pairs: Sequence[Sequence[int]] | Sequence[int] | None = None,
 ) -> ContactProgram:
     """Compiles the answers about one scene; `contact_loss` evaluates the result.
@@ -45,6 +46,8 @@ def compile_answers(
       order: "free" (the model chose who is Person 1) or "given"; for plain texts.
       min_count: for self-contact, how many rows over a person's answers must name a pair for it to
         be kept; None for half the number of answers, rounded up (10 of 20).
+      min_share: for two people, the share of the answers that must name a contact for it to be kept; 0
+        (published) keeps every row.
       pairs: the people (i, j) that plain texts are about, one pair for all or one per text; None
         for (0, 1), or (0, 0) for self-contact.
 
@@ -65,6 +68,8 @@ def compile_answers(
     rows = [list(one.rows) for one in parsed]
     if mode == "self_contact":
         rows = _agreed_rows(rows, [answer.pair for answer in answers], min_count, rejected)
+    elif min_share > 0:
+        rows = _shared_rows(rows, [answer.pair for answer in answers], min_share, rejected)
     return ContactProgram(
         arrays=_arrays(answers, rows, mode),
         mode=mode,
@@ -135,18 +140,41 @@ def _agreed_rows(
                 votes.update((people[k], option) for option in set(options))
             else:
                 rejected.append(RejectedRow(k, row.text, reason))
+    needed = {pair: math.ceil(total / 2) if min_count is None else min_count for pair, total in totals.items()}
+    return _named_often(possible, people, votes, needed, rejected)
+
+
+def _shared_rows(
+    rows: list[list[Row]], people: Sequence[tuple[int, int]], min_share: float, rejected: list[RejectedRow]
+) -> list[list[Row]]:
+    """Two people: drops contacts that too small a share of the answers names, whoever is Person 1."""
+    votes: collections.Counter[tuple[tuple[int, int], Pair]] = collections.Counter()
+    for pair, answer_rows in zip(people, rows, strict=True):
+        votes.update((pair, option) for option in {_unordered(o) for row in answer_rows for o in row.options})
+    needed = {pair: math.ceil(min_share * total) for pair, total in collections.Counter(people).items()}
+    return _named_often(rows, people, votes, needed, rejected)
+
+
+def _named_often(
+    rows: list[list[Row]],
+    people: Sequence[tuple[int, int]],
+    votes: collections.Counter[tuple[tuple[int, int], Pair]],
+    needed: dict[tuple[int, int], int],
+    rejected: list[RejectedRow],
+) -> list[list[Row]]:
+    """The rows whose (unordered) pair has enough votes; the others are rejected with their count."""
+    totals = collections.Counter(people)
     kept: list[list[Row]] = []
-    for k, answer_rows in enumerate(possible):
-        total = totals[people[k]]
-        needed = math.ceil(total / 2) if min_count is None else min_count
+    for k, answer_rows in enumerate(rows):
+        pair = people[k]
         kept.append([])
         for row in answer_rows:
-            options = [option for option in row.options if votes[people[k], option] >= needed]
+            options = tuple(option for option in row.options if votes[pair, _unordered(option)] >= needed[pair])
             if options:
-                kept[k].append(Row(tuple(options), row.text))
+                kept[k].append(Row(options, row.text))
             else:
-                most = max(votes[people[k], option] for option in row.options)
-                reason = f"named by {most} rows of {total} answers, {needed} needed"
+                most = max(votes[pair, _unordered(option)] for option in row.options)
+                reason = f"named {most} times in {totals[pair]} answers, {needed[pair]} needed"
                 rejected.append(RejectedRow(k, row.text, reason))
     return kept
 

@@ -91,6 +91,7 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
             mode=settings.mode,
             parser=settings.parser,
             min_count=settings.min_count,
+            min_share=settings.min_share,
         )
 
     program = compiled(answers)

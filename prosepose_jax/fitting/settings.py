@@ -55,6 +55,7 @@ class FitSettings:
     use_answers: bool  # False: every scene takes the fallback
     parser: str  # "published" | "extended"
     min_count: int | None  # f; None: half of the answers, rounded up
+    min_share: float  # two people: share of the answers that must name a contact
     fallback_empty_answers: int | None  # t; None: all of them
     search: str  # "cells" | "exact" | "sample"
     sample_size: int  # vertices per fine region of the "sample" search
@@ -141,6 +142,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         use_answers=_take(contact, "use_answers", bool, "contact."),
         parser=_choice(contact, "parser", tuple(PARSERS), "contact."),
         min_count=min_count or None,
+        min_share=_take(contact, "min_share", float, "contact."),
         fallback_empty_answers=empty or None,
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),

@@ -15,11 +15,11 @@ pytest.importorskip("torch", reason="needs the extra `smplx`", exc_type=ImportEr
 pytest.importorskip("smplx", reason="needs the extra `smplx`", exc_type=ImportError)
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "body"))
 
-import scipy.sparse  # noqa: E402
-import standins  # noqa: E402
-from smplx_reference import reference_model, reference_run  # noqa: E402
+import scipy.sparse
+import standins
+from smplx_reference import reference_model, reference_run
 
-from prosepose_jax.body import BodyModel, BodyParams, PosedBody, hands_from_pca, load_body, pose_body  # noqa: E402
+from prosepose_jax.body import BodyModel, BodyParams, PosedBody, hands_from_pca, load_body, pose_body
 
 pytestmark = pytest.mark.parity
 VERTEX_BOUND_M = 1e-5

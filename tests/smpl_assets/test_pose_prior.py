@@ -15,7 +15,7 @@ def prior() -> dict[str, np.ndarray]:
 
 
 def energy(prior: dict[str, np.ndarray], pose: np.ndarray) -> float:
-    """The published prior's energy of a (21, 3) body pose, by components written out (docs/method.md §4)."""
+    """The published prior's energy of a (21, 3) body pose, written out (docs/method.md, "Other terms")."""
     values = []
     logdets = np.array([np.linalg.slogdet(c)[1] for c in prior["covars"]])
     for mean, covar, weight, logdet in zip(prior["means"], prior["covars"], prior["weights"], logdets, strict=True):

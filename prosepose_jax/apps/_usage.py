@@ -1,0 +1,119 @@
+"""Command lines: the help of a verb in a screenful, and a --config flag whose every mistake is named."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from prosepose_jax.config import load_config
+from prosepose_jax.errors import InputError
+
+# absl's own, and what the help itself is.
+_NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
+_OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
+
+
+def help_text(doc: str | None, values: flags.FlagValues, more: Mapping[str, str] | None = None) -> str:
+    """A verb's docstring and its flags, in the order of their definition.
+
+    Args:
+      doc: the docstring of the verb's module.
+      values: the verb's flags.
+      more: further flags and what they do, listed first.
+    """
+    lines = [(doc or "").strip(), "", "flags:"]
+    width = min(120, shutil.get_terminal_size((100, 24)).columns)
+    described = [(f"--{name}", text) for name, text in (more or {}).items()]
+    for name in values:
+        flag = values[name]
+        if name in _NOT_SHOWN or name == flag.short_name or (flag.help or "").startswith("Alias for"):
+            continue
+        shown = f"--[no]{name}" if flag.boolean else f"--{name}"
+        default = "" if flag.default in (None, "", []) else f" (default: {str(flag.default_as_str).strip(chr(39))})"
+        described.append((shown, f"{flag.help}{default}"))
+    for shown, text in described:
+        lines.append(textwrap.fill(f"  {shown}: {text}", width, subsequent_indent="      "))
+    return "\n".join(lines)
+
+
+def parse_with_config(argv: Sequence[str], values: flags.FlagValues, default: str) -> tuple[ConfigDict, list[str]]:
+    """Parses flags with `--config=FILE or NAME` and `--config.a.b=value` among them.
+
+    Args:
+      argv: the arguments, program name first.
+      values: the verb's other flags.
+      default: name of the packaged config that is taken when --config is not given.
+
+    Returns:
+      The config and the arguments that are no flags.
+
+    Raises:
+      InputError: an unusable config, an unknown flag or config field (the nearest valid name is given), or a
+        value of a wrong type.
+    """
+    # Late: ml_collections' flags read sys.argv when they are defined.
+    from ml_collections import config_flags
+
+    name, argv = _take_config_name(argv)
+    config = load_config(name or default)
+    for argument in argv[1:]:
+        if argument == "--":
+            break
+        found = _OVERRIDE.match(argument)
+        if found:
+            _check_field(config, found[1])
+    try:
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=list(argv))
+        rest = values(list(argv))[1:]
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(str(error.args[0]) if error.args else str(error)) from None
+    return values["config"].value, rest
+
+
+def _take_config_name(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The value of --config (the last one counts) and the arguments without it."""
+    name, rest = None, list(argv[:1])
+    arguments = iter(argv[1:])
+    for argument in arguments:
+        if argument == "--":
+            rest += [argument, *arguments]
+        elif argument in ("--config", "-config"):
+            name = next(arguments, None)
+            if name is None:
+                raise InputError("--config is missing its value, expected a config file or the name of a packaged one")
+        elif argument.startswith(("--config=", "-config=")):
+            name = argument.partition("=")[2]
+        else:
+            rest.append(argument)
+    return name, rest
+
+
+def _check_field(config: ConfigDict, path: str) -> None:
+    section: Any = config
+    names = path.split(".")
+    for depth, name in enumerate(names):
+        inside = isinstance(section, ConfigDict)
+        if not inside or name not in section:
+            known = _fields(config)
+            wanted = path if inside else ".".join(names[:depth])
+            near = difflib.get_close_matches(wanted, known, 1, 0.0) or known[:1]
+            raise InputError(f"--config.{path}: the config has no field {path}; the nearest is {near[0]}")
+        section = section[name]
+    if isinstance(section, ConfigDict):
+        raise InputError(f"--config.{path}: is a section, expected one of its fields: {', '.join(sorted(section))}")
+
+
+def _fields(config: ConfigDict, above: str = "") -> list[str]:
+    """Dotted names of all fields."""
+    names = []
+    for name in config:
+        value = config[name]
+        names += _fields(value, f"{above}{name}.") if isinstance(value, ConfigDict) else [f"{above}{name}"]
+    return names

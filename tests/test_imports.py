@@ -1,0 +1,150 @@
+"""What importing the package pulls in, and what a wheel of it carries."""
+
+from __future__ import annotations
+
+import email
+import importlib.util
+import json
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# scipy is not here: JAX itself imports it.
+_HEAVY = ("torch", "smplx", "google", "pyvista", "vtk", "vtkmodules", "matplotlib", "trimesh", "anny", "openai")
+
+_IMPORTS = """
+import importlib, json, sys
+for name in {modules!r}:
+    importlib.import_module(name)
+heavy = [name for name in {heavy!r} if name in sys.modules]
+ours = sorted({{name.split(".")[0] for name in sys.modules if name.startswith("prosepose_jax")}})
+print(json.dumps([heavy, ours]))
+"""
+
+
+def _run(modules: tuple[str, ...]) -> list[str]:
+    code = _IMPORTS.format(modules=modules, heavy=_HEAVY)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    heavy, ours = json.loads(done.stdout)
+    assert ours == ["prosepose_jax"]
+    return heavy
+
+
+def test_the_fit_imports_nothing_heavy() -> None:
+    """Also no app, and nothing that a run needs late (pictures, report, evaluation)."""
+    rooms = ("fitting", "io", "metrics", "report", "apps.main", "apps.demo", "apps.fit", "apps._run", "apps.evaluate",
+             "apps.import_")  # fmt: skip
+    assert _run(("prosepose_jax", *(f"prosepose_jax.{room}" for room in rooms))) == []
+
+
+def test_the_check_would_see_a_heavy_import() -> None:
+    found = next((name for name in _HEAVY if name != "google" and importlib.util.find_spec(name)), None)
+    if found is None:
+        pytest.skip("none of the heavy packages is installed")
+    assert found in _run(("prosepose_jax", found))
+
+
+def _requirements() -> tuple[list[str], dict[str, list[str]]]:
+    """install_requires and extras_require as setup.py passes them on."""
+    setuptools = pytest.importorskip("setuptools")
+    caught: dict = {}
+    original = setuptools.setup
+    setuptools.setup = lambda **keywords: caught.update(keywords)
+    try:
+        runpy.run_path(str(ROOT / "setup.py"))
+    finally:
+        setuptools.setup = original
+    return caught["install_requires"], caught["extras_require"]
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.match(r"[A-Za-z0-9_.-]+", line)[0].lower() for line in requirements}
+
+
+def test_the_plain_install_is_light() -> None:
+    plain, extras = _requirements()
+    assert _names(plain) == {"jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm"}
+    assert not any("[" in line.split(";")[0] for line in plain)
+    assert {"cuda", "tpu", "smplx", "gemini", "report", "test", "assets"} <= set(extras)
+    assert "jax[cuda" in extras["cuda"][0] and "jax[tpu]" in extras["tpu"][0]
+    assert {"smplx", "torch"} <= _names(extras["smplx"]) and any("google" in line for line in extras["gemini"])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """The wheel, built from a copy so that no build folder is left in the checkout."""
+    pytest.importorskip("setuptools")
+    copy = tmp_path_factory.mktemp("source")
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("prosepose_jax", "configs", "smpl_assets"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+               "--wheel-dir", str(target), str(copy)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (file,) = target.glob("prosepose_jax-*.whl")
+    with zipfile.ZipFile(file) as opened:
+        yield opened
+
+
+def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
+    carried = {name: wheel.getinfo(name).file_size for name in wheel.namelist()}
+    expected = {f"prosepose_jax/_configs/{file.name}": file for file in (ROOT / "configs").glob("*.py")}
+    assert len(expected) >= 5
+    assets = ("body.npz", "body_keypoints.json", "body_lowres.npz", "body_kid_template.npy", "pose_prior.npz",
+              "LICENSE.txt")  # fmt: skip
+    expected |= {f"prosepose_jax/_smpl_assets/{name}": ROOT / "smpl_assets" / name for name in assets}
+    demo = ROOT / "prosepose_jax" / "demo"
+    expected |= {f"prosepose_jax/demo/{file.relative_to(demo).as_posix()}": file
+                 for file in demo.rglob("*") if file.is_file() and not file.name.startswith(".")
+                 and "__pycache__" not in file.parts}  # fmt: skip
+    assert "prosepose_jax/demo/answers.json" in expected
+    code = {file.relative_to(ROOT).as_posix(): file for file in (ROOT / "prosepose_jax").rglob("*.py")}
+    expected |= code | {"prosepose_jax/report/template.html": ROOT / "prosepose_jax/report/template.html"}
+    missing = {name for name, file in expected.items() if carried.get(name) != file.stat().st_size}
+    assert not missing
+    assert sum(name.startswith("prosepose_jax/demo/scenes/") and name.endswith(".npz") for name in carried) >= 10
+
+
+def test_wheel_metadata(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = email.message_from_bytes(wheel.read(name))
+    assert metadata["Requires-Python"] == ">=3.11"
+    plain = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert not {"torch", "smplx", "google-generativeai", "pyvista", "vtk"} & _names(plain)
+    (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    assert "prosepose = prosepose_jax.apps.main:main" in wheel.read(entry).decode()
+    for file in ("LICENSE", "NOTICE"):
+        assert any(name.endswith(f"/{file}") and ".dist-info/" in name for name in wheel.namelist())
+
+
+def test_wheel_works_from_an_empty_folder(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """The installed package finds its data without the checkout."""
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    wheel.extractall(site)
+    empty.mkdir()
+    code = (
+        "import prosepose_jax as pj, prosepose_jax.resources as r\n"
+        f"assert pj.__file__.startswith({str(site)!r}), pj.__file__\n"
+        "assert pj.load_config('configs/two_person.py').mode == 'two_person'\n"
+        "assert all(pj.load_config(file.stem).stage1.steps for file in r.configs_dir().glob('*.py'))\n"
+        "scenes = pj.load_scenes(r.demo_dir() / 'scenes'); assert len(scenes) >= 10 and not scenes.failures\n"
+        "answers = pj.load_answers(r.demo_dir() / 'answers.json')\n"
+        "assert all(answers.for_scene(key) for key in scenes.keys)\n"
+        "assert pj.load_body().num_vertices > 5000\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=empty,
+        env={"PYTHONPATH": str(site), "PATH": "", "HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
