@@ -221,7 +221,8 @@ def piece_crossings(edges: PieceEdges, points: jax.Array) -> jax.Array:
       (c,) integers as float32.
     """
     x, y, level = points[:, 0, None], points[:, 1, None], points[:, 2, None]
-    smallest, largest, height = jnp.inf, -jnp.inf, 0.0
+    far = jnp.full((1, 1), jnp.inf)
+    smallest, largest, height = far, -far, jnp.zeros((1, 1))
     for i in range(3):
         sign = edges.sign[i][None]
         # Twice the signed area of (point, start, end); the two faces at an edge compute the same bits.

@@ -44,7 +44,8 @@ def _distance(squared: jax.Array) -> jax.Array:
 
 def _squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
     """(..., m, n) squared distances by differences: exact where the matrix-product form cancels."""
-    return sum((a[..., :, None, k] - b[..., None, :, k]) ** 2 for k in range(3))
+    x, y, z = ((a[..., :, None, k] - b[..., None, :, k]) ** 2 for k in range(3))
+    return x + y + z
 
 
 def coarse_distances(cells: Cells, vertices_a: jax.Array, vertices_b: jax.Array) -> jax.Array:
@@ -145,7 +146,8 @@ def search_exact(
         squared = jnp.where(filled[:, None] & filled[None], jnp.sum(apart * apart, axis=-1), _FAR)
         return _distance(squared), ids
 
-    return search_tables(*jax.lax.map(table, pairs), entries)
+    tables, ids = jax.lax.map(table, pairs)
+    return search_tables(tables, ids, entries)
 
 
 def sample_regions(regions: Regions, key: jax.Array, count: int) -> jax.Array:

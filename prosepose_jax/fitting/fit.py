@@ -106,11 +106,9 @@ class Fitter:
         initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in filled])
         begin, compiled = time.monotonic(), self.timing.compile
         initial_posed, points = self._call(_pose_batch, body, initial)
-        cameras = [(np.asarray(p.scene.focal_length), np.asarray(p.scene.principal_point)) for p in filled]
-        initial_px = np.stack(
-            [np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)]
-        )
-        arrays: SceneArrays = stack_scenes(body, filled, initial_px, settings)
+        cameras = [(p.scene.focal_length, p.scene.principal_point) for p in filled]
+        pixels = [np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)]
+        arrays: SceneArrays = stack_scenes(body, filled, np.stack(pixels), settings)
         params = initial
         results: list[StageResult] = []
         for index, stage in enumerate(settings.stages):
@@ -136,12 +134,12 @@ class Fitter:
 
 def _record(
     item: PreparedScene,
-    arrays: tuple[BodyParams, PosedBody, PosedBody],
-    stages: list[tuple[np.ndarray, np.ndarray]],
+    arrays: tuple[Any, Any, Any],
+    stages: list[tuple[Any, Any]],
     seconds: float,
     variant: str,
 ) -> Fit:
-    params, posed, initial = arrays
+    params, posed, initial = arrays  # BodyParams, PosedBody of the fit and of the initial estimate, numpy leaves
     scene, program = item.scene, item.program
     counts: dict[str, Any] = {
         "key": scene.key,

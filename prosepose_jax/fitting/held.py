@@ -94,7 +94,7 @@ def hold(
 def _search(
     model: FitModel, scene: SceneArrays, vertices: jax.Array, settings: FitSettings, key: jax.Array
 ) -> tuple[ClosestPairs, ClosestPairs]:
-    pairs, regions = scene.program.pairs, model.body.regions
+    pairs, regions = jnp.asarray(scene.program.pairs), model.body.regions
     if settings.search == "exact":
         return search_exact(regions, vertices, pairs, scene.entries)
     found, whole = search_cells(model.cells, vertices, pairs, scene.entries)

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -64,7 +65,7 @@ def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
         )
     if settings.mode == "self_contact" and scene.num_people != 1:
         raise InputError(f"scene {scene.key}: has {scene.num_people} people, the config's mode self_contact expects 1")
-    for person, visible in enumerate((scene.keypoints[..., 2] > 0).any(axis=1)):
+    for person, visible in enumerate(np.any(np.asarray(scene.keypoints)[..., 2] > 0, axis=1).tolist()):
         if not visible:
             raise InputError(f"scene {scene.key}: field keypoints has no visible keypoint of person {person}")
 
@@ -98,7 +99,7 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
         return PreparedScene(scene, program, program.arrays, fallback=False)
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
-    empty = compiled([]).arrays.replace(pairs=np.array(pairs, np.int32))
+    empty = dataclasses.replace(compiled([]).arrays, pairs=np.array(pairs, np.int32))
     return PreparedScene(scene, program, empty, fallback=True)
 
 
@@ -125,7 +126,7 @@ def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
     """The scene's initial estimate as parameters of the body (numpy leaves, float32)."""
     people = scene.num_people
 
-    def filled(value: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    def filled(value: np.ndarray | None, shape: tuple[int, ...]) -> Any:
         return np.zeros((people, *shape), np.float32) if value is None else np.asarray(value, np.float32)
 
     betas = np.zeros((people, min(10, body.num_betas)), np.float32)
@@ -135,19 +136,20 @@ def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
     if scene.expression is not None:
         kept = np.asarray(scene.expression, np.float32)[:, : expression.shape[1]]
         expression[:, : kept.shape[1]] = kept
-    return BodyParams(
-        global_orient=filled(scene.global_orient, (3,)),
-        body_pose=filled(scene.body_pose, (21, 3)),
-        betas=betas,
-        transl=filled(scene.transl, (3,)),
-        left_hand_pose=filled(scene.left_hand_pose, (15, 3)),
-        right_hand_pose=filled(scene.right_hand_pose, (15, 3)),
-        jaw_pose=filled(scene.jaw_pose, (3,)),
-        leye_pose=np.zeros((people, 3), np.float32),
-        reye_pose=np.zeros((people, 3), np.float32),
-        expression=expression,
-        kid_scale=filled(scene.kid_scale, ()),
-    )
+    leaves: dict[str, Any] = {
+        "global_orient": filled(scene.global_orient, (3,)),
+        "body_pose": filled(scene.body_pose, (21, 3)),
+        "betas": betas,
+        "transl": filled(scene.transl, (3,)),
+        "left_hand_pose": filled(scene.left_hand_pose, (15, 3)),
+        "right_hand_pose": filled(scene.right_hand_pose, (15, 3)),
+        "jaw_pose": filled(scene.jaw_pose, (3,)),
+        "leye_pose": np.zeros((people, 3), np.float32),
+        "reye_pose": np.zeros((people, 3), np.float32),
+        "expression": expression,
+        "kid_scale": filled(scene.kid_scale, ()),
+    }
+    return BodyParams(**leaves)  # numpy until the batch is put together
 
 
 def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSettings) -> np.ndarray:
@@ -198,24 +200,24 @@ def stack_scenes(
     num_fine = _round_up(max(map(len, fine)), _FINE_PAIR_STEP)
     shape = bucket(*(program_shape(item.arrays) for item in group))
     scenes = []
+    leaves: dict[str, Any]
     for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
         scene = item.scene
         keypoints = _target_keypoints(scene, pixels, settings)
         weights = [s.fallback_weights if item.fallback else s.weights for s in settings.stages]
-        scenes.append(
-            SceneArrays(
-                params=initial_params(body, scene),
-                keypoints_px=keypoints[..., :2],
-                confidence=keypoints[..., 2],
-                scale=keypoint_scale(scene.keypoints),
-                focal_px=np.asarray(scene.focal_length, np.float32),
-                principal_px=np.asarray(scene.principal_point, np.float32),
-                program=pad_arrays(item.arrays, shape),
-                entries=_pad_rows(e, num_entries),
-                entry_mask=np.arange(num_entries) < len(e),
-                fine_pairs=_pad_rows(f, num_fine),
-                weights=np.asarray(weights, np.float32),
-                seed=np.uint32(zlib.crc32(scene.key.encode())),
-            )
-        )
+        leaves = {
+            "params": initial_params(body, scene),
+            "keypoints_px": keypoints[..., :2],
+            "confidence": keypoints[..., 2],
+            "scale": keypoint_scale(scene.keypoints),
+            "focal_px": np.asarray(scene.focal_length, np.float32),
+            "principal_px": np.asarray(scene.principal_point, np.float32),
+            "program": pad_arrays(item.arrays, shape),
+            "entries": _pad_rows(e, num_entries),
+            "entry_mask": np.arange(num_entries) < len(e),
+            "fine_pairs": _pad_rows(f, num_fine),
+            "weights": np.asarray(weights, np.float32),
+            "seed": np.uint32(zlib.crc32(scene.key.encode())),
+        }
+        scenes.append(SceneArrays(**leaves))
     return jax.tree.map(lambda *leaves: np.stack(leaves), *scenes)

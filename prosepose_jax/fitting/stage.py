@@ -6,6 +6,7 @@ has stopped keeps its parameters while the others go on.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import jax
@@ -103,7 +104,7 @@ def run_stage(
         weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
 
         def objective(moving: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            return energy(model, scene, start.replace(**moving), start.body_pose, held, weights)
+            return energy(model, scene, dataclasses.replace(start, **moving), start.body_pose, held, weights)
 
         def one_step(state: _State, _: None) -> tuple[_State, jax.Array]:
             (total, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.moving)
@@ -124,7 +125,7 @@ def run_stage(
 
     def body(carry: tuple[jax.Array, _State, jax.Array]) -> tuple[jax.Array, _State, jax.Array]:
         round_index, state, losses = carry
-        held = hold(model, scenes, start.replace(**state.moving), stage, settings, round_index)
+        held = hold(model, scenes, dataclasses.replace(start, **state.moving), stage, settings, round_index)
         state, terms = jax.vmap(run_round)(scenes, start, state, held)
         losses = jax.lax.dynamic_update_slice(losses, terms, (0, round_index * round_steps, 0))
         return round_index + 1, state, losses
@@ -134,4 +135,6 @@ def run_stage(
 
     losses = jnp.full((num_scenes, num_rounds * round_steps, len(TERMS)), jnp.nan, jnp.float32)
     _, state, losses = jax.lax.while_loop(unfinished, body, (jnp.int32(0), jax.vmap(init)(params), losses))
-    return StageResult(params=params.replace(**state.moving), losses=losses[:, : stage.steps], steps=state.step)
+    return StageResult(
+        params=dataclasses.replace(params, **state.moving), losses=losses[:, : stage.steps], steps=state.step
+    )
