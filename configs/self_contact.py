@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     """The default self-contact config."""
     config = load_config("two_person")
     config.mode = "self_contact"
+    config.stage1.steps = 1000
     for stage in ("stage1", "stage2"):
         first = stage == "stage1"
         config[stage].weights = ConfigDict(

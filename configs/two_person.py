@@ -42,7 +42,8 @@ def get_config() -> ConfigDict:
                 "slots": 256,  # inside vertices per direction; of more, an even selection is weighted up
             },
             "stage1": {
-                "steps": 1000,
+                # Published: 1000. On generated scenes 400 are as good and sooner done (benchmarks/README.md).
+                "steps": 400,
                 "learning_rate": 0.01,
                 "move_betas": True,
                 "weights": {

@@ -27,6 +27,8 @@ from prosepose_jax.errors import InputError
 
 SMALL_BODY = Path(__file__).resolve().parents[1] / "data" / "small_body.npz"
 
+COARSE_VERTICES = 2000
+
 
 @dataclasses.dataclass(frozen=True)
 class Rest:
@@ -285,9 +287,11 @@ def test_front_lies_before_back(case):
 def test_upper_lies_above_lower(case):
     rest, regions = case
     height = [rest.vertices[ids, 1].mean() for ids in regions]
+    # A finger of a coarse mesh has a vertex or two a side: only their order is certain.
+    margin = 0.004 if len(rest.vertices) > COARSE_VERTICES else 0.001
     for pair in ABOVE:
         for upper, lower in _both_sides(*pair):
-            assert height[upper] > height[lower] + 0.004, (REGION_NAMES[upper], REGION_NAMES[lower])
+            assert height[upper] > height[lower] + margin, (REGION_NAMES[upper], REGION_NAMES[lower])
 
 
 @shaped
@@ -483,7 +487,9 @@ def test_keypoint_vertices(case):
     assert at["nose"][forward] > head[:, forward].max() - 0.01 * unit and abs(at["nose"][left]) < 0.015 * unit
     for side, sign in (("left", 1), ("right", -1)):
         eye, ear = at[f"{side}_eye"], at[f"{side}_ear"]
-        assert 0.018 * unit < sign * eye[left] < 0.055 * unit
+        # The nearest vertex of a coarse mesh may lie a few millimetres from the eye.
+        nearest = 0.018 if len(rest.vertices) > COARSE_VERTICES else 0.015
+        assert nearest * unit < sign * eye[left] < 0.055 * unit
         assert 0.01 * unit < eye[up] - at["nose"][up] < 0.08 * unit
         assert eye[forward] > head[:, forward].max() - 0.07 * unit
         assert sign * ear[left] > np.abs(head[:, left]).max() - 0.012 * unit

@@ -59,7 +59,7 @@ def test_self_contact_needs_agreement():
     program = compile_answers(texts, num_people=1)
     assert program.constraints == (("foot", "hand", 2),)
     assert program.usable.tolist() == [True, True, False]
-    assert program.rejected == ((2, "arm | leg", "named by 1 rows of 3 answers, 2 needed"),)
+    assert program.rejected == ((2, "arm | leg", "named 1 times in 3 answers, 2 needed"),)
     assert compile_answers(texts, num_people=1, min_count=1).num_usable == 3
     assert compile_answers(texts, num_people=1, min_count=3).num_usable == 0
 
