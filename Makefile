@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= out/demo
-# The CPU build of PyTorch where the package index has one; a plain "torch" may be several gigabytes.
+# Pinned: any index serves it; CPU-only wheels where the platform has them.
 TORCH ?= torch==2.13.0
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,16 @@ EXTRAS = {
     ],
 }
 
+ASSETS = "prosepose_jax._smpl_assets"
+
+
+class BuildPy(build_py):
+    """Packs the data of smpl_assets/ without the scripts beside it that made them."""
+
+    def find_package_modules(self, package, package_dir):
+        return [] if package == ASSETS else super().find_package_modules(package, package_dir)
+
+
 setup(
     name="prosepose_jax",
     version="0.1.0",
@@ -50,13 +61,14 @@ setup(
     packages=[
         *find_packages(include=["prosepose_jax", "prosepose_jax.*"]),
         "prosepose_jax._configs",
-        "prosepose_jax._smpl_assets",
+        ASSETS,
     ],
-    package_dir={"prosepose_jax._configs": "configs", "prosepose_jax._smpl_assets": "smpl_assets"},
+    package_dir={"prosepose_jax._configs": "configs", ASSETS: "smpl_assets"},
+    cmdclass={"build_py": BuildPy},
     package_data={
-        "prosepose_jax": ["demo/*.json", "demo/*.md", "demo/scenes/*", "report/*.html", "lmm/prompts/*"],
+        "prosepose_jax": ["demo/*.json", "demo/scenes/*", "report/*.html"],
         "prosepose_jax._configs": ["*.py"],
-        "prosepose_jax._smpl_assets": ["*.npz", "*.npy", "*.json", "*.txt", "*.md"],
+        ASSETS: ["*.npz", "*.npy", "*.json", "*.txt", "*.md"],
     },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

@@ -22,7 +22,7 @@ def get_config() -> ConfigDict:
     config.keypoints.lost_ankle = "initial"
     config.penetration.refresh_every = 1
     config.penetration.slots = 1024  # of more inside vertices an even selection stands for all
-    config.stage1.steps = 1000
+    config.stage1.weights.contact = config.stage2.weights.contact = 1000.0
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

@@ -15,7 +15,6 @@ def get_config() -> ConfigDict:
     """The default self-contact config."""
     config = load_config("two_person")
     config.mode = "self_contact"
-    config.stage1.steps = 1000
     for stage in ("stage1", "stage2"):
         first = stage == "stage1"
         config[stage].weights = ConfigDict(
@@ -23,7 +22,10 @@ def get_config() -> ConfigDict:
                 "keypoints": 0.04 if first else 0.1,
                 "contact": 10000.0,
                 "initial_pose": 400.0,
+                "pose_prior": 0.0,
                 "shape_prior": 40.0 if first else 0.0,
+                "penetration": 0.0,
+                "heuristic": 0.0,
             }
         )
         config[stage].fallback_weights = config[stage].weights.copy_and_resolve_references()

@@ -113,6 +113,8 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     expected |= code | {"prosepose_jax/report/template.html": ROOT / "prosepose_jax/report/template.html"}
     missing = {name for name, file in expected.items() if carried.get(name) != file.stat().st_size}
     assert not missing
+    packed = {name for name in carried if name.startswith("prosepose_jax/_smpl_assets/")}
+    assert not {name for name in packed if name.endswith(".py")}
     assert sum(name.startswith("prosepose_jax/demo/scenes/") and name.endswith(".npz") for name in carried) >= 10
 
 

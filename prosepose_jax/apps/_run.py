@@ -19,6 +19,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from prosepose_jax.apps._inputs import forget_changed
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
@@ -157,7 +158,7 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
 
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(set(before) | set(now)):
+        for key in sorted((set(before) | set(now)) - {"batch_size"}):  # may change to fit the memory
             found = _first_difference(before.get(key), now.get(key), f"{name}.{key}" if name else key)
             if found:
                 return found
@@ -174,14 +175,16 @@ def _fit_missing(
     counts: _Counts,
     begin: float,
 ) -> None:
-    missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     label = "fit without answers" if variant else "fit"
+    lookup = answers.for_scene if answers is not None else (lambda key: [])
+    for key in forget_changed(workdir, variant, [(scene, lookup(scene.key)) for scene in scenes]):
+        print(f"{label}: the scene or the answers of {key} changed, so it is fitted again", file=sys.stderr)
+    missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     if len(missing) < len(scenes):
         print(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already", file=sys.stderr)
     if not missing:
         return
     before = dataclasses.replace(fitter.timing)
-    lookup = answers.for_scene if answers is not None else (lambda key: [])
     with Progress(len(missing), label) as progress:
         for fit in fitter.fit(missing, lookup, variant):
             save_fit(workdir, fit)

@@ -56,12 +56,15 @@ def compile_answers(
       loss is the sum over pairs of the mean over answers.
 
     Raises:
-      InputError: an unknown mode, parser or order, or a pair that names people the scene lacks.
+      InputError: one text instead of a list, an unknown mode, parser or order, or a pair that names people the
+        scene lacks.
     """
     mode = mode or ("self_contact" if num_people == 1 else "two_person")
     for what, value, known in (("mode", mode, MODES), ("parser", parser, tuple(PARSERS)), ("order", order, ORDERS)):
         if value not in known:
             raise InputError(f"{what}: expected one of {', '.join(known)}, found {value!r}")
+    if isinstance(texts, str | bytes | Answer):  # a text is a sequence too: of its letters
+        raise InputError(f"texts: expected a list of texts, found one {type(texts).__name__}")
     answers = _as_answers(texts, num_people, mode, order, pairs)
     parsed = [PARSERS[parser](answer.text, mode) for answer in answers]
     rejected = [RejectedRow(k, *record) for k, one in enumerate(parsed) for record in one.rejected]

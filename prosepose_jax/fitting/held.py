@@ -60,6 +60,7 @@ def hold(
     params: BodyParams,
     stage: StageSettings,
     settings: FitSettings,
+    stage_index: int,
     round_index: jax.Array,
 ) -> Held:
     """Searches contact and inside vertices at the present parameters.
@@ -70,6 +71,7 @@ def hold(
       params: (B, P, …).
       stage: settings of the stage.
       settings: of the fit.
+      stage_index: which stage.
       round_index: () counts the searches of the stage; the "sample" search draws anew for each.
     """
     body = model.body
@@ -84,7 +86,7 @@ def hold(
 
     def contact(scene: SceneArrays, params: BodyParams, vertices: jax.Array) -> HeldContact:
         key = jax.random.fold_in(jax.random.key(settings.seed), scene.seed)
-        key = jax.random.fold_in(jax.random.fold_in(key, int(stage.move_betas)), round_index)
+        key = jax.random.fold_in(jax.random.fold_in(key, stage_index), round_index)
         return _hold_contact(model, scene, params, vertices, settings, key)
 
     penetration = _hold_penetration(model, rest, vertices, settings) if stage.has_penetration else None

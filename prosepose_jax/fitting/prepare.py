@@ -13,6 +13,7 @@ import numpy as np
 
 from prosepose_jax.body.keypoints import Body25
 from prosepose_jax.body.model import BodyModel, BodyParams
+from prosepose_jax.camera.pinhole import MIN_DEPTH_M
 from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.program import (
     ContactProgram,
@@ -58,6 +59,14 @@ def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
     if np.any(np.asarray(scene.betas)[:, num_betas:]):
         raise InputError(
             f"scene {scene.key}: field betas has {scene.betas.shape[1]} coefficients, the body has {num_betas}"
+        )
+    for name in ("global_orient", "body_pose", "betas", "transl", "keypoints", "focal_length", "principal_point"):
+        if not np.all(np.isfinite(getattr(scene, name))):
+            raise InputError(f"scene {scene.key}: field {name} has NaN or infinite values, expected finite numbers")
+    behind = np.flatnonzero(np.asarray(scene.transl)[:, 2] <= MIN_DEPTH_M)
+    if len(behind):
+        raise InputError(
+            f"scene {scene.key}: field transl puts person {behind[0]} at or behind the camera, expected z > 0"
         )
     if settings.mode == "two_person" and scene.num_people < 2:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any
             return float(value)
         if kind is int and not isinstance(value, bool) and float(value) == int(value):
             return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     if not isinstance(value, kind):
         raise InputError(f"config: field {where}{field} is {value!r}, expected {kind.__name__}")
@@ -106,6 +107,13 @@ def _positive(value: int, name: str) -> int:
     return value
 
 
+def _within(value: float, name: str, low: float, high: float = math.inf) -> float:
+    if not low <= value <= high or math.isinf(value):
+        bounds = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
+        raise InputError(f"config: field {name} is {value}, expected a finite number {bounds}")
+    return value
+
+
 def _stage(config: Mapping[str, Any], name: str) -> StageSettings:
     section, where = config[name], f"{name}."
     steps = _take(section, "steps", int, where)
@@ -114,7 +122,7 @@ def _stage(config: Mapping[str, Any], name: str) -> StageSettings:
     contact, penetration = config["contact"], config["penetration"]
     return StageSettings(
         steps=steps,
-        learning_rate=_take(section, "learning_rate", float, where),
+        learning_rate=_within(_take(section, "learning_rate", float, where), f"{where}learning_rate", 0.0),
         move_betas=_take(section, "move_betas", bool, where),
         weights=_weights(section["weights"], f"{where}weights."),
         fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights."),
@@ -137,21 +145,27 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
     contact, stop = config["contact"], config["stop"]
     min_count = _take(contact, "min_count", int, "contact.")
     empty = _take(contact, "fallback_empty_answers", int, "contact.")
+    for name, value in (("min_count", min_count), ("fallback_empty_answers", empty)):
+        _within(value, f"contact.{name}", 0)
+    mode = _choice(config, "mode", MODES, "")
+    stages = (_stage(config, "stage1"), _stage(config, "stage2"))
+    if mode == "self_contact" and any(stage.has_penetration for stage in stages):
+        raise InputError("config: a penetration weight above 0 has no effect on one person, expected 0")
     return FitSettings(
-        mode=_choice(config, "mode", MODES, ""),
+        mode=mode,
         use_answers=_take(contact, "use_answers", bool, "contact."),
         parser=_choice(contact, "parser", tuple(PARSERS), "contact."),
         min_count=min_count or None,
-        min_share=_take(contact, "min_share", float, "contact."),
+        min_share=_within(_take(contact, "min_share", float, "contact."), "contact.min_share", 0.0, 1.0),
         fallback_empty_answers=empty or None,
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
-        stages=(_stage(config, "stage1"), _stage(config, "stage2")),
+        stages=stages,
         stop=StopSettings(
             window=_positive(_take(stop, "window", int, "stop."), "stop.window"),
-            slope=_take(stop, "slope", float, "stop."),
+            slope=_within(_take(stop, "slope", float, "stop."), "stop.slope", 0.0),
             relative=_take(stop, "relative", bool, "stop."),
         ),
         batch_size=_positive(_take(config, "batch_size", int, ""), "batch_size"),

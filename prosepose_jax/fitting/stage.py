@@ -125,7 +125,7 @@ def run_stage(
 
     def body(carry: tuple[jax.Array, _State, jax.Array]) -> tuple[jax.Array, _State, jax.Array]:
         round_index, state, losses = carry
-        held = hold(model, scenes, dataclasses.replace(start, **state.moving), stage, settings, round_index)
+        held = hold(model, scenes, dataclasses.replace(start, **state.moving), stage, settings, index, round_index)
         state, terms = jax.vmap(run_round)(scenes, start, state, held)
         losses = jax.lax.dynamic_update_slice(losses, terms, (0, round_index * round_steps, 0))
         return round_index + 1, state, losses

@@ -19,26 +19,29 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         # Opened here: numpy leaves the file open when the archive turns out to be damaged.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        with open(path, "rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise InputError(f"{path}: expected an .npz archive, found a single .npy array")
-            arrays = {}
-            for name in archive.files:
-                try:
-                    arrays[name] = archive[name]
-                except ValueError as error:
-                    if "allow_pickle" in str(error) or "Object arrays" in str(error):
-                        raise InputError(
-                            f"{path}: field {name!r} is an object array (pickled); expected plain numbers or strings"
-                        ) from error
-                    raise InputError(f"{path}: field {name!r} cannot be read ({error})") from error
-            return arrays
+            with loaded as archive:
+                return {name: _member(path, archive, name) for name in archive.files}
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except InputError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
         raise InputError(f"{path}: not a readable .npz file (truncated or damaged?): {error}") from error
+
+
+def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
+    try:
+        return archive[name]
+    except ValueError as error:
+        if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            raise InputError(
+                f"{path}: field {name!r} is an object array (pickled); expected plain numbers or strings"
+            ) from error
+        raise InputError(f"{path}: field {name!r} cannot be read ({error})") from error
 
 
 class FieldReader:
@@ -61,8 +64,11 @@ class FieldReader:
             raise InputError(f"{self.path}: field {name!r} is missing")
         return self.arrays[name]
 
-    def floats(self, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
-        """A finite float32 array of the given shape; a string in `shape` names a free dimension."""
+    def floats(self, name: str, shape: tuple[int | str, ...], finite: bool = True) -> np.ndarray:
+        """A float32 array of the given shape; a string in `shape` names a free dimension.
+
+        Its values are checked to be finite unless `finite` is False.
+        """
         array = self.raw(name)
         if array.dtype.kind not in "fiu":
             raise self.fail(name, f"expected numbers, found dtype {array.dtype}")
@@ -70,12 +76,17 @@ class FieldReader:
             raise self.fail(name, f"expected shape {_shape_text(shape)}, found {array.shape}")
         with np.errstate(over="ignore"):
             array = array.astype(np.float32)
+        if finite:
+            self.check_finite(name, array)
+        return array
+
+    def check_finite(self, name: str, array: np.ndarray) -> None:
+        """Raises the error that names the first value that is NaN or infinite."""
         bad = ~np.isfinite(array)
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             at = f"; the first at index {where}" if where else ""
             raise self.fail(name, f"expected finite numbers, found {int(bad.sum())} NaN or infinite{at}")
-        return array
 
     def text(self, name: str) -> str:
         """One string."""

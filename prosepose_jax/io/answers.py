@@ -52,9 +52,11 @@ def load_answers(file: str | os.PathLike[str]) -> AnswerSet:
     """Reads an answers file.
 
     `.json` holds `{key: [{"table_response": text, …}, …]}`; `.jsonl` one object a line with `key` and `text`.
-    Both may give `pair`, `order`, `sample`, `model` and `prompt`; further fields are kept in `Answer.extra`. Of
-    answers with the same key, sample and pair the last counts (a line written again replaces the older one). A last
-    line of a `.jsonl` that broke off in the middle is left out with a warning: its writer was stopped.
+    Both may give `pair` (null: not given), `order`, `model` and `prompt`; further fields are kept in `Answer.extra`.
+    In a `.json` the position in the list is the sample and every entry counts. A `.jsonl` may give `sample`, and of
+    lines with the same key, sample, pair, model and prompt the last counts (a line written again replaces the older
+    one). A last line of a `.jsonl` that broke off in the middle is left out with a warning: its writer was stopped.
+    Characters that no text can hold (a lone surrogate) become "?".
 
     Raises:
       InputError: no such file, not JSON, or a field of the wrong kind; names the file, the line or key and the field.
@@ -70,31 +72,30 @@ def load_answers(file: str | os.PathLike[str]) -> AnswerSet:
         raise InputError(f"{file}: expected UTF-8 text, found bytes that are none ({error.reason})") from error
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-    collected = _Collector()
-    if file.suffix == ".json":
-        _read_json(file, text, collected)
-    else:
-        _read_lines(file, text, collected)
-    return AnswerSet(collected.finish(), tuple(collected.notes))
-
-
-class _Collector:
-    """Answers in order of first appearance; a repeated (key, sample, pair) replaces the older answer."""
-
-    def __init__(self) -> None:
-        self.by_key: dict[str, dict[tuple[int, tuple[int, int]], Answer]] = {}
-        self.notes: list[str] = []
-
-    def add(self, key: str, answer: Answer) -> None:
-        self.by_key.setdefault(key, {})[(answer.sample, answer.pair)] = answer
-
-    def finish(self) -> dict[str, list[Answer]]:
-        return {key: list(answers.values()) for key, answers in self.by_key.items()}
-
-
-def _read_json(file: Path, text: str, collected: _Collector) -> None:
     try:
-        data = json.loads(text)
+        return _read_json(file, text) if file.suffix == ".json" else _read_lines(file, text)
+    except RecursionError as error:
+        raise InputError(f"{file}: expected a list of answers, found JSON nested too deeply to read") from error
+
+
+def _parse(text: str) -> Any:
+    """JSON whose texts can all be written as UTF-8 again: it may hold lone surrogates, which nothing can store."""
+    return _clean(json.loads(text))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(name): _clean(item) for name, item in value.items()}
+    return value
+
+
+def _read_json(file: Path, text: str) -> AnswerSet:
+    try:
+        data = _parse(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{file}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
@@ -102,15 +103,20 @@ def _read_json(file: Path, text: str, collected: _Collector) -> None:
         ) from error
     if not isinstance(data, dict):
         raise InputError(f'{file}: expected an object {{key: [{{"table_response": text}}, …]}}, found {_kind(data)}')
+    by_key: dict[str, list[Answer]] = {}
     for key, entries in data.items():
         if not isinstance(entries, list):
             raise InputError(f"{file}: key {key!r}: expected a list of answers, found {_kind(entries)}")
-        collected.by_key.setdefault(key, {})
-        for index, entry in enumerate(entries):
-            collected.add(key, _answer(f"{file}: key {key!r}, answer {index}", entry, "table_response", index))
+        by_key[key] = [
+            _answer(f"{file}: key {key!r}, answer {index}", entry, "table_response", index)
+            for index, entry in enumerate(entries)
+        ]
+    return AnswerSet(by_key)
 
 
-def _read_lines(file: Path, text: str, collected: _Collector) -> None:
+def _read_lines(file: Path, text: str) -> AnswerSet:
+    by_key: dict[str, dict[tuple[Any, ...], Answer]] = {}
+    notes: list[str] = []
     # Not str.splitlines: it would also split at separators that JSON strings may contain.
     lines = text.split("\n")
     counts: dict[str, int] = {}
@@ -118,11 +124,11 @@ def _read_lines(file: Path, text: str, collected: _Collector) -> None:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = _parse(line)
         except json.JSONDecodeError as error:
             if number == len(lines):  # no newline after it: the writer was stopped in the middle
                 note = f"{file}: line {number} broke off in the middle and is left out"
-                collected.notes.append(note)
+                notes.append(note)
                 logging.warning("%s", note)
                 continue
             raise InputError(f"{file}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
@@ -132,11 +138,16 @@ def _read_lines(file: Path, text: str, collected: _Collector) -> None:
         key = entry.get("key")
         if not isinstance(key, str):
             raise InputError(f"{where}: field 'key': expected a string, found {_kind(key)}")
-        collected.add(key, _answer(where, entry, "text", counts.get(key, 0)))
+        sample = entry.get("sample", counts.get(key, 0))
+        if not _is_int(sample) or sample < 0:
+            raise InputError(f"{where}: field 'sample': expected an integer ≥ 0, found {sample!r}")
+        answer = _answer(where, entry, "text", sample)
+        by_key.setdefault(key, {})[(sample, answer.pair, answer.model, answer.prompt)] = answer
         counts[key] = counts.get(key, 0) + 1
+    return AnswerSet({key: list(answers.values()) for key, answers in by_key.items()}, tuple(notes))
 
 
-def _answer(where: str, entry: Any, text_field: str, default_sample: int) -> Answer:
+def _answer(where: str, entry: Any, text_field: str, sample: int) -> Answer:
     if not isinstance(entry, dict):
         raise InputError(f"{where}: expected an object with field {text_field!r}, found {_kind(entry)}")
     other = "text" if text_field == "table_response" else "table_response"
@@ -145,10 +156,7 @@ def _answer(where: str, entry: Any, text_field: str, default_sample: int) -> Ans
     if not isinstance(text, str):
         found = "nothing" if name not in entry else _kind(text)
         raise InputError(f"{where}: field {name!r}: expected the answer's text (a string), found {found}")
-    sample = entry.get("sample", default_sample)
-    if not _is_int(sample) or sample < 0:
-        raise InputError(f"{where}: field 'sample': expected an integer ≥ 0, found {sample!r}")
-    pair = entry.get("pair", [0, 1])
+    pair = [0, 1] if entry.get("pair") is None else entry["pair"]
     if not isinstance(pair, list) or len(pair) != 2 or not all(_is_int(i) and i >= 0 for i in pair):
         raise InputError(f"{where}: field 'pair': expected two people of the scene as [i, j], found {pair!r}")
     order = entry.get("order", "free")

@@ -47,8 +47,8 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes `text` to `path` as UTF-8 in one step."""
-    write_bytes(path, text.encode("utf-8"))
+    """Writes `text` to `path` as UTF-8 in one step; what UTF-8 cannot hold (a lone surrogate) becomes "?"."""
+    write_bytes(path, text.encode("utf-8", errors="replace"))
 
 
 def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = 2) -> None:

@@ -22,6 +22,9 @@ NUM_REGIONS = 75
 
 # Detectors write confidences in float32: what rounding adds above 1 is not an error.
 _CONFIDENCE_SLACK = 1e-4
+# A keypoint farther from the origin than this many times the larger image side is no detection.
+_FAR_SIDES = 100.0
+_HANDS = ("left_hand_pose", "right_hand_pose")
 _OPTIONAL_POSES: dict[str, tuple[int | str, ...]] = {
     "left_hand_pose": (15, 3),
     "right_hand_pose": (15, 3),
@@ -128,7 +131,7 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     principal = reader.floats("principal_point", (2,)) if reader.has("principal_point") else image_size / 2.0
 
     optional: dict[str, Any] = {
-        name: reader.floats(name, (num_people, *shape)) for name, shape in _OPTIONAL_POSES.items() if reader.has(name)
+        name: _pose(reader, name, (num_people, *shape)) for name, shape in _OPTIONAL_POSES.items() if reader.has(name)
     }
     if reader.has("kid_scale"):
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
@@ -146,7 +149,7 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
         body_pose=reader.floats("body_pose", (num_people, 21, 3)),
         betas=_betas(reader, "betas", num_people),
         transl=reader.floats("transl", (num_people, 3)),
-        keypoints=_keypoints(reader, num_people),
+        keypoints=_keypoints(reader, num_people, float(image_size.max())),
         focal_length=np.broadcast_to(focal, (2,)).copy(),
         principal_point=principal,
         image_size=image_size,
@@ -154,12 +157,24 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     )
 
 
-def _keypoints(reader: FieldReader, num_people: int) -> np.ndarray:
-    keypoints = reader.floats("keypoints", (num_people, 25, 3))
+def _pose(reader: FieldReader, name: str, shape: tuple[int | str, ...]) -> np.ndarray:
+    if name in _HANDS and reader.raw(name).ndim == 2:  # as SMPL-X files write hands: 15 joints in one row
+        return reader.floats(name, (shape[0], 45)).reshape(-1, 15, 3)
+    return reader.floats(name, shape)
+
+
+def _keypoints(reader: FieldReader, num_people: int, larger_side: float) -> np.ndarray:
+    keypoints = reader.floats("keypoints", (num_people, 25, 3), finite=False)
+    # Confidence 0 means missing: some detectors write NaN as the position then.
+    keypoints[..., :2][keypoints[..., 2] == 0] = 0.0
+    reader.check_finite("keypoints", keypoints)
     confidence = keypoints[..., 2]
     if (confidence < 0).any() or (confidence > 1 + _CONFIDENCE_SLACK).any():
         low, high = float(confidence.min()), float(confidence.max())
         raise reader.fail("keypoints", f"expected confidences in [0, 1], found values from {low:g} to {high:g}")
+    farthest, limit = float(np.abs(keypoints[..., :2]).max()), _FAR_SIDES * larger_side
+    if farthest > limit:
+        raise reader.fail("keypoints", f"expected positions in pixels, at most {limit:g} from 0; found {farthest:g}")
     for person in range(num_people):
         if not (confidence[person] > 0).any():
             raise reader.fail(

@@ -19,7 +19,7 @@ from prosepose_jax.metrics.contact import (
     pcc_at,
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
-from prosepose_jax.metrics.penetration import is_closed, penetration
+from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration
 from prosepose_jax.metrics.pose import PELVIS, evaluation_joints, joint_pa_mpjpe_mm, mpjpe_mm, pa_mpjpe_mm
 from prosepose_jax.metrics.reprojection import reprojection_px
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -90,7 +90,7 @@ class Evaluator:
             shares = pcc_at(pair_distances(pairs, vertices, self.body.regions, surface))
             figures["pcc"] = float(shares.mean())
             figures["pcc_at"] = {f"{r:.2f}": float(p) for r, p in zip(PCC_RADII_M, shares, strict=True)}
-        if scene.num_people > 1:
+        if scene.num_people > 1 and is_measurable(vertices):
             closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)
             depth = penetration(vertices, self._faces, *closed)
             figures["penetration_max_mm"], figures["penetration_mean_mm"] = depth.max_mm, depth.mean_mm

@@ -17,12 +17,24 @@ _BLOCK_M, _BLOCK_POINTS = 0.06, 64  # points handled together when depths are me
 _RAY_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0)])
 
 
+# Beyond these a body is broken (m): its triangles no longer spread over the cells, and rounding eats the ray shift.
+_FARTHEST_M, _WIDEST_M = 1e6, 100.0
+
+
 class Penetration(NamedTuple):
     """Depths over all vertices of any person inside another; zeros when there is none."""
 
     max_mm: float
     mean_mm: float
     inside: int  # vertices
+
+
+def is_measurable(vertices: np.ndarray) -> bool:
+    """Whether depths between the people (P, V, 3) mean anything: finite, not far off, not far too wide."""
+    vertices = np.asarray(vertices, np.float64)
+    if not np.isfinite(vertices).all() or np.abs(vertices).max(initial=0.0) > _FARTHEST_M:
+        return False
+    return bool((np.ptp(vertices, axis=1) <= _WIDEST_M).all())
 
 
 def is_closed(faces: np.ndarray) -> bool:

@@ -54,7 +54,7 @@ def test_every_promised_file_is_there(finished: Finished) -> None:
     case, status, _out, err = finished
     assert status == 0, err
     found = {str(f.relative_to(case.workdir)) for f in case.workdir.rglob("*") if f.is_file()}
-    expected = {"metrics.json", "config.json", "run.json", "report.html"}
+    expected = {"metrics.json", "config.json", "inputs.json", "run.json", "report.html"}
     expected |= {f"{folder}/{key}.{kind}" for key in KEYS
                  for folder, kind in (("fits", "npz"), ("renders", "png"), ("meshes", "glb"))}  # fmt: skip
     assert found == expected
@@ -165,6 +165,19 @@ def test_second_call_refits_nothing(copied: Case, capsys: pytest.CaptureFixture[
     assert _json(copied.workdir / "metrics.json") == metrics
     assert _json(copied.workdir / "run.json") == timing  # the times of the run that fitted
     assert "fit: 4 of 4 scenes are done already" in capsys.readouterr().err
+
+
+def test_changed_answers_are_fitted_again(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    before = _times(copied.workdir / "fits")
+    answers = _json(copied.root / "answers.json")
+    key = next(k for k in answers if k == "exact")
+    answers[key] = [{"table_response": "| head | head |"}]
+    changed = copied.root / "changed.json"
+    changed.write_text(json.dumps(answers), encoding="utf-8")
+    assert copied.fit(f"--answers={changed}") == 0
+    after = _times(copied.workdir / "fits")
+    assert {name for name in after if after[name] != before[name]} == {"exact.npz"}
+    assert "the answers of exact changed" in capsys.readouterr().err
 
 
 def test_missing_and_truncated_fits_are_made_again(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,12 @@ def test_bad_arguments_are_named(arguments, message):
         compile_answers([None])  # type: ignore[list-item]
 
 
+def test_one_text_is_no_list_of_texts():
+    for one in ("| hand | foot |", "", Answer("| hand | foot |")):
+        with pytest.raises(InputError, match="list of texts"):
+            compile_answers(one)  # type: ignore[arg-type]
+
+
 def test_programs_hold_data_only():
     """No text, no code: every leaf is an integer or float array, and programs are hashable apart from them."""
     program = compile_answers(["| hands | __import__('os').system('x') |\n| hand | back |"])

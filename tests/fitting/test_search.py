@@ -82,8 +82,8 @@ def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyMo
     fitter = Fitter(small_body, short_config)
     prepared = [prepare_scene(make_scene(0), [], fitter.settings)]
     arrays = stack_scenes(small_body, prepared, np.zeros((1, 2, 25, 2), np.float32), fitter.settings)
-    held = jax.jit(hold, static_argnums=(3, 4))(
-        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, jnp.int32(0)
+    held = jax.jit(hold, static_argnums=(3, 4, 5))(
+        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, 0, jnp.int32(0)
     )
     vertices = pose_body(small_body, jax.tree.map(lambda x: jnp.asarray(x[0]), arrays.params)).vertices
     _, whole = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io import load_answers
+from prosepose_jax.io import load_answers, write_text
 
 
 def write(path, text):
@@ -53,6 +53,32 @@ def test_lines(tmp_path):
     assert answers.notes == ()
 
 
+def test_json_entries_are_never_merged(tmp_path):
+    entries = [{"table_response": text, "sample": 0, "pair": None} for text in ("x", "y", "x")]
+    answers = load_answers(write(tmp_path / "a.json", json.dumps({"a": entries})))["a"]
+    assert [(a.text, a.sample, a.pair) for a in answers] == [("x", 0, (0, 1)), ("y", 1, (0, 1)), ("x", 2, (0, 1))]
+
+
+def test_lines_of_other_models_and_prompts_stay(tmp_path):
+    base = {"key": "a", "sample": 0, "model": "m", "prompt": "p", "pair": None}
+    text = lines(*(base | {"text": str(i)} | more for i, more in enumerate([{}, {"model": "n"}, {"prompt": "q"}, {}])))
+    answers = load_answers(write(tmp_path / "a.jsonl", text))["a"]
+    assert [(a.text, a.model, a.prompt) for a in answers] == [("3", "m", "p"), ("1", "n", "p"), ("2", "m", "q")]
+
+
+@pytest.mark.parametrize("ending", [".json", ".jsonl"])
+def test_lone_surrogates_are_replaced(tmp_path, ending):
+    entry = {"key": "k\ud800", "text": "a\ud800b", "model": "m\udfff", "no\ud800te": ["\ud800", {"n": 1}]}
+    text = json.dumps(entry) + "\n" if ending == ".jsonl" else json.dumps({entry["key"]: [entry]})
+    (answer,) = load_answers(write(tmp_path / f"a{ending}", text))["k?"]
+    assert (answer.text, answer.model, answer.extra["no?te"]) == ("a?b", "m?", ["?", {"n": 1}])
+
+
+def test_text_files_take_lone_surrogates(tmp_path):
+    write_text(tmp_path / "a.txt", "é\ud800")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "é?"
+
+
 def test_torn_last_line_is_left_out(tmp_path):
     whole = lines({"key": "a", "text": "kept"}, {"key": "a", "text": "torn away"})
     answers = load_answers(write(tmp_path / "a.jsonl", whole[:-8]))
@@ -78,6 +104,8 @@ BAD = {
     "pair": (".jsonl", '{"key": "a", "text": "x", "pair": [0]}\n', ["pair", "[0]"]),
     "negative pair": (".jsonl", '{"key": "a", "text": "x", "pair": [0, -1]}\n', ["pair", "-1"]),
     "order": (".jsonl", '{"key": "a", "text": "x", "order": "fixed"}\n', ["order", "free, given", "'fixed'"]),
+    "deep": (".json", '{"k": ' + "[" * 100_000, ["nested"]),
+    "deep line": (".jsonl", '{"k": ' + "[" * 100_000 + "\n", ["nested"]),
     "ending": (".txt", "", [".jsonl"]),
 }
 

@@ -83,6 +83,22 @@ def test_round_trip_of_every_field(tmp_path):
     assert [p.name for p in out.iterdir()] == ["a.npz"]
 
 
+def test_missing_keypoints_may_have_any_position(tmp_path):
+    keypoints = arrays()["keypoints"]
+    keypoints[0, 3] = np.nan, np.inf, 0.0
+    keypoints[1, 4] = 1e9, 5.0, 0.0
+    scene = load_scene(write(tmp_path, keypoints=keypoints))
+    keypoints[[0, 1], [3, 4]] = 0.0
+    np.testing.assert_array_equal(scene.keypoints, keypoints.astype(np.float32))
+
+
+def test_hands_in_one_row(tmp_path):
+    hands = np.random.default_rng(3).normal(size=(2, 45)).astype(np.float32)
+    scene = load_scene(write(tmp_path, left_hand_pose=hands, right_hand_pose=hands.reshape(2, 15, 3)))
+    np.testing.assert_array_equal(scene.left_hand_pose, hands.reshape(2, 15, 3))
+    np.testing.assert_array_equal(scene.right_hand_pose, hands.reshape(2, 15, 3))
+
+
 def nan_at(name: str, index: tuple[int, ...], value: float = np.nan) -> np.ndarray:
     array = arrays()[name].astype(np.float64)
     array[index] = value
@@ -101,6 +117,8 @@ BAD = {
     "people differ": ({"transl": np.zeros((3, 3))}, ["transl", "(2, 3)", "(3, 3)"]),
     "nobody": ({name: arrays(0)[name] for name in ("global_orient", "body_pose")}, ["global_orient", "one person"]),
     "nan keypoints": ({"keypoints": nan_at("keypoints", (1, 3, 0))}, ["keypoints", "NaN", "(1, 3, 0)"]),
+    "nan confidence": ({"keypoints": nan_at("keypoints", (1, 3, 2))}, ["keypoints", "NaN", "(1, 3, 2)"]),
+    "far keypoint": ({"keypoints": nan_at("keypoints", (1, 3, 1), -10001.0)}, ["keypoints", "10000", "10001"]),
     "infinite transl": ({"transl": nan_at("transl", (0, 2), np.inf)}, ["transl", "infinite"]),
     "too large for float32": ({"betas": nan_at("betas", (0, 0), 1e300)}, ["betas", "finite"]),
     "focal length": ({"focal_length": 0.0}, ["focal_length", "positive"]),
@@ -118,6 +136,7 @@ BAD = {
     "region 75": ({"gt_region_pairs": np.array([[0, 75]])}, ["gt_region_pairs", "74", "75"]),
     "region float": ({"gt_region_pairs": np.array([[0.0, 5.0]])}, ["gt_region_pairs", "integers"]),
     "kid scale shape": ({"kid_scale": np.zeros(3)}, ["kid_scale", "(2,)", "(3,)"]),
+    "flat hand": ({"left_hand_pose": np.zeros((2, 44))}, ["left_hand_pose", "(2, 45)", "(2, 44)"]),
     "object array": ({"note": np.array({"a": 1}, dtype=object)}, ["note", "object"]),
 }
 
@@ -139,11 +158,14 @@ def test_a_bad_scene_never_stops_the_others(tmp_path):
     (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.npz").write_text("not a zip file")
     (tmp_path / "empty.npz").write_bytes(b"")
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
     write(tmp_path, "good_0")
     write(tmp_path, ".good_0.npz.123-abc.tmp")  # what a killed writer leaves
     scenes = load_scenes(tmp_path)
     assert [scene.key for scene in scenes] == ["good_0", "good_1"]
-    assert set(scenes.failures) == {"bad", "cut", "text", "empty"}
+    assert set(scenes.failures) == {"bad", "cut", "text", "empty", "single"}
+    assert "single.npz" in scenes.failures["single"] and ".npy" in scenes.failures["single"]
     assert "focal_length" in scenes.failures["bad"] and "truncated" in scenes.failures["cut"]
     assert scenes[-1].key == "good_1" and len(scenes[:1]) == 1
 

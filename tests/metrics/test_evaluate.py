@@ -79,6 +79,15 @@ def test_keys_without_data_are_absent(block_body, make_scene):
     assert "penetration_max_mm" in entry
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30, 1e4])
+def test_broken_bodies_have_no_penetration(block_body, make_scene, value):
+    fit = _fit(block_body, TRUTH_TRANSL)
+    fit.vertices[1, 0] = value  # numpy's warnings are errors in tests
+    entry = evaluate(block_body, [make_scene()], {"scene": fit})["scenes"]["scene"]
+    assert not {"penetration_max_mm", "penetration_mean_mm"} & set(entry)
+    assert "penetration_max_mm" in entry["initial"]
+
+
 def test_self_contact_scene(block_body, make_scene):
     scene = make_scene(
         1, gt_global_orient=np.zeros((1, 3)), gt_body_pose=np.zeros((1, 21, 3)), gt_betas=np.zeros((1, 4)),
