@@ -5,7 +5,8 @@
 Makes 36 two-person scenes with the embedded body and 12 with a second body of other topology (built by
 `python smpl_assets/build_test_bodies.py --second=FILE`, given as --second_body), fits both settings, and prints
 joint PA-MPJPE (mm, lower is better) and average PCC (%, higher is better) with paired bootstrap intervals.
-A stopped run goes on where it was. Writes DIR/result.json. Measured figures: benchmarks/results/.
+A stopped run goes on where it was; the parity setting takes most of the time (about an hour on 2 cores).
+Writes DIR/result.json.
 """
 
 from __future__ import annotations
