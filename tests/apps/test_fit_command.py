@@ -203,7 +203,7 @@ def test_other_config_in_the_same_folder_is_refused(copied: Case, capsys: pytest
     before = _times(copied.workdir)
     assert copied.fit("--config.stage1.weights.contact=5") == 2
     error = capsys.readouterr().err
-    assert "config.json" in error and "stage1.weights.contact (1000.0 there, 5.0 now)" in error
+    assert "config.json" in error and "stage1.weights.contact (500.0 there, 5.0 now)" in error
     assert "--workdir" in error and "Traceback" not in error
     assert _times(copied.workdir) == before
 
