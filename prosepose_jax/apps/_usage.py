@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import shutil
+import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -41,6 +42,32 @@ def help_text(doc: str | None, values: flags.FlagValues, more: Mapping[str, str]
     for shown, text in described:
         lines.append(textwrap.fill(f"  {shown}: {text}", width, subsequent_indent="      "))
     return "\n".join(lines)
+
+
+def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequence[str], run: Callable[[], int]) -> int:
+    """Parses a verb's flags into `values`, then runs it; help and usage errors are dealt with here.
+
+    Args:
+      verb: name of the verb, for error messages.
+      doc: the docstring of the verb's module.
+      values: the verb's flags, made anew by this call.
+      argv: the arguments, program name first.
+      run: does the work and returns the exit status.
+    """
+    values.unparse_flags()
+    for name in values:
+        values[name].unparse()
+    try:
+        rest = values(list(argv))[1:]
+        if values["help"].value:
+            print(help_text(doc, values))
+            return 0
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+        return run()
+    except (InputError, flags.Error) as error:
+        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        return 2
 
 
 def parse_with_config(argv: Sequence[str], values: flags.FlagValues, default: str) -> tuple[ConfigDict, list[str]]:

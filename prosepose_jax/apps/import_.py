@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from prosepose_jax.apps._usage import help_text
+from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,20 +51,7 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    FLAGS.unparse_flags()
-    for name in FLAGS:
-        FLAGS[name].unparse()
-    try:
-        rest = FLAGS(list(argv))[1:]
-        if FLAGS.help:
-            print(help_text(__doc__, FLAGS))
-            return 0
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
-        return _run()
-    except (InputError, flags.Error) as error:
-        print(f"prosepose import: {error}", file=sys.stderr)
-        return 2
+    return run_verb("import", __doc__, FLAGS, argv, _run)
 
 
 def _run() -> int:

@@ -9,15 +9,10 @@ from prosepose_jax.body.keypoints import keypoints_from_parts
 from prosepose_jax.body.kinematics import pose_joints
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.camera import project
+from prosepose_jax.contact.distance import safe_norm
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, pose_rows
 from prosepose_jax.fitting.held import Held, HeldPenetration, ordered_pairs
 from prosepose_jax.losses import Weights, keypoint_loss, penetration_loss, pose_prior_loss, weighted_total
-
-
-def _safe_norm(vector: jax.Array) -> jax.Array:
-    squared = jnp.sum(vector * vector, axis=-1)
-    positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 def energy(
@@ -47,7 +42,7 @@ def energy(
     projected = project(keypoints_from_parts(joints, points[:, 2 * count :]), scene.focal_px, scene.principal_px)
     terms = {
         "keypoints": keypoint_loss(projected, scene.keypoints_px, scene.confidence, scene.scale),
-        "contact": jnp.sum(contact.weight * _safe_norm(apart[:used])),
+        "contact": jnp.sum(contact.weight * safe_norm(apart[:used])),
         "initial_pose": jnp.sum((params.body_pose - start_pose) ** 2),
         "pose_prior": pose_prior_loss(model.prior, params.body_pose),
         "shape_prior": jnp.sum(params.betas**2),
