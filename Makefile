@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 DEMO_DIR ?= out/demo
 # Pinned: any index serves it; CPU-only wheels where the platform has them.
 TORCH ?= torch==2.13.0
+# A rival in the body benchmark only.
+BODY_MODELS ?= body-models==0.26.2
 
 
-.PHONY: help demo test lint types check parity goldens assets scenes wheel clean
+.PHONY: help demo test lint types check parity goldens assets scenes wheel clean \
+	bench bench-long bench-check bench-tables
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -60,6 +63,34 @@ assets: $(VENV)/.assets ## build smpl_assets/ and the test bodies again
 
 scenes: $(VENV)/.test ## make the packaged scenes again
 	$(BIN)/python -m prosepose_jax.synthetic.make_demo --out=prosepose_jax/demo
+
+$(VENV)/.bench: $(VENV)/.smplx
+	$(BIN)/python -m pip install --quiet '$(BODY_MODELS)'
+	@touch $@
+
+# The order matters: fit_scenes reads the baseline's step times that fit_step wrote.
+bench: $(VENV)/.bench ## the benchmarks that a CPU does in under 20 minutes, into benchmarks/results
+	$(BIN)/python benchmarks/smplx_forward.py --batches=1,32,128 --seconds=1
+	$(BIN)/python benchmarks/fit_step.py
+	$(BIN)/python benchmarks/fit_scenes.py --settings=default,all_steps --counts=1,16 --quality_scenes=16
+	$(BIN)/python benchmarks/answers_scaling.py --scenes=8 --steps=100,50
+	$(BIN)/python benchmarks/solvers.py --scenes=8 --batch=8 --ladder=5,20,50,100,200,1000
+	$(BIN)/python benchmarks/memory.py --counts=1,16,64
+
+bench-long: $(VENV)/.bench ## the same with every batch size, and quality against the exact path (hours)
+	$(BIN)/python benchmarks/smplx_forward.py --batches=1,32,128,1024
+	$(BIN)/python benchmarks/fit_step.py
+	$(BIN)/python benchmarks/fit_scenes.py --counts=1,16,64,256 --quality_scenes=64
+	$(BIN)/python benchmarks/answers_scaling.py
+	$(BIN)/python benchmarks/solvers.py
+	$(BIN)/python benchmarks/memory.py
+
+AGAINST ?= HEAD
+bench-check: $(VENV)/.plain ## compare the ratios in benchmarks/results with the committed ones
+	$(BIN)/python benchmarks/check.py --against=$(AGAINST)
+
+bench-tables: $(VENV)/.plain ## write the figures of benchmarks/results into docs/benchmarks.md
+	$(BIN)/python benchmarks/tables.py
 
 wheel: $(VENV)/.test ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
