@@ -22,6 +22,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# PyTorch's threads sleep when they wait: spinning on shared cores takes the cores from the threads that are waited
+# for, and steps became a hundred times as slow. Read when PyTorch is loaded, so it is set before anything else.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 # Generated scenes and other things that are costly to make; ignored by git.

@@ -78,6 +78,16 @@ def make_batches(
     return batches
 
 
+def largest_group(
+    fitter: Fitter, scenes: Sequence[Scene], answers: Mapping[str, Sequence[Answer]]
+) -> tuple[list[Scene], dict[str, Sequence[Answer]]]:
+    """The most scenes that share array shapes, so that one bucket is compiled for all of them."""
+    num_betas = fitter.model.body.num_betas
+    prepared = [prepare_scene(scene, answers[scene.key], fitter.settings, num_betas) for scene in scenes]
+    chosen = [item.scene for item in max(group_scenes(prepared), key=len)]
+    return chosen, {scene.key: answers[scene.key] for scene in chosen}
+
+
 def _stack(items: Sequence[BodyParams]) -> BodyParams:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *items)
 

@@ -58,7 +58,7 @@ def time_baseline(
     body: BodyModel, scenes: list[Any], answers: Any, starts: dict[str, Any], steps: list[int]
 ) -> tuple[list[dict[str, Any]], float]:
     """Rows for every scene and stage, and the time of `smplx` forward and gradient for two people in ms."""
-    import torch
+    import torch  # after _common, which says how threads wait
     from torch_baseline import TorchBaseline, body_unit
 
     torch.set_num_threads(usable_cpus())

@@ -24,21 +24,16 @@ import contextlib
 import dataclasses
 import io
 import math
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import _common  # before PyTorch: it says how threads wait
 import numpy as np
-
-# Threads that wait sleep: on shared cores spinning takes the cores from the threads that are waited for, and steps
-# became a hundred times as slow. Read when PyTorch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 import smplx
 import torch
-from _common import measure, numbers, print_table, stopwatch, usable_cpus
+from _common import numbers, print_table, stopwatch, usable_cpus
 from _enumerate import Choices, enumerate_choices
 from _official_body import write_official_body
 from _scenes import packaged
@@ -62,7 +57,7 @@ PERSON_BOX_PX = 512.0
 # Left and right ankle with the foot's keypoints, BODY_25.
 _FEET = ((14, 19, 20, 21), (11, 22, 23, 24))
 _LOST, _STAND_IN = 0.2, 0.5
-# Vertices whose winding number is taken at once: the fastest on 2 cores (all at once takes twice the time).
+# Vertices whose winding number is taken at once: the fastest on 2 cores (all at once takes almost three times as long).
 _WINDING_CHUNK = 256
 _EXACT = "donot_use_mm_for_euclid_dist"
 
@@ -347,7 +342,7 @@ def main() -> None:
     torch.set_num_threads(usable_cpus())
     body = load_body()
     baseline = TorchBaseline(body, load_config("parity_two_person"))
-    print(f"smplx forward and gradient, two people: {1e3 * measure(body_unit(baseline), 1.0).median:.1f} ms")
+    print(f"smplx forward and gradient, two people: {1e3 * _common.measure(body_unit(baseline), 1.0).median:.1f} ms")
     rows = []
     for scene, answers in zip(*_lists(packaged()), strict=True):
         made = baseline.scene(scene, answers)
