@@ -207,7 +207,7 @@ def write_result(
     notes: Sequence[str] = (),
     started: Mapping[str, Any] | None = None,
 ) -> None:
-    """Prints the ratios and writes the result file in one step.
+    """Prints the tables of figures and ratios and writes the result file in one step.
 
     Args:
       file: where to.
@@ -228,6 +228,9 @@ def write_result(
     where = machine()
     if started is not None:
         where["load_average_at_start"] = started["load_average"]
+    for group in by_columns(rows):
+        print()
+        print_table(group)
     if ratios:
         print("\nratios")
         print_table([{"what": r.name, "value": f"{r.value:.4g}", "better": r.better, "goal": _goal(r)} for r in ratios])
@@ -267,6 +270,19 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
         return "  ".join(t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, right, strict=True)).rstrip()
 
     return "\n".join([line(columns), line(["-" * w for w in widths]), *map(line, cells)])
+
+
+def by_columns(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Rows in groups of equal columns, in the order in which the columns first appear."""
+    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row), []).append(row)
+    return list(groups.values())
+
+
+def print_row(row: Mapping[str, Any]) -> None:
+    """One measurement as a line, as soon as it is there; the table comes at the end."""
+    print("  ".join(f"{key}={_cell(value)}" for key, value in row.items()), flush=True)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:

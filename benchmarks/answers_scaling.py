@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from _common import Ratio, machine, make_parser, measure, numbers, print_table, write_result
+from _common import Ratio, machine, make_parser, measure, numbers, print_row, write_result
 from _ours import make_batches, never_stopping, stage
 from _scenes import generated
 
@@ -79,13 +79,12 @@ def main() -> None:
     for count in arguments.counts:
         some = {key: values[:count] for key, values in answers.items()}
         rows.append({"vary": "answers", "count": count, **time_steps(fitter, scenes, some, arguments.repeats)})
-        print_table(rows[-1:])
+        print_row(rows[-1])
     for count in arguments.rows:
         texts = [Answer(text=coupled_table(count), sample=i) for i in range(20)]
         some = {scene.key: texts for scene in scenes}
         rows.append({"vary": "rows", "count": count, **time_steps(fitter, scenes, some, arguments.repeats)})
-        print_table(rows[-1:])
-    print_table(rows)
+        print_row(rows[-1])
     settings = {name: getattr(arguments, name) for name in ("counts", "rows", "scenes", "steps")}
     write_result(
         arguments.out, "answers_scaling", metric="time per scene-step", unit="ms", better="lower",

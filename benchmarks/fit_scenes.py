@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from _common import CACHE, Ratio, git, machine, make_parser, names, numbers, print_table, write_result
+from _common import CACHE, Ratio, git, machine, make_parser, names, numbers, print_row, write_result
 from _ours import configured, make_batches
 from _ours import exact_energy as exact_energy_of
 from _scenes import SceneSets, mixed
@@ -102,7 +102,7 @@ def final_energy(
     energies = {}
     config = configured("two_person")
     fitter = Fitter(body, config)
-    for batch in make_batches(fitter, scenes, answers, 16):
+    for batch in make_batches(fitter, scenes, answers, min(16, len(scenes))):
         keys = [batch.keys[i % len(batch.keys)] for i in range(batch.size)]
         params: BodyParams = jax.tree.map(np.asarray, batch.params)
         moved = {
@@ -186,7 +186,7 @@ def run_setting(
                 "goal": GOALS.get((name, count)),
             }
         )  # fmt: skip
-        print_table(rows[-1:])
+        print_row(rows[-1])
     config = settings_of(name, 16, arguments.steps)
     fitter = Fitter(body, config)
     missing = [scene for scene in judged if scene.key not in fits]
@@ -208,7 +208,6 @@ def compare_quality(quality: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> l
                 apart = compare(quality[reference], table, metric)
                 row |= {f"{metric}_difference": apart.mean, f"{metric}_interval": [apart.low, apart.high]}
         rows.append(row)
-    print_table(rows)
     return rows
 
 

@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from _common import Ratio, machine, make_parser, numbers, print_table, write_result
+from _common import Ratio, machine, make_parser, numbers, print_row, write_result
 
 GOAL_MIB, GOAL_COLD_S, GOAL_CACHED_S, GOAL_AT = 2048, 20.0, 3.0, 64
 _DIFFERENT = 16  # scenes that are not copies of others
@@ -96,8 +96,7 @@ def main() -> None:
         # Compiling needs memory too, so the peak is that of the run that compiled; the other is listed beside.
         row = {**cold, "peak_cached_mib": cached["peak_mib"], "compile_cached_s": cached["compile_s"]}
         rows.append(row)
-        print_table([row])
-    print_table(rows)
+        print_row(row)
     write_result(
         arguments.out, "memory", metric="peak resident memory; compile time", unit="MiB; s", better="lower",
         rows=rows, ratios=make_ratios(rows), settings={"counts": arguments.counts}, started=started,

@@ -22,7 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _common import Ratio, machine, make_parser, measure, names, numbers, print_table, usable_cpus, write_result
+from _common import Ratio, machine, make_parser, measure, names, numbers, print_row, usable_cpus, write_result
 from _official_body import POSE_BLEND_SHAPES, write_official_body
 
 from prosepose_jax.body import BodyModel, BodyParams, load_body, pose_body
@@ -175,8 +175,7 @@ def main() -> None:
                         laps = measure(call, arguments.seconds, repeats=3)
                         row = {"pose_dirs": kind, "batch": batch, "who": who, "what": what, "ms": 1e3 * laps.median}
                         rows.append({**row, "cpu_ms": 1e3 * laps.median_cpu, "first_call_ms": 1e3 * laps.first})
-                        print_table(rows[-1:])
-    print_table(rows)
+                        print_row(rows[-1])
     settings = {name: getattr(arguments, name) for name in ("batches", "seconds", "bodies")}
     write_result(
         arguments.out, "smplx_forward", metric="posed vertices, and their gradient", unit="ms", better="lower",

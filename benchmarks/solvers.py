@@ -16,7 +16,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from _common import Ratio, machine, make_parser, measure, names, numbers, print_table, write_result
+from _common import Ratio, machine, make_parser, measure, names, numbers, print_row, write_result
 from _ours import Batch, exact_energy, make_batches, never_stopping, stage
 from _scenes import mixed
 
@@ -115,7 +115,7 @@ def run_ladder(
                 "joint_pa_mpjpe_mm": float(np.mean(errors)), "pcc": float(np.mean(contacts)),
             }
         )  # fmt: skip
-        print_table(rows[-1:])
+        print_row(rows[-1])
     return rows, paths
 
 
@@ -179,7 +179,6 @@ def main() -> None:
         found, paths[solver] = run_ladder(solver, body, scenes, answers, ladder, arguments.repeats, arguments.batch)
         rows += found
     compared = compare_solvers(paths)
-    print_table(compared)
     ratios = [
         Ratio(f"{row['solver']}: median time to Adam's final energy / Adam's time", row["median_share_of_adams_time"],
               "lower", GOAL_SHARE)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from _common import RESULTS, ROOT
+from _common import RESULTS, ROOT, by_columns
 
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -37,7 +37,7 @@ def fill(text: str, results: Mapping[str, Mapping[str, Any]]) -> str:
 def describe(result: Mapping[str, Any]) -> str:
     """One result as Markdown: where it was measured, the rows by their columns, the ratios, the notes."""
     parts = [f"{result['metric']} ({result['unit']}, {result['better']} is better). {_where(result['machine'])}\n"]
-    for rows in _by_columns(result["rows"]):
+    for rows in by_columns(result["rows"]):
         parts.append(_table(list(rows[0]), [list(row.values()) for row in rows]))
     if result["ratios"]:
         lines = [[r["name"], r["value"], r["better"], r.get("goal")] for r in result["ratios"]]
@@ -56,14 +56,6 @@ def _where(machine: Mapping[str, Any]) -> str:
         f"{device}, {machine['cpus']} cores, load average {load}; {versions}; "
         f"revision {revision}{' with changes' if machine.get('uncommitted_changes') else ''}, {machine['date']}."
     )
-
-
-def _by_columns(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Rows in groups of equal columns, in the order in which the columns first appear."""
-    groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row), []).append(row)
-    return list(groups.values())
 
 
 def _table(columns: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:

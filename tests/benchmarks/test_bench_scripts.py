@@ -98,6 +98,39 @@ def test_exact_energy_pulls_to_the_initial_pose(fitter: Fitter, batch: _ours.Bat
     np.testing.assert_allclose(from_start - there, pull, rtol=1e-3)
 
 
+def test_final_energy_belongs_to_its_scene(small_body: BodyModel) -> None:
+    scenes, answers = packaged()
+    chosen = [scene for scene in scenes if scene.key in ("handshake", "hand_on_head")]
+    still = Fitter(small_body, _ours.configured("two_person", {"stage1.steps": 0, "stage2.steps": 0}))
+    fits, seconds = fit_scenes.fit_all(still, chosen, answers)
+    assert seconds["fit"] > 0
+    found = fit_scenes.final_energy(small_body, chosen, answers, fits)
+    for scene in chosen:
+        (alone,) = _ours.make_batches(still, [scene], answers, 1)
+        expected = _ours.exact_energy(still, alone, 1, alone.params, _ours.configured("two_person"))
+        assert found[scene.key] == pytest.approx(float(expected[0]), rel=1e-4)
+    assert found["handshake"] != pytest.approx(found["hand_on_head"], rel=1e-2)
+
+
+def test_kept_fits_are_not_made_again(small_body: BodyModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scenes, answers = packaged()
+    chosen = [scene for scene in scenes if scene.key in ("handshake", "hand_on_head")]
+    still = Fitter(small_body, _ours.configured("two_person", {"stage1.steps": 0, "stage2.steps": 0}))
+    first = fit_scenes.fit_or_read(still, chosen[:1], answers, tmp_path)
+    asked = []
+    fit = still.fit
+    monkeypatch.setattr(still, "fit", lambda todo, lookup: asked.extend(s.key for s in todo) or fit(todo, lookup))
+    both = fit_scenes.fit_or_read(still, chosen, answers, tmp_path)
+    assert asked == [chosen[1].key] and set(both) == {scene.key for scene in chosen}
+    np.testing.assert_array_equal(both[chosen[0].key].vertices, first[chosen[0].key].vertices)
+
+
+def test_kept_fits_belong_to_a_config(tmp_path: Path) -> None:
+    configs = [fit_scenes.settings_of("default", 16, steps) for steps in (None, [5, 5])]
+    folders = {fit_scenes.fits_folder_of("default", config) for config in configs}
+    assert len(folders) == 2 and all(folder.is_relative_to(_common.CACHE) for folder in folders)
+
+
 def test_generated_scenes_take_turns() -> None:
     scenes, _ = packaged()
     keys = ["hug_001", "hug_000", "dance_hold_000", "handshake_010"]
