@@ -29,10 +29,11 @@ GOALS_FASTER = (150.0, 2500.0)
 
 
 def time_ours(fitter: Fitter, batches: list[Batch], repeats: int) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Rows for every batch and stage, and each batch's parameters after stage 1."""
+    """A row for every batch, and each batch's parameters after stage 1."""
     rows, after = [], []
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(batches, start=1):
         params = None
+        row: dict[str, Any] = {"who": "ours", "scenes": f"batch {number}", "weight": len(batch.keys)}
         for index, settings in enumerate(fitter.settings.stages):
             results = []
             laps = measure(lambda b=batch, i=index, p=params, r=results: r.append(stage(fitter, b, i, p)), 0.0, repeats)
@@ -40,24 +41,24 @@ def time_ours(fitter: Fitter, batches: list[Batch], repeats: int) -> tuple[list[
             if np.any(steps != settings.steps):
                 raise RuntimeError(f"a stage took {steps} steps, expected {settings.steps}: it cannot be timed")
             scene_steps = batch.size * settings.steps
-            rows.append(
-                {
-                    "who": "ours", "stage": index + 1, "scenes": f"batch {number} ({len(batch.keys)} scenes)",
-                    "ms": 1e3 * laps.median / scene_steps, "cpu_ms": 1e3 * laps.median_cpu / scene_steps,
-                    "first_call_s": laps.first, "steps": settings.steps, "weight": len(batch.keys),
-                }
-            )  # fmt: skip
-            print_row(rows[-1])
+            row |= _figures(index, laps.median / scene_steps, laps.median_cpu / scene_steps)
+            row[f"stage_{index + 1}_first_call_s"] = laps.first
             params = results[-1].params
             if index == 0:
                 after.append(params)
+        rows.append(row)
+        print_row(row)
     return rows, after
+
+
+def _figures(index: int, wall: float, cpu: float) -> dict[str, float]:
+    return {f"stage_{index + 1}_ms": 1e3 * wall, f"stage_{index + 1}_cpu_ms": 1e3 * cpu}
 
 
 def time_baseline(
     body: BodyModel, scenes: list[Any], answers: Any, starts: dict[str, Any], steps: list[int]
 ) -> tuple[list[dict[str, Any]], float]:
-    """Rows for every scene and stage, and the time of `smplx` forward and gradient for two people in ms."""
+    """A row for every scene, and the time of `smplx` forward and gradient for two people in ms."""
     import torch  # after _common, which says how threads wait
     from torch_baseline import TorchBaseline, body_unit
 
@@ -67,26 +68,45 @@ def time_baseline(
     rows = []
     for scene in scenes:
         made = baseline.scene(scene, answers[scene.key])
+        row: dict[str, Any] = {
+            "who": "baseline", "scenes": scene.key, "weight": 1,
+            "distances": len(made.choices.pairs), "choices": len(made.choices.members),
+        }  # fmt: skip
         for index, count in enumerate(steps):
             start = made.params if index == 0 else baseline.params(starts[scene.key])
             baseline.run_stage(made, 0, start, steps=2)  # warm
             with stopwatch() as spent:
                 baseline.run_stage(made, index, start, steps=count)
-            rows.append(
-                {
-                    "who": "baseline", "stage": index + 1, "scenes": scene.key, "ms": 1e3 * spent["wall"] / count,
-                    "cpu_ms": 1e3 * spent["cpu"] / count, "steps": count, "weight": 1,
-                    "distances": len(made.choices.pairs), "choices": len(made.choices.members),
-                }
-            )  # fmt: skip
-            print_row(rows[-1])
+            row |= _figures(index, spent["wall"] / count, spent["cpu"] / count)
+        rows.append(row)
+        print_row(row)
     return rows, unit
 
 
-def mean(rows: list[dict[str, Any]], who: str, number: int, field: str) -> float:
-    """Mean over scenes of one stage's figure."""
-    chosen = [row for row in rows if row["who"] == who and row["stage"] == number]
+def mean(rows: list[dict[str, Any]], who: str, field: str) -> float:
+    """Mean of a figure over scenes: a batch counts as many times as it has scenes that are no repetitions."""
+    chosen = [row for row in rows if row["who"] == who]
     return sum(row[field] * row["weight"] for row in chosen) / sum(row["weight"] for row in chosen)
+
+
+def means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row per contender with the means over its scenes."""
+    fields = [f"stage_{number}_{field}" for number in (1, 2) for field in ("ms", "cpu_ms")]
+    found = dict.fromkeys(row["who"] for row in rows)
+    return [{"who": f"{who}, mean", **{field: mean(rows, who, field) for field in fields}} for who in found]
+
+
+def ratios_of(rows: list[dict[str, Any]], number: int, unit: float, goal: float) -> list[Ratio]:
+    """How much faster than the baseline, and both in the unit that tells a faster package from a slower baseline."""
+    field = f"stage_{number}_ms"
+    mine, theirs = (mean(rows, who, field) for who in ("ours", "baseline"))
+    mine_cpu, theirs_cpu = (mean(rows, who, f"stage_{number}_cpu_ms") for who in ("ours", "baseline"))
+    return [
+        Ratio(f"stage {number}: times as fast as the baseline", theirs / mine, "higher", goal),
+        Ratio(f"stage {number}: times as fast as the baseline, processor time", theirs_cpu / mine_cpu, "higher"),
+        Ratio(f"stage {number}: our scene-step / smplx forward and gradient", mine / unit, "lower"),
+        Ratio(f"stage {number}: baseline step / smplx forward and gradient", theirs / unit, "lower"),
+    ]
 
 
 def main() -> None:
@@ -111,9 +131,10 @@ def main() -> None:
     batches = make_batches(fitter, scenes, answers, arguments.batch)
     rows, after = time_ours(fitter, batches, arguments.repeats)
     ratios, notes = [], []
-    for number in (1, 2):
-        print(f"ours, stage {number}: {mean(rows, 'ours', number, 'ms'):.3f} ms per scene-step "
-              f"(goal {GOALS_MS[number - 1]})")  # fmt: skip
+    for number, goal in enumerate(GOALS_MS, start=1):
+        notes.append(
+            f"goal of stage {number}: {goal} ms per scene-step; {mean(rows, 'ours', f'stage_{number}_ms'):.3g}"
+        )
     if not arguments.no_baseline:
         starts = {
             key: jax.tree.map(lambda leaf, i=i: np.asarray(leaf[i]), params)
@@ -122,24 +143,18 @@ def main() -> None:
         }
         theirs, unit = time_baseline(body, scenes, answers, starts, arguments.baseline_steps)
         rows += theirs
-        for number in (1, 2):
-            times = [row["ms"] for row in theirs if row["stage"] == number]
-            print(f"baseline, stage {number}: {min(times):.0f} to {max(times):.0f} ms, "
-                  f"median {statistics.median(times):.0f}; {min(times) / unit:.1f} to {max(times) / unit:.1f} times "
-                  f"a smplx forward and gradient ({unit:.1f} ms)")  # fmt: skip
-            for field, label in (("ms", ""), ("cpu_ms", ", processor time")):
-                value = mean(rows, "baseline", number, field) / mean(rows, "ours", number, field)
-                goal = GOALS_FASTER[number - 1] if field == "ms" else None
-                ratios.append(Ratio(f"stage {number}: times as fast as the baseline{label}", value, "higher", goal))
-            # The unit tells apart a faster package and a slower baseline.
-            for who, label in (("ours", "our scene-step"), ("baseline", "baseline step")):
-                value = mean(rows, who, number, "ms") / unit
-                ratios.append(Ratio(f"stage {number}: {label} / smplx forward and gradient", value, "lower"))
         notes.append(f"smplx forward and gradient for two people: {unit:.1f} ms (the release's machine: 17.5 ms)")
+        for number, goal in enumerate(GOALS_FASTER, start=1):
+            times = [row[f"stage_{number}_ms"] for row in theirs]
+            notes.append(
+                f"baseline, stage {number}: {min(times):.3g} to {max(times):.3g} ms, median "
+                f"{statistics.median(times):.3g}; {min(times) / unit:.3g} to {max(times) / unit:.3g} times that unit"
+            )
+            ratios += ratios_of(rows, number, unit, goal)
     settings = {name: getattr(arguments, name) for name in ("scenes", "batch", "config", "steps", "baseline_steps")}
     write_result(
         arguments.out, "fit_step", metric="time per scene-step", unit="ms", better="lower",
-        rows=rows, ratios=ratios, settings=settings, notes=notes, started=started,
+        rows=means(rows) + rows, ratios=ratios, settings=settings, notes=notes, started=started,
     )  # fmt: skip
 
 

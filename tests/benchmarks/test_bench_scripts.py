@@ -179,18 +179,25 @@ def test_scaling_ratios_are_relative_to_the_fewest() -> None:
 
 
 def test_step_means_are_weighted_by_scenes() -> None:
+    def row(who: str, weight: int, *figures: float) -> dict:
+        names = ("stage_1_ms", "stage_1_cpu_ms", "stage_2_ms", "stage_2_cpu_ms")
+        return {"who": who, "weight": weight, **dict(zip(names, figures, strict=True))}
+
     rows = [
-        {"who": "ours", "stage": 1, "ms": 1.0, "weight": 3},
-        {"who": "ours", "stage": 1, "ms": 5.0, "weight": 1},
-        {"who": "ours", "stage": 2, "ms": 99.0, "weight": 1},
+        row("ours", 3, 1.0, 2.0, 4.0, 8.0),
+        row("ours", 1, 5.0, 2.0, 4.0, 8.0),
+        row("baseline", 1, 300, 600, 1e4, 2e4),
     ]
-    assert fit_step.mean(rows, "ours", 1, "ms") == 2.0
+    assert [row["stage_1_ms"] for row in fit_step.means(rows)] == [2.0, 300.0]
+    faster, cpu, mine, theirs = fit_step.ratios_of(rows, 1, 20.0, 150.0)
+    assert (faster.value, faster.goal, cpu.value, mine.value, theirs.value) == (150.0, 150.0, 300.0, 0.1, 15.0)
+    assert fit_step.ratios_of(rows, 2, 20.0, 2500.0)[0].value == 2500.0
 
 
 def test_whole_fits_of_the_baseline_are_extrapolated(tmp_path: Path) -> None:
     file = tmp_path / "fit_step.json"
     assert fit_scenes.baseline_seconds(file, [10, 2]) is None
-    rows = [{"who": "baseline", "stage": s, "ms": ms} for s, ms in ((1, 100.0), (1, 300.0), (2, 5000.0))]
+    rows = [{"who": "baseline", "stage_1_ms": one, "stage_2_ms": 5000.0} for one in (100.0, 300.0)]
     file.write_text(json.dumps({"rows": rows}), encoding="utf-8")
     assert fit_scenes.baseline_seconds(file, [10, 2]) == pytest.approx(10 * 0.2 + 2 * 5.0)
 
