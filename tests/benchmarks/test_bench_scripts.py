@@ -200,6 +200,9 @@ def test_whole_fits_of_the_baseline_are_extrapolated(tmp_path: Path) -> None:
     rows = [{"who": "baseline", "stage_1_ms": one, "stage_2_ms": 5000.0} for one in (100.0, 300.0)]
     file.write_text(json.dumps({"rows": rows}), encoding="utf-8")
     assert fit_scenes.baseline_seconds(file, [10, 2]) == pytest.approx(10 * 0.2 + 2 * 5.0)
+    for rows in ([], [{"who": "baseline", "ms": 1.0}]):
+        file.write_text(json.dumps({"rows": rows}), encoding="utf-8")
+        assert fit_scenes.baseline_seconds(file, [10, 2]) is None
 
 
 def test_quality_is_paired_with_the_reference() -> None:
