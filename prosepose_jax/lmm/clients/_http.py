@@ -58,6 +58,7 @@ class HttpSender:
         self._path = url.path.rstrip("/")
         self._proxy = self._find_proxy()
         self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
         self._watchdog = _Watchdog()
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
@@ -96,13 +97,16 @@ class HttpSender:
         return HttpResponse(response.status, {k.lower(): v for k, v in response.getheaders()}, content)
 
     def close(self) -> None:
-        """Stops the watchdog; connections end with their threads."""
+        """Stops the watchdog and closes the connections of all threads."""
         self._watchdog.stop()
+        for connection in self._opened:
+            connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._new_connection()
+            self._opened.append(connection)
         elif connection.sock is not None and time.monotonic() - self._local.used > _IDLE_LIMIT_S:
             connection.close()  # opened again by the next request
         self._local.used = time.monotonic()

@@ -102,8 +102,11 @@ class GeminiClient:
             content = response.json() if response is not None else None
         except ValueError:
             content = None
+        content = content if isinstance(content, dict) else {}
+        # The package's own message begins with the URL.
+        told = content["error"].get("message") if isinstance(content.get("error"), dict) else None
         headers = dict(getattr(response, "headers", None) or {})
-        protocol.fail(int(error.code or 500), str(error.message), content, headers)
+        protocol.fail(int(error.code or 500), str(told or error.message), content, headers)
         raise AssertionError("protocol.fail returned")
 
     def close(self) -> None:
