@@ -12,6 +12,12 @@ from asking import make_picture, make_scene
 from prosepose_jax.io import save_scene
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come a tenth as late as for a user."""
+    monkeypatch.setattr("prosepose_jax.lmm.pace.FIRST_WAIT_S", 0.05)
+
+
 @pytest.fixture
 def scenes(tmp_path: Path) -> Callable[..., Path]:
     """Writes a folder of scenes with pictures: `scenes(3)`, `scenes("a", "b", people=1)`."""
