@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[1]
 _HEAVY = (
     "torch",
     "smplx",
-    "google",
     "pyvista",
     "vtk",
     "vtkmodules",
@@ -30,6 +29,11 @@ _HEAVY = (
     "openai",
     "requests",
     "httpx",
+    # Not "google": one of its packages makes the empty namespace whenever Python starts.
+    "google.generativeai",
+    "google.genai",
+    "google.api_core",
+    "google.auth",
 )
 
 _IMPORTS = """

@@ -110,6 +110,7 @@ def take_picture(view: View) -> Picture:
         picture = picture.resize(view.size, Image.Resampling.LANCZOS)
     if view.marked:
         _mark(picture, view)
+    picture.info = {}  # Pillow would write the file's comment again
     encoded = io.BytesIO()
     picture.save(encoded, "JPEG", quality=_QUALITY)
     return Picture(encoded.getvalue(), *picture.size)
