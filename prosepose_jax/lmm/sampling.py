@@ -346,7 +346,7 @@ class Sampler:
         with self._lock:
             # A rejected request says nothing about others once some were answered.
             self._in_a_row += not (isinstance(error, Rejected) and self.tally.answered)
-            if self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._concurrency):
+            if not self.tally.stopped and self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._concurrency):
                 reason = redact(str(error), self._client.secrets)
                 self.tally.stopped = f"{self._in_a_row} requests failed in a row, the last with: {reason}"
                 self._stop.set()
