@@ -119,6 +119,8 @@ def _prompts() -> dict[int, Prompt]:
     from prosepose_jax.lmm import load_prompt
 
     if not FLAGS.prompt:
+        if FLAGS.captions:
+            raise InputError("--captions: the default prompts take the image; --prompt=caption takes captions")
         return {1: load_prompt("yoga"), 2: load_prompt("two_people")}
     prompt = load_prompt(FLAGS.prompt)
     if prompt.input == "caption" and not FLAGS.captions:

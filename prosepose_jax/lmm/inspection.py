@@ -94,7 +94,7 @@ def format_inspection(inspected: Sequence[Inspected]) -> str:
         what = "one person" if one.alone else "two people"
         if pairs_of[one.key] > 1:
             what = f"people {one.pair[0]} and {one.pair[1]}"
-        counts = f"{one.answers} answers, {one.usable} usable"
+        counts = f"{one.answers} {'answer' if one.answers == 1 else 'answers'}, {one.usable} usable"
         for number, name in ((one.refused, "refused"), (one.empty, "empty"), (len(one.rejected), "rows rejected")):
             counts += f", {number} {name}" if number else ""
         lines.append(f"{one.key}: {what}, {counts}")

@@ -50,7 +50,7 @@ def test_pairs_of_a_scene_are_told_apart() -> None:
     assert (first.pair, second.pair) == ((0, 1), (1, 2)) and second.constraints == (("foot", "leg", 2),)
     assert first.constraints == (("hand", "back", 1),)
     text = format_inspection(found)
-    assert "three: people 0 and 1, 1 answers" in text and "three: people 1 and 2, 2 answers" in text
+    assert "three: people 0 and 1, 1 answer," in text and "three: people 1 and 2, 2 answers" in text
 
 
 def test_scenes_say_how_many_people_there_are() -> None:
