@@ -4,7 +4,8 @@
         [--concurrency=16] [--json=FILE]
 
 Metrics: answers a second of the whole command without its start (reading the scenes, importing), higher is better;
-resident memory of the command in MiB, sampled every two seconds once it sends, lower and flat is better. The server
+resident memory of the command in MiB, sampled every two seconds once it sends, lower and flat is better; CPU time
+of the command per answer, its start included, which other programs on the machine hardly change. The server
 (tests/lmm/fake_server.py, no faults, nothing recorded) runs in a process of its own and shares the cores. Scenes
 point in turn to 200 pictures whose crops are about 100 kB; each is read, cut and encoded anew for every scene.
 """
@@ -17,6 +18,7 @@ import json
 import os
 import platform
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -103,6 +105,7 @@ def run(folder: Path, arguments: argparse.Namespace, url: str) -> dict[str, Any]
             memory.append(resident_mib(process))
             sizes.append((time.monotonic() - begin, size))
     whole = time.monotonic() - begin
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of the command alone: the server has not ended
     printed = process.stdout.read() if process.stdout else ""
     print(printed.strip())
     found = re.search(r"(\d+) answers written to .* in ([\d.]+) s", printed)
@@ -113,6 +116,7 @@ def run(folder: Path, arguments: argparse.Namespace, url: str) -> dict[str, Any]
         "answers": int(found[1]),
         "seconds": float(found[2]),
         "answers_per_second": round(int(found[1]) / float(found[2]), 1),
+        "cpu_ms_per_answer": round(1000 * (used.ru_utime + used.ru_stime) / int(found[1]), 3),
         "start_seconds": round(whole - float(found[2]), 1),
         "memory_mib_first_quarter": round(statistics.mean(memory[:quarter]), 1) if memory else None,
         "memory_mib_last_quarter": round(statistics.mean(memory[-quarter:]), 1) if memory else None,

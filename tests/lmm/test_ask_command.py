@@ -274,3 +274,19 @@ def test_the_environment_names_proxy_and_server(scenes, tmp_path: Path, monkeypa
         assert main(["prosepose", "ask", *command, "--num_answers=30"]) == 0
     paths = [received.path for received in server.received]
     assert paths[0] == "/v1/chat/completions" and paths[-1] == "http://models.invalid/v1/chat/completions"
+
+
+def test_the_documentation_is_true() -> None:
+    """docs/ask.md names every flag, client and prompt, and its example of a prompt is one."""
+    from prosepose_jax.apps.ask import FLAGS
+    from prosepose_jax.lmm import parse_prompt, prompt_names
+
+    text = (Path(__file__).resolve().parents[2] / "docs" / "ask.md").read_text(encoding="utf-8")
+    for name in FLAGS:
+        if name not in ("help", "h", "flagfile", "undefok", "seed"):
+            assert f"--{name}" in text, name
+    for client in FLAGS["client"].parser.enum_values:
+        assert f"| `{client}` |" in text
+    assert all(f"`{name}`" in text for name in prompt_names())
+    example = re.search(r"```\n(# A comment\..*?)```", text, re.DOTALL)[1]
+    assert parse_prompt(example, "docs/ask.md").told(False).parts == load_prompt("two_people").parts
