@@ -83,3 +83,16 @@ def test_killed_and_started_again(scenes, tmp_path: Path) -> None:
 def test_killed_thirty_times(candidates: int, scenes, tmp_path: Path) -> None:
     delay = 0.02 * candidates
     print(_check(scenes(200), 200, tmp_path / "a.jsonl", 30, 20, candidates, delay_s=delay))
+
+
+def test_ctrl_c_says_how_to_go_on(scenes, tmp_path: Path) -> None:
+    folder, out = scenes(10), tmp_path / "a.jsonl"
+    with FakeServer(delay_s=0.1) as server:
+        process = _start(folder, out, server.url, 20, 1)
+        while len(server.received) < 20 and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in errors
+    assert errors.splitlines()[-1] == "prosepose ask: stopped; the same command goes on where it was"
+    assert 10 <= len(lines(out)) < 200
