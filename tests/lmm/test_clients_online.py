@@ -6,6 +6,9 @@ import collections
 import importlib.util
 import io
 import re
+import shutil
+import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -79,8 +82,9 @@ def _serials(answers: list[dict]) -> list[int]:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_that_pass_lose_and_double_nothing(client: str, fault: str, scenes, tmp_path: Path, capfd) -> None:
     folder, out = scenes(2), tmp_path / "a.jsonl"
+    timeout = 1.0 if fault in ("time-out", "drip", "drip headers") else 60.0
     with FakeServer(first_requests([fault, "", fault])) as server:
-        status = ask(folder, out, server.url, client, "--candidates=2", "--timeout=0.6", "--concurrency=3")
+        status = ask(folder, out, server.url, client, "--candidates=2", f"--timeout={timeout}", "--concurrency=3")
     printed = capfd.readouterr()
     assert status == 0, printed.err
     answers = lines(out)
@@ -243,3 +247,33 @@ def test_no_temperature_is_sent_when_the_server_is_to_choose(client: str, scenes
         assert ask(scenes(1), tmp_path / "a.jsonl", server.url, client, "--temperature=-1") == 0
     assert all(received.temperature is None for received in server.received)
     assert all("temperature" not in answer for answer in lines(tmp_path / "a.jsonl"))
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1 that this test's clients trust."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the program openssl, which makes the certificate, is not there")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=test",
+               "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+@pytest.mark.parametrize("fault", ["500", "reset", "time-out", "short", "drip", "drip headers"])
+def test_https_meets_the_same_faults(fault: str, tls, scenes, tmp_path: Path) -> None:
+    with FakeServer(first_requests([fault, "", fault]), tls=tls) as server:
+        out = tmp_path / "a.jsonl"
+        assert ask(scenes(2), out, server.url, "openai", "--candidates=2", "--timeout=1", "--concurrency=3") == 0
+    assert sorted(_serials(lines(out))) == sorted(server.answered()) and len(lines(out)) == 8
+
+
+def test_certificates_that_nobody_vouches_for_are_refused(tls, scenes, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with FakeServer(tls=tls) as server:
+        assert ask(scenes(1), tmp_path / "a.jsonl", server.url, "openai", "--attempts=2") == 1
+    assert "certificate verify failed" in capsys.readouterr().err.lower() and server.received == []

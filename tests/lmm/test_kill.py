@@ -38,7 +38,7 @@ def _kill_often(
     while done < kills:
         process = _start(folder, out, server.url, num_answers, candidates)
         if done % 3 == 2:
-            time.sleep(rng.uniform(0.0, 2.0))
+            time.sleep(rng.uniform(0.0, 1.5))
         else:
             before = len(server.received)
             while len(server.received) == before and process.poll() is None:
@@ -75,7 +75,7 @@ def _check(folder: Path, images: int, out: Path, kills: int, num_answers: int, c
 
 
 def test_killed_and_started_again(scenes, tmp_path: Path) -> None:
-    print(_check(scenes(15), 15, tmp_path / "a.jsonl", 3, 10, 2, delay_s=0.08))
+    print(_check(scenes(20), 20, tmp_path / "a.jsonl", 3, 10, 2, delay_s=0.15))
 
 
 @pytest.mark.slow

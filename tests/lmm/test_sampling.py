@@ -198,3 +198,14 @@ def test_an_unreadable_picture_fails_its_scene_only(tmp_path: Path) -> None:
     bad = View(tmp_path / "none.jpg", (WIDTH, HEIGHT), ((150.0, 100.0, 200.0, 200.0),))
     tally = _run(tmp_path, _Client(_replies), [*_work(1, 4, bad), *_work(3)[1:]])
     assert tally.answered == 8 and tally.failed == 4 and "none.jpg" in tally.failures[0].reason
+
+
+def test_a_quota_of_the_day_ends_the_run(tmp_path: Path) -> None:
+    def answer(request: Request, count: int) -> Response:
+        if int(request.key[1:]) < 3:
+            return _replies(request, count)
+        raise TryAgain("quota", 7200.0, busy=True)
+
+    client = _Client(answer)
+    tally = _run(tmp_path, client, _work(300), concurrency=2)
+    assert tally.answered == 12 and "7200 s" in tally.stopped and len(client.asked) <= 31
