@@ -38,7 +38,11 @@ flags.DEFINE_string("model", None, "the model's name", flag_values=FLAGS)
 flags.DEFINE_string("base_url", None, "another server; also OPENAI_BASE_URL", flag_values=FLAGS)
 flags.DEFINE_integer("num_answers", 20, "answers per question", 1, flag_values=FLAGS)
 flags.DEFINE_string(
-    "prompt", None, "packaged prompt or a file; default: two_people, yoga for one person", flag_values=FLAGS
+    "prompt",
+    None,
+    "file, or two_people, two_people_sides, two_people_actions, yoga, describe, caption; default: two_people, yoga for "
+    "one person",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("captions", None, "answers file whose texts stand for the images", flag_values=FLAGS)
 flags.DEFINE_bool("mark_people", False, "draw boxes, so that Person 1 is known", flag_values=FLAGS)
@@ -307,7 +311,7 @@ def _dry_run(model: str, questions: Questions) -> None:
     if FLAGS.client not in _SERVERS:
         return
     pictures = sum(one.question.view is not None for one in work)
-    print(f"leaves    {pictures} images (cropped, without metadata), the prompt; no key, name, pose or ground truth")
+    print(f"leaves    {pictures} images (cropped, without metadata), the prompt; no name, pose or ground truth")
     out = f"{found.tokens_out:,.0f} out (at most {found.most_tokens_out:,.0f})"
     print(f"tokens    about {found.tokens_in:,.0f} in and {out}")
     if price is None:
