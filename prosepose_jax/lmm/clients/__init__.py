@@ -11,7 +11,7 @@ from prosepose_jax.lmm.clients.base import (
     TryAgain,
     Unusable,
 )
-from prosepose_jax.lmm.clients.open import CLIENTS, KEY_VARIABLES, open_client
+from prosepose_jax.lmm.clients.opening import CLIENTS, KEY_VARIABLES, open_client
 from prosepose_jax.lmm.clients.scripted import ScriptedClient
 
 __all__ = [

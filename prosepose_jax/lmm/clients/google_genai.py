@@ -80,10 +80,7 @@ class GoogleGenaiClient:
         usage = response.usage_metadata
         return Response(
             tuple(
-                protocol.reply(
-                    [part.text for part in (c.content.parts or () if c.content else ()) if part.text], c.finish_reason
-                )
-                for c in response.candidates or ()
+                protocol.reply(_texts(candidate), candidate.finish_reason) for candidate in response.candidates or ()
             ),
             (usage.prompt_token_count or 0) if usage else 0,
             (usage.candidates_token_count or 0) if usage else 0,
@@ -92,3 +89,9 @@ class GoogleGenaiClient:
     def close(self) -> None:
         """See `Client`."""
         self._client.close()
+
+
+def _texts(candidate: Any) -> list[str]:
+    """The parts of an answer; what the model only thought is not among them."""
+    parts = (candidate.content.parts or ()) if candidate.content else ()
+    return [part.text for part in parts if part.text and not getattr(part, "thought", None)]
