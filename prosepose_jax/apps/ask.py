@@ -1,6 +1,6 @@
 """`prosepose ask`: the scenes' photographs go to a language model, its answers into a file (docs/ask.md).
 
-  prosepose ask --scenes=SCENES --out=ANSWERS.jsonl --client=gemini --model=gemini-2.5-flash [--dry_run]
+  prosepose ask --scenes=SCENES --out=ANSWERS.jsonl --client=gemini --model=gemini-2.5-flash-lite [--dry_run]
   prosepose ask … --client=openai --model=NAME [--base_url=http://localhost:8000/v1]
   prosepose ask --inspect=ANSWERS [--scenes=SCENES]
 
@@ -10,11 +10,13 @@ for what is missing. Exit status: 0 all answered, 1 some failed (named on stderr
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import functools
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from prosepose_jax.lmm import AnswerLog, Prompt, Questions, Tally, Work
     from prosepose_jax.lmm.clients import Client, ModelSettings
 
+_MANY_SCENES = 1000  # about a second and a half
 _SERVERS = ("gemini", "google_genai", "openai", "openai_package")
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
@@ -85,7 +88,7 @@ def _run() -> int:
     from prosepose_jax.lmm import AnswerLog, make_questions, missing_work
 
     if FLAGS.client in _SERVERS and not FLAGS.model:
-        raise InputError("--model is missing: the name of the model to ask, such as gemini-2.5-flash or gpt-4.1")
+        raise InputError("--model is missing: the name of the model to ask, such as gemini-2.5-flash-lite or gpt-4.1")
     if FLAGS.client == "replay" and not FLAGS.recorded:
         raise InputError("--recorded is missing: the answers file that --client=replay gives out")
     if FLAGS.out and Path(FLAGS.out).suffix != ".jsonl":
@@ -95,7 +98,7 @@ def _run() -> int:
     prompts = _prompts()
     client = None if FLAGS.dry_run else _open_client(model)
     questions = make_questions(
-        files,
+        _watched(files),
         prompts,
         shown=FLAGS.client in _SERVERS,
         marked=FLAGS.mark_people,
@@ -116,6 +119,18 @@ def _run() -> int:
     finally:
         log.close()
         client.close()
+
+
+def _watched(files: Sequence[Path]) -> Iterator[Path]:
+    """The files, with a bar or lines where reading them takes a while."""
+    from prosepose_jax.apps._progress import Progress
+
+    long = len(files) >= _MANY_SCENES
+    with Progress(len(files), "read") if long else contextlib.nullcontext() as progress:
+        for file in files:
+            yield file
+            if progress is not None:
+                progress.step()
 
 
 def _prompts() -> dict[int, Prompt]:
@@ -244,9 +259,9 @@ def _ask(client: Client, log: AnswerLog, questions: Questions, work: Sequence[Wo
         except OSError as error:
             print(f"prosepose ask: {log.file} cannot be written: {error}", file=sys.stderr)
             return 1
-    for failure in tally.failures:
-        people = f" people {failure.pair[0]} and {failure.pair[1]}" if failure.pair not in ((0, 0), (0, 1)) else ""
-        print(f"FAILED {failure.key}{people}: {len(failure.samples)} answers: {failure.reason}", file=sys.stderr)
+    for (key, pair, reason), lost in _by_reason(tally).items():
+        people = f" people {pair[0]} and {pair[1]}" if pair not in ((0, 0), (0, 1)) else ""
+        print(f"FAILED {key}{people}: {lost} {'answer' if lost == 1 else 'answers'}: {reason}", file=sys.stderr)
     if tally.stopped:
         left = missing - tally.answered - tally.failed
         print(f"prosepose ask: stopped with {left} answers not asked for: {tally.stopped}", file=sys.stderr)
@@ -267,6 +282,14 @@ def _ask(client: Client, log: AnswerLog, questions: Questions, work: Sequence[Wo
     if tally.failures:
         print(f"failures: {failed_file}")
     return 1 if questions.failures or tally.failures or tally.stopped else 0
+
+
+def _by_reason(tally: Tally) -> dict[tuple[str, tuple[int, int], str], int]:
+    """How many answers of each question could not be had for each reason."""
+    lost: collections.Counter[tuple[str, tuple[int, int], str]] = collections.Counter()
+    for failure in tally.failures:
+        lost[failure.key, failure.pair, failure.reason] += len(failure.samples)
+    return lost
 
 
 def _details(tally: Tally) -> str:

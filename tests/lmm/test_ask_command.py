@@ -290,3 +290,15 @@ def test_the_documentation_is_true() -> None:
     assert all(f"`{name}`" in text and name in FLAGS["prompt"].help for name in prompt_names())
     example = re.search(r"```\n(# A comment\..*?)```", text, re.DOTALL)[1]
     assert parse_prompt(example, "docs/ask.md").told(False).parts == load_prompt("two_people").parts
+
+
+def test_failures_of_one_reason_are_one_line_and_long_readings_show(
+    scenes, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("prosepose_jax.apps.ask._MANY_SCENES", 2)
+    with FakeServer(reject=lambda received: "no") as server:
+        assert ask(scenes(2), tmp_path / "a.jsonl", server.url, "openai", "--candidates=1", num_answers=3) == 1
+    printed = capsys.readouterr()
+    assert "read: 2 of 2 scenes" in printed.err and len(lines(tmp_path / "a.failed.jsonl")) == 6
+    failed = [line for line in printed.err.splitlines() if line.startswith("FAILED")]
+    assert sorted(failed) == [f"FAILED scene{k}: 3 answers: HTTP 400: no" for k in range(2)]

@@ -12,6 +12,7 @@ DEFAULT_URL = "https://api.openai.com/v1"
 # Stands for the image until the body is put together: as bytes, without going through JSON.
 _IMAGE_MARK = "\0image\0"
 _REFUSING_FINISHES = ("content_filter",)
+_REFUSING_ERRORS = ("content_filter", "content_policy", "moderation")
 # A status that a later try may not see: time-out, conflict, too early, too many.
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
 
@@ -50,16 +51,21 @@ def with_picture(fields: dict[str, Any], request: Request) -> dict[str, Any]:
     return fields
 
 
-def read_response(data: Any) -> Response:
-    """The replies of a response's JSON value.
+def read_response(data: Any, count: int) -> Response:
+    """The replies of a response's JSON value; `count` answers were asked for.
 
     Raises:
       TryAgain: it holds no choices, or is no such response.
+      Rejected, Unusable: it is an error in disguise.
     """
     choices = data.get("choices") if isinstance(data, dict) else None
     if not isinstance(choices, list):
+        error = data.get("error") if isinstance(data, dict) else None
+        if isinstance(error, dict):  # gateways pass on another server's error with status 200
+            status = error.get("code")
+            return failed(status if isinstance(status, int) else 502, data, None, count)
         raise TryAgain("the response holds no list 'choices'")
-    usage = data.get("usage") or {}
+    usage = data["usage"] if isinstance(data.get("usage"), dict) else {}
     return Response(
         tuple(_reply(choice) for choice in choices),
         int(usage.get("prompt_tokens") or 0),
@@ -100,13 +106,13 @@ def failed(status: int, content: Any, wait_s: float | None, count: int) -> Respo
     message = str(details.get("message") or (error if isinstance(error, str) else "") or "no reason given").strip()
     reason = f"HTTP {status}: {message[:500]}"
     code = f"{details.get('code') or ''} {details.get('type') or ''}"
-    if status == 400 and ("content_filter" in code or "content_policy" in code):
+    if status in (400, 403) and any(words in f"{code} {message.lower()}" for words in _REFUSING_ERRORS):
         return Response(tuple(Reply("", "content_filter", message[:500]) for _ in range(count)))
     if status == 429 and "insufficient_quota" in code:
         raise Unusable(reason)
     if status in _PASSING_STATUSES or status >= 500:
         raise TryAgain(reason, wait_s, busy=status in (429, 503, 529))
-    if status in (401, 403, 404) or 300 <= status < 400:
+    if status in (401, 402, 403, 404) or 300 <= status < 400:
         raise Unusable(reason)
     raise Rejected(reason)
 

@@ -66,7 +66,7 @@ class OpenAIClient:
             content = response.body[:500].decode("utf-8", "replace")
         if response.status != 200:
             return protocol.failed(response.status, content, retry_after(response.headers), count)
-        return protocol.read_response(content)
+        return protocol.read_response(content, count)
 
     def close(self) -> None:
         """See `Client`."""

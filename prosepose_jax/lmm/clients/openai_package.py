@@ -88,7 +88,7 @@ class OpenAIPackageClient:
             raise TryAgain("the response is not whole JSON") from error
         except (self._openai.APIError, OSError) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
-        return protocol.read_response(content)
+        return protocol.read_response(content, count)
 
     def close(self) -> None:
         """See `Client`."""
