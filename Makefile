@@ -8,8 +8,7 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
-
-.PHONY: help demo test lint types check parity goldens assets scenes wheel clean \
+.PHONY: help demo test test-slow lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables
 
 help:
@@ -40,7 +39,10 @@ demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
 	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
 
 test: $(VENV)/.test ## install and run the fast tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not parity"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not parity and not slow"
+
+test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 thirty times, 50,000 odd texts
+	$(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.test ## style
 	$(BIN)/ruff check .

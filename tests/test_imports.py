@@ -17,7 +17,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # scipy is not here: JAX itself imports it.
-_HEAVY = ("torch", "smplx", "google", "pyvista", "vtk", "vtkmodules", "matplotlib", "trimesh", "anny", "openai")
+_HEAVY = (
+    "torch",
+    "smplx",
+    "pyvista",
+    "vtk",
+    "vtkmodules",
+    "matplotlib",
+    "trimesh",
+    "anny",
+    "openai",
+    "requests",
+    "httpx",
+    # Not "google": one of its packages makes the empty namespace whenever Python starts.
+    "google.generativeai",
+    "google.genai",
+    "google.api_core",
+    "google.auth",
+)
 
 _IMPORTS = """
 import importlib, json, sys
@@ -41,12 +58,12 @@ def _run(modules: tuple[str, ...]) -> list[str]:
 def test_the_fit_imports_nothing_heavy() -> None:
     """Also no app, and nothing that a run needs late (pictures, report, evaluation)."""
     rooms = ("fitting", "io", "metrics", "report", "apps.main", "apps.demo", "apps.fit", "apps._run", "apps.evaluate",
-             "apps.import_")  # fmt: skip
+             "apps.import_", "apps.ask", "lmm", "lmm.clients", "lmm.clients.openai_http")  # fmt: skip
     assert _run(("prosepose_jax", *(f"prosepose_jax.{room}" for room in rooms))) == []
 
 
 def test_the_check_would_see_a_heavy_import() -> None:
-    found = next((name for name in _HEAVY if name != "google" and importlib.util.find_spec(name)), None)
+    found = next((name for name in _HEAVY if "." not in name and importlib.util.find_spec(name)), None)
     if found is None:
         pytest.skip("none of the heavy packages is installed")
     assert found in _run(("prosepose_jax", found))
@@ -73,7 +90,9 @@ def test_the_plain_install_is_light() -> None:
     plain, extras = _requirements()
     assert _names(plain) == {"jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm"}
     assert not any("[" in line.split(";")[0] for line in plain)
-    assert {"cuda", "tpu", "smplx", "gemini", "report", "test", "assets"} <= set(extras)
+    assert {"cuda", "tpu", "smplx", "gemini", "google-genai", "openai", "report", "test", "assets"} <= set(extras)
+    for client in ("gemini", "google-genai", "openai"):
+        assert set(extras[client]) <= set(extras["test"])  # tested as it is installed
     assert "jax[cuda" in extras["cuda"][0] and "jax[tpu]" in extras["tpu"][0]
     assert {"smplx", "torch"} <= _names(extras["smplx"]) and any("google" in line for line in extras["gemini"])
 
@@ -111,6 +130,10 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     assert "prosepose_jax/demo/answers.json" in expected
     code = {file.relative_to(ROOT).as_posix(): file for file in (ROOT / "prosepose_jax").rglob("*.py")}
     expected |= code | {"prosepose_jax/report/template.html": ROOT / "prosepose_jax/report/template.html"}
+    lmm = ROOT / "prosepose_jax" / "lmm"
+    texts = [*(lmm / "prompts").glob("*.txt"), lmm / "prices.json"]
+    assert len(texts) >= 7
+    expected |= {file.relative_to(ROOT).as_posix(): file for file in texts}
     missing = {name for name, file in expected.items() if carried.get(name) != file.stat().st_size}
     assert not missing
     packed = {name for name in carried if name.startswith("prosepose_jax/_smpl_assets/")}
@@ -123,7 +146,7 @@ def test_wheel_metadata(wheel: zipfile.ZipFile) -> None:
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
     plain = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert not {"torch", "smplx", "google-generativeai", "pyvista", "vtk"} & _names(plain)
+    assert not {"torch", "smplx", "google-generativeai", "google-genai", "openai", "pyvista", "vtk"} & _names(plain)
     (entry,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
     assert "prosepose = prosepose_jax.apps.main:main" in wheel.read(entry).decode()
     for file in ("LICENSE", "NOTICE"):
@@ -144,6 +167,9 @@ def test_wheel_works_from_an_empty_folder(wheel: zipfile.ZipFile, tmp_path: Path
         "answers = pj.load_answers(r.demo_dir() / 'answers.json')\n"
         "assert all(answers.for_scene(key) for key in scenes.keys)\n"
         "assert pj.load_body().num_vertices > 5000\n"
+        "from prosepose_jax.lmm import load_prompt, load_prices, prompt_names\n"
+        "assert all(load_prompt(name).system for name in prompt_names()) and 'yoga' in prompt_names()\n"
+        "assert load_prices(None, 'gpt-4o')[0].input > 0\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=empty,

@@ -12,19 +12,21 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class Progress:
-    """Counts finished scenes, with rate and time left. Use as a context manager."""
+    """Counts finished scenes (or other units), with rate and time left. Use as a context manager."""
 
-    def __init__(self, total: int, what: str) -> None:
+    def __init__(self, total: int, what: str, unit: str = "scene", notes: bool = False) -> None:
+        """`notes`: whether plain lines carry the note of the last step; a bar always does."""
         self._what, self._total, self._done = what, total, 0
-        self._bar = tqdm(total=total, desc=what, unit="scene") if sys.stderr.isatty() else None
+        self._unit, self._notes = unit, notes
+        self._bar = tqdm(total=total, desc=what, unit=unit) if sys.stderr.isatty() else None
         self._begin = self._last = time.monotonic()
 
-    def step(self, note: str = "") -> None:
-        """One more scene is done."""
-        self._done += 1
+    def step(self, note: str = "", count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update()
+            self._bar.update(count)
             return
         now = time.monotonic()
         if now - self._last < _SECONDS_BETWEEN_LINES and self._done < self._total:
@@ -34,7 +36,8 @@ class Progress:
         rate = self._done / elapsed if elapsed > 0 else 0.0
         left = (self._total - self._done) / rate if rate else 0.0
         print(
-            f"{self._what}: {self._done} of {self._total} scenes, {rate:.2f}/s, {left:.0f} s left",
+            f"{self._what}: {self._done} of {self._total} {self._unit}s, {rate:.2f}/s, {left:.0f} s left"
+            + (f", {note}" if note and self._notes else ""),
             file=sys.stderr,
             flush=True,
         )

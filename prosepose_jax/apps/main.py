@@ -2,6 +2,7 @@
 
   prosepose demo --workdir=DIR          the main job on packaged scenes, no network, no licensed file
   prosepose import --source=bev …       other tools' outputs to scene files
+  prosepose ask --scenes=… --client=…   photographs to a language model's answers
   prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
 
@@ -12,12 +13,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 VERBS = {
     "demo": "prosepose_jax.apps.demo",
     "import": "prosepose_jax.apps.import_",
+    "ask": "prosepose_jax.apps.ask",
     "fit": "prosepose_jax.apps.fit",
     "evaluate": "prosepose_jax.apps.evaluate",
 }
@@ -45,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"prosepose {verb}: stopped; the same command goes on where it was", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read the output (head, less) has seen enough; nothing may be written when Python ends either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 

@@ -16,7 +16,7 @@ from prosepose_jax.io.estimates import Estimate, ImageEstimates
 from prosepose_jax.io.flickrci3d import AnnotatedPair, read_annotations
 from prosepose_jax.io.matching import (
     ESTIMATE_LIMIT,
-    box_intersection,
+    boxes_overlap,
     match_boxes,
     match_people,
     merge_detections,
@@ -28,8 +28,6 @@ from prosepose_jax.io.smpl_params import read_smpl
 from prosepose_jax.scene import Scene
 
 SOURCES = ("bev", "smpl")
-# Two people form a pair when their boxes share this part of the smaller one.
-_OVERLAP = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,20 +187,7 @@ def _annotated_groups(
 
 def _overlapping(people: list[_Person]) -> list[tuple[_Person, _Person]]:
     """Pairs whose boxes overlap; the left person first, pairs from left to right."""
-    pairs = []
-    for a, b in itertools.combinations(people, 2):
-        boxes = [_whole_box(a), _whole_box(b)]
-        smaller = min(float(np.prod(box[2:] - box[:2])) for box in boxes)
-        if smaller > 0 and box_intersection(*boxes) >= _OVERLAP * smaller:
-            pairs.append((a, b))
-    return pairs
-
-
-def _whole_box(person: _Person) -> np.ndarray:
-    """Box around the detected keypoints, with a margin for the flesh around them."""
-    box = person_box(person.keypoints)
-    margin = 0.05 * float(max(box[2] - box[0], box[3] - box[1]))
-    return box + np.array([-margin, -margin, margin, margin], box.dtype)
+    return [(a, b) for a, b in itertools.combinations(people, 2) if boxes_overlap(a.keypoints, b.keypoints)]
 
 
 def _scene(

@@ -17,6 +17,8 @@ DETECTOR_LIMIT = 0.2
 ESTIMATE_LIMIT = 0.5
 BOX_LIMIT = 1.2
 _MIN_COMMON = 3
+# Two people form a pair when their boxes share this part of the smaller one.
+_OVERLAP = 0.05
 _SURE = 0.2  # confidence from which a keypoint counts for boxes and sizes
 
 # Squared pixel distance up to which two detectors' ankles are the same ankle (method, keypoints).
@@ -119,6 +121,20 @@ def box_intersection(a: np.ndarray, b: np.ndarray) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     return float(max(width, 0.0) * max(height, 0.0))
+
+
+def whole_box(keypoints: np.ndarray) -> np.ndarray:
+    """Box (4,) around a person's sure keypoints, with a margin for the flesh around them."""
+    box = person_box(keypoints)
+    margin = 0.05 * float(max(box[2] - box[0], box[3] - box[1]))
+    return box + np.array([-margin, -margin, margin, margin], box.dtype)
+
+
+def boxes_overlap(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two people, (n, 3) keypoints each, are near enough in the image to be asked about as a pair."""
+    boxes = [whole_box(one), whole_box(other)]
+    smaller = min(float(np.prod(box[2:] - box[:2])) for box in boxes)
+    return smaller > 0 and box_intersection(*boxes) >= _OVERLAP * smaller
 
 
 def _area(box: np.ndarray) -> float:

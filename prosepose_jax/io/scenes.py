@@ -89,19 +89,28 @@ def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
     Raises:
       InputError: there is no such folder, or no scene file in it.
     """
+    scenes, failures = [], {}
+    for file in scene_files(folder):
+        try:
+            scenes.append(load_scene(file))
+        except InputError as error:
+            failures[file.stem] = str(error)
+    return SceneSet(scenes, failures)
+
+
+def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """The scene files of a folder in the order of their keys; hidden and temporary files are left out.
+
+    Raises:
+      InputError: there is no such folder, or no scene file in it.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of scene files (<key>.npz), found {_what_is(folder)}")
     files = sorted(p for p in folder.glob("*.npz") if p.is_file() and not p.name.startswith("."))
     if not files:
         raise InputError(f"{folder}: no scene files; expected at least one <key>.npz")
-    scenes, failures = [], {}
-    for file in files:
-        try:
-            scenes.append(load_scene(file))
-        except InputError as error:
-            failures[file.stem] = str(error)
-    return SceneSet(scenes, failures)
+    return files
 
 
 def load_scene(file: str | os.PathLike[str]) -> Scene:

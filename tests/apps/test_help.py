@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from prosepose_jax import __version__
-from prosepose_jax.apps import demo, evaluate, fit, import_, main
+from prosepose_jax.apps import ask, demo, evaluate, fit, import_, main
 from prosepose_jax.apps._progress import Progress
 
 _VERBS = {
     "demo": demo._flags(),
     "fit": fit._flags(),
     "import": import_.FLAGS,
+    "ask": ask.FLAGS,
     "evaluate": evaluate.FLAGS,
 }
 

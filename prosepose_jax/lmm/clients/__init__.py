@@ -1,0 +1,31 @@
+"""Where answers come from: language models behind one small protocol, recordings, simulations."""
+
+from prosepose_jax.lmm.clients.base import (
+    Client,
+    ModelSettings,
+    Picture,
+    Rejected,
+    Reply,
+    Request,
+    Response,
+    TryAgain,
+    Unusable,
+)
+from prosepose_jax.lmm.clients.opening import CLIENTS, KEY_VARIABLES, open_client
+from prosepose_jax.lmm.clients.scripted import ScriptedClient
+
+__all__ = [
+    "CLIENTS",
+    "KEY_VARIABLES",
+    "Client",
+    "ModelSettings",
+    "Picture",
+    "Rejected",
+    "Reply",
+    "Request",
+    "Response",
+    "ScriptedClient",
+    "TryAgain",
+    "Unusable",
+    "open_client",
+]

@@ -1,0 +1,123 @@
+"""The chat-completions protocol of OpenAI, which vLLM, Ollama, llama.cpp and others speak too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from prosepose_jax.lmm.clients.base import ModelSettings, Rejected, Reply, Request, Response, TryAgain, Unusable
+
+DEFAULT_URL = "https://api.openai.com/v1"
+# Stands for the image until the body is put together: as bytes, without going through JSON.
+_IMAGE_MARK = "\0image\0"
+_REFUSING_FINISHES = ("content_filter",)
+_REFUSING_ERRORS = ("content_filter", "content_policy", "moderation")
+# A status that a later try may not see: time-out, conflict, too early, too many.
+_PASSING_STATUSES = frozenset({408, 409, 425, 429})
+
+
+def body(request: Request, model: str, count: int, settings: ModelSettings, tokens_field: str) -> dict[str, Any]:
+    """The request without its image: a picture's place is taken by a mark (`with_picture`)."""
+    content: Any = request.user
+    if request.picture is not None:
+        content = [
+            {"type": "image_url", "image_url": {"url": f"data:{request.picture.mime_type};base64,{_IMAGE_MARK}"}},
+            {"type": "text", "text": request.user},
+        ]
+    messages = [{"role": "system", "content": request.system}, {"role": "user", "content": content}]
+    fields: dict[str, Any] = {"model": model, "messages": messages, tokens_field: settings.max_tokens}
+    if settings.temperature is not None:
+        fields["temperature"] = settings.temperature
+    if count > 1:
+        fields["n"] = count
+    return fields
+
+
+def encoded(fields: Mapping[str, Any], request: Request) -> bytes:
+    """The request's bytes, the picture's base64 text copied in."""
+    text = json.dumps(fields)
+    if request.picture is None:
+        return text.encode()
+    before, _, after = text.partition(json.dumps(_IMAGE_MARK)[1:-1])
+    return b"".join((before.encode(), request.picture.base64, after.encode()))
+
+
+def with_picture(fields: dict[str, Any], request: Request) -> dict[str, Any]:
+    """The request as plain values, for the official package."""
+    if request.picture is not None:
+        part = fields["messages"][1]["content"][0]["image_url"]
+        part["url"] = part["url"].replace(_IMAGE_MARK, request.picture.base64.decode())
+    return fields
+
+
+def read_response(data: Any, count: int) -> Response:
+    """The replies of a response's JSON value; `count` answers were asked for.
+
+    Raises:
+      TryAgain: it holds no choices, or is no such response.
+      Rejected, Unusable: it is an error in disguise.
+    """
+    choices = data.get("choices") if isinstance(data, dict) else None
+    if not isinstance(choices, list):
+        error = data.get("error") if isinstance(data, dict) else None
+        if isinstance(error, dict):  # gateways pass on another server's error with status 200
+            status = error.get("code")
+            return failed(status if isinstance(status, int) else 502, data, None, count)
+        raise TryAgain("the response holds no list 'choices'")
+    usage = data["usage"] if isinstance(data.get("usage"), dict) else {}
+    return Response(
+        tuple(_reply(choice) for choice in choices),
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+    )
+
+
+def _reply(choice: Any) -> Reply:
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(message, dict):
+        raise TryAgain("a choice of the response has no message")
+    content = message.get("content") or ""
+    if isinstance(content, list):  # some servers answer in parts
+        content = "".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    finish = str(choice.get("finish_reason") or "")
+    refusal = message.get("refusal")
+    refused = str(refusal) if refusal else finish if finish in _REFUSING_FINISHES else ""
+    return Reply(str(content), finish, refused)
+
+
+def failed(status: int, content: Any, wait_s: float | None, count: int) -> Response:
+    """What a response with an error status means.
+
+    Args:
+      status: the HTTP status.
+      content: the response's JSON value or text.
+      wait_s: what it says about when to try again.
+      count: answers that were asked for.
+
+    Returns:
+      Refusals, when the server refuses the content.
+
+    Raises:
+      TryAgain, Rejected, Unusable: everything else.
+    """
+    error = content.get("error", content) if isinstance(content, dict) else content
+    details: Mapping[str, Any] = error if isinstance(error, dict) else {}
+    message = str(details.get("message") or (error if isinstance(error, str) else "") or "no reason given").strip()
+    reason = f"HTTP {status}: {message[:500]}"
+    code = f"{details.get('code') or ''} {details.get('type') or ''}"
+    if status in (400, 403) and any(words in f"{code} {message.lower()}" for words in _REFUSING_ERRORS):
+        return Response(tuple(Reply("", "content_filter", message[:500]) for _ in range(count)))
+    if status == 429 and "insufficient_quota" in code:
+        raise Unusable(reason)
+    if status in _PASSING_STATUSES or status >= 500:
+        raise TryAgain(reason, wait_s, busy=status in (429, 503, 529))
+    if status in (401, 402, 403, 404) or 300 <= status < 400:
+        raise Unusable(reason)
+    raise Rejected(reason)
+
+
+def other_tokens_field(error: Rejected, used: str) -> str | None:
+    """The name a server wants for the limit of tokens when it rejects the other one."""
+    wanted = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[used]
+    return wanted if wanted in str(error) else None

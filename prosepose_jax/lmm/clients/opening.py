@@ -1,0 +1,91 @@
+"""Opens a client by its name, with its key from the environment or a file and nowhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.lmm.clients.base import Client, ModelSettings
+
+CLIENTS = ("gemini", "google_genai", "openai", "openai_package")
+"""The clients that talk to a server."""
+
+KEY_VARIABLES: dict[str, tuple[str, ...]] = {
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "google_genai": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "openai": ("OPENAI_API_KEY",),
+    "openai_package": ("OPENAI_API_KEY",),
+}
+
+
+def find_key(client: str, file: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """The key for a client: the first line of `file` if given, else from the environment.
+
+    Raises:
+      InputError: the file cannot be read, or holds no key; its content is never part of the message.
+    """
+    if not file:
+        return next((environment[name].strip() for name in KEY_VARIABLES[client] if environment.get(name)), None)
+    try:
+        lines = Path(file).read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"--api_key_file={file}: cannot be read ({reason})") from None
+    key = lines[0].strip()
+    if not key or any(c.isspace() or not c.isprintable() for c in key) or not key.isascii():
+        raise InputError(f"--api_key_file={file}: expected the key alone on the first line")
+    return key
+
+
+def open_client(
+    name: str,
+    model: str,
+    settings: ModelSettings,
+    base_url: str | None = None,
+    key_file: str | None = None,
+    candidates: int = 8,
+) -> Client:
+    """A client that talks to a server.
+
+    Args:
+      name: one of CLIENTS. "gemini" is `google-generativeai` where it is installed, else `google-genai`.
+      model: the model's name.
+      settings: what is sent with every request.
+      base_url: of the server; None for the provider's own, or $OPENAI_BASE_URL.
+      key_file: file with the key; None: from the environment.
+      candidates: most answers of one request.
+
+    Raises:
+      InputError: a package or the key is missing, or the URL is none.
+    """
+    key = find_key(name, key_file)
+    if name.startswith("openai"):
+        base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
+        if not key and not base_url:
+            raise InputError(
+                "no key for OpenAI: set OPENAI_API_KEY, or give --api_key_file; a server of your own needs --base_url"
+            )
+        if name == "openai":
+            from prosepose_jax.lmm.clients.openai_http import OpenAIClient
+
+            return OpenAIClient(model, settings, key, base_url, candidates)
+        from prosepose_jax.lmm.clients.openai_package import OpenAIPackageClient
+
+        return OpenAIPackageClient(model, settings, key, base_url, candidates)
+    if name == "google_genai" or (not _installed("google.generativeai") and _installed("google.genai")):
+        from prosepose_jax.lmm.clients.google_genai import GoogleGenaiClient
+
+        return GoogleGenaiClient(model, settings, key, base_url, candidates)
+    from prosepose_jax.lmm.clients.gemini import GeminiClient
+
+    return GeminiClient(model, settings, key, base_url, candidates)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above it is missing
+        return False
