@@ -9,8 +9,8 @@ HERE = Path(__file__).parent
 
 # What the fit needs: no PyTorch, no model client, no rendering library.
 INSTALL_REQUIRES = [
-    "jax>=0.6,<0.12",
-    "jaxlib>=0.6,<0.12",
+    "jax>=0.7,<0.12",
+    "jaxlib>=0.7,<0.12",
     "optax>=0.2.5,<0.3",
     "flax>=0.10.6,<0.14",
     "numpy>=2.0,<3",
@@ -20,8 +20,8 @@ INSTALL_REQUIRES = [
     "tqdm>=4.66,<5",
 ]
 EXTRAS = {
-    "cuda": ["jax[cuda12]>=0.6,<0.12"],
-    "tpu": ["jax[tpu]>=0.6,<0.12"],
+    "cuda": ["jax[cuda12]>=0.7,<0.12"],
+    "tpu": ["jax[tpu]>=0.7,<0.12"],
     # Parity tests and benchmarks against the PyTorch body model.
     "smplx": ["smplx==0.1.28", "torch>=2.4,<2.15"],
     # Model clients of `prosepose ask`; --client=openai needs none.

@@ -54,8 +54,8 @@ def configured(name: str = "two_person", overrides: Mapping[str, Any] | None = N
 
 
 def never_stopping(name: str = "two_person", overrides: Mapping[str, Any] | None = None) -> ConfigDict:
-    """A config whose stages take all their steps: the flat slope that ends a stage lies in an empty interval."""
-    return configured(name, {"stop.slope": 0.0, **(overrides or {})})
+    """A config whose stages take all their steps with Adam: the slope that ends a stage lies in an empty interval."""
+    return configured(name, {"solver": "adam", "stop.slope": 0.0, **(overrides or {})})
 
 
 def make_batches(

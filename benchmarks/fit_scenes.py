@@ -41,9 +41,9 @@ REFERENCES = (EXACT, ALL_STEPS)
 # Name: packaged config and what is overridden. `stop.slope` 0: no early stop.
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "default": ("two_person", {}),
-    ALL_STEPS: ("two_person", {"stop.slope": 0.0}),
+    ALL_STEPS: ("two_person", {"solver": "adam", "stop.slope": 0.0}),
     # The exact search costs over a second a scene, so it is made every 10 steps, as the default's; 1 would be days.
-    EXACT: ("two_person", {"stop.slope": 0.0, "contact.search": "exact", "penetration.slots": 1024}),
+    EXACT: ("two_person", {"solver": "adam", "stop.slope": 0.0, "contact.search": "exact", "penetration.slots": 1024}),
 }  # fmt: skip
 QUALITY = {"joint_pa_mpjpe_mm": "lower", "pcc": "higher"}
 GOALS = {("default", 64): 1.5, (ALL_STEPS, 64): 0.5}  # scenes per second

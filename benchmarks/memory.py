@@ -36,7 +36,7 @@ def peak_mib() -> float:
 def measure_here(count: int) -> dict[str, Any]:
     """Fits `count` scenes in one batch in this process; figures in MiB and seconds."""
     import jax
-    from _ours import largest_group, never_stopping
+    from _ours import configured, largest_group
     from _scenes import mixed, repeated
 
     from prosepose_jax.apps._runtime import set_up_jax
@@ -47,7 +47,7 @@ def measure_here(count: int) -> dict[str, Any]:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     body = load_body()
     overrides = {"stage1.steps": _STEPS, "stage2.steps": _STEPS, "batch_size": count}
-    fitter = Fitter(body, never_stopping("two_person", overrides))
+    fitter = Fitter(body, configured("two_person", overrides))
     scenes, answers = repeated(largest_group(fitter, *mixed(body, _DIFFERENT)), count)
     before = peak_mib()
     fits = list(fitter.fit(scenes, lambda key: answers[key]))

@@ -19,4 +19,7 @@ def get_config() -> ConfigDict:
     config.keypoints = published.keypoints
     config.penetration = published.penetration
     config.stop = published.stop
+    config.solver = published.solver
+    for stage in (config.stage1, config.stage2):
+        stage.move_global_orient = False
     return config

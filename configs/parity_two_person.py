@@ -2,8 +2,9 @@
 
     prosepose fit --config=configs/parity_two_person.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
-Published parser, 80 random vertices per fine region redrawn at every step, the inside test at every step, and
-the initial estimate in place of lost feet (docs/method.md, "Quirks of the release").
+Adam with the published weights and terms, published parser, fixed global orientation, 80 random vertices per fine
+region redrawn at every step, the inside test at every step, and the initial estimate in place of lost feet
+(docs/method.md, "Quirks of the release").
 """
 
 from ml_collections import ConfigDict
@@ -22,7 +23,12 @@ def get_config() -> ConfigDict:
     config.keypoints.lost_ankle = "initial"
     config.penetration.refresh_every = 1
     config.penetration.slots = 1024  # of more inside vertices an even selection stands for all
-    config.stage1.weights.contact = config.stage2.weights.contact = 1000.0
+    config.keypoints.exchange_swapped = False
+    config.keypoints.robust_px = config.contact.robust_m = config.penetration.robust_m = 0.0
+    config.solver = "adam"
+    for stage in (config.stage1, config.stage2):
+        stage.move_global_orient = False
+        stage.weights.initial_pose = stage.fallback_weights.initial_pose = 200.0
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

@@ -2,8 +2,8 @@
 
     prosepose fit --config=configs/self_contact.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
-The published single-person weights (docs/method.md, "Optimisation"). A scene without usable answers is fitted
-without contact.
+The published single-person weights (docs/method.md, "Optimisation"), solved as configs/two_person.py. A scene without
+usable answers is fitted without contact.
 """
 
 from ml_collections import ConfigDict

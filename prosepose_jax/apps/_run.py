@@ -158,7 +158,7 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
 
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted((set(before) | set(now)) - {"batch_size"}):  # may change to fit the memory
+        for key in sorted((set(before) | set(now)) - {"batch_size", "scenes_per_call"}):  # may change to fit the memory
             found = _first_difference(before.get(key), now.get(key), f"{name}.{key}" if name else key)
             if found:
                 return found

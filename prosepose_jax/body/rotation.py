@@ -37,6 +37,28 @@ def axis_angle_to_matrix(axis_angle: jax.Array) -> jax.Array:
     return jnp.stack([row0, row1, row2], axis=-2)
 
 
+def left_jacobian(axis_angle: jax.Array) -> jax.Array:
+    """How a change of a rotation vector turns the rotation: exp(v + d) ≈ exp(J d) exp(v) for small d.
+
+    Args:
+      axis_angle: (..., 3) rotation vectors v in radians.
+
+    Returns:
+      (..., 3, 3) matrices J (Chirikjian, "Stochastic Models, Information Theory, and Lie Groups", vol. 2, §10.3).
+    """
+    squared = jnp.sum(axis_angle * axis_angle, axis=-1)
+    small = squared < _SMALL_SQUARED_ANGLE
+    safe = jnp.where(small, 1.0, squared)
+    angle = jnp.sqrt(safe)
+    b = jnp.where(small, 0.5 - squared / 24.0, (1.0 - jnp.cos(angle)) / safe)
+    c = jnp.where(small, 1.0 / 6.0 - squared / 120.0, (angle - jnp.sin(angle)) / (safe * angle))
+    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
+    row0 = jnp.stack([1.0 - c * (y * y + z * z), c * x * y - b * z, c * x * z + b * y], axis=-1)
+    row1 = jnp.stack([c * x * y + b * z, 1.0 - c * (x * x + z * z), c * y * z - b * x], axis=-1)
+    row2 = jnp.stack([c * x * z - b * y, c * y * z + b * x, 1.0 - c * (x * x + y * y)], axis=-1)
+    return jnp.stack([row0, row1, row2], axis=-2)
+
+
 def matrix_to_axis_angle(matrix: jax.Array) -> jax.Array:
     """The rotation vector of a rotation matrix, angle in [0, π].
 

@@ -20,6 +20,8 @@ from prosepose_jax.contact.vocabulary import PART_REGIONS
 
 # Fine region pairs of a part pair that the cell search looks into.
 _CANDIDATES = 4
+# Entries searched at once.
+_ENTRY_CHUNK = 64
 _FAR = jnp.float32(jnp.inf)
 
 _MOST_REGIONS = int(PART_REGIONS.sum(1).max())
@@ -60,51 +62,93 @@ def coarse_region_distances(cells: Cells, coarse: jax.Array) -> jax.Array:
 
 
 def search_cells(
-    cells: Cells, vertices: jax.Array, pairs: jax.Array, entries: jax.Array
-) -> tuple[ClosestPairs, ClosestPairs]:
-    """Closest vertices by cells.
+    cells: Cells, vertices: jax.Array, pairs: jax.Array, entries: jax.Array, mask: jax.Array
+) -> ClosestPairs:
+    """Closest vertices by cells, for a batch of scenes.
 
     Looks at the centres of all cells, then at the vertices in the nearest cells of the most promising fine
-    region pairs. The distance found is never below the exact one; tests/fitting bounds the excess.
+    region pairs. The distance found is never below the exact one; tests/fitting bounds the excess. The entries of
+    all scenes share one work list, so a scene with many does not make the others search for padding.
 
     Args:
       cells: the body's cells.
-      vertices: (P, V, 3) posed people.
-      pairs: (Q, 2) int person indices.
-      entries: (U, 3) int: index of the person pair, part on its first, part on its second person.
+      vertices: (B, P, V, 3) posed people.
+      pairs: (B, Q, 2) int person indices.
+      entries: (B, U, 3) int: index of the person pair, part on its first, part on its second person.
+      mask: (B, U) bool, False on padding.
 
     Returns:
-      The closest pairs of the entries, and of each person pair's whole meshes (Q,).
+      The closest pairs of the entries, (B, U); infinitely far on padding.
     """
-    num_vertices = vertices.shape[1]
-    flat = vertices.reshape(-1, 3)  # a person is an offset: indexing people first would copy meshes per entry
-    to_cells = jax.vmap(lambda p: coarse_distances(cells, vertices[p[0]], vertices[p[1]]))(pairs)
-    coarse = jax.vmap(lambda c: coarse_region_distances(cells, c))(to_cells)
+    num_scenes, num_entries = mask.shape
+    num_pairs = pairs.shape[1]
+    lists = jnp.asarray(PART_REGION_LISTS)
+    looker = _CellLooker(cells, vertices, pairs)
+    (todo,) = jnp.nonzero(mask.reshape(-1), size=mask.size, fill_value=mask.size)
+    total = jnp.sum(mask)
+    flat_entries = entries.reshape(-1, 3)
 
-    def closest(q: jax.Array, regions_a: jax.Array, regions_b: jax.Array) -> tuple[jax.Array, ...]:
-        offset_a, offset_b = pairs[q, 0] * num_vertices, pairs[q, 1] * num_vertices
-        block = coarse[q, regions_a[:, None], regions_b[None]].reshape(-1)
+    def body(state: tuple[jax.Array, ClosestPairs]) -> tuple[jax.Array, ClosestPairs]:
+        first, found = state
+        place = jax.lax.dynamic_slice(padded, (first,), (_ENTRY_CHUNK,))
+        entry = flat_entries[jnp.minimum(place, mask.size - 1)]
+        table = jnp.minimum(place, mask.size - 1) // num_entries * num_pairs + entry[:, 0]
+        new = jax.vmap(looker.closest)(table, lists[entry[:, 1]], lists[entry[:, 2]])
+        found = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), found, new)
+        return first + _ENTRY_CHUNK, found
+
+    padded = jnp.concatenate([todo, jnp.full((_ENTRY_CHUNK,), mask.size, todo.dtype)])
+    none = jnp.zeros(mask.size, jnp.int32)
+    found = ClosestPairs(none, none, jnp.full(mask.size, _FAR))
+    _, found = jax.lax.while_loop(lambda state: state[0] < total, body, (jnp.int32(0), found))
+    return jax.tree.map(lambda x: x.reshape(num_scenes, num_entries), found)
+
+
+def search_meshes(cells: Cells, vertices: jax.Array, pairs: jax.Array) -> ClosestPairs:
+    """The closest vertices (B, Q) of the whole meshes of each person pair; arguments as in `search_cells`."""
+    every = jnp.arange(NUM_REGIONS)
+    looker = _CellLooker(cells, vertices, pairs)
+    found = jax.vmap(lambda table: looker.closest(table, every, every))(jnp.arange(pairs.shape[0] * pairs.shape[1]))
+    return jax.tree.map(lambda x: x.reshape(pairs.shape[:2]), found)
+
+
+class _CellLooker:
+    """Coarse tables of all person pairs of a batch, and the look into the cells that they recommend."""
+
+    def __init__(self, cells: Cells, vertices: jax.Array, pairs: jax.Array) -> None:
+        num_scenes, num_people, num_vertices, _ = vertices.shape
+        self.cells = cells
+        # A person is an offset: indexing people first would copy meshes per entry.
+        self.flat = vertices.reshape(-1, 3)
+        scene = jnp.arange(num_scenes)[:, None, None]
+        self.offsets = ((scene * num_people + pairs) * num_vertices).reshape(-1, 2)
+        self.to_cells = jax.vmap(jax.vmap(lambda v, p: coarse_distances(cells, v[p[0]], v[p[1]]), in_axes=(None, 0)))(
+            vertices, pairs
+        ).reshape(-1, NUM_REGIONS, cells.centres.shape[0])
+        self.coarse = jax.vmap(lambda c: coarse_region_distances(cells, c))(self.to_cells)
+
+    def closest(self, table: jax.Array, regions_a: jax.Array, regions_b: jax.Array) -> ClosestPairs:
+        """The closest vertices of two lists of regions on the people of one table."""
+        cells, flat = self.cells, self.flat
+        offset_a, offset_b = self.offsets[table, 0], self.offsets[table, 1]
+        block = self.coarse[table, regions_a[:, None], regions_b[None]].reshape(-1)
         _, best = jax.lax.top_k(-block, _CANDIDATES)
         region_a, region_b = regions_a[best // regions_b.shape[0]], regions_b[best % regions_b.shape[0]]
         # The nearest cells of each candidate region pair, then the nearest vertices in them.
         cells_a, cells_b = cells.of_region[region_a], cells.of_region[region_b]
-        choice = jnp.argmin(to_cells[q, region_a[:, None], cells_b], axis=-1)
+        choice = jnp.argmin(self.to_cells[table, region_a[:, None], cells_b], axis=-1)
         cell_b = jnp.take_along_axis(cells_b, choice[:, None], axis=1)[:, 0]
         towards = flat[cells.centres[cells_a] + offset_a] - flat[cells.centres[cell_b] + offset_b][:, None]
         choice = jnp.argmin(jnp.sum(towards * towards, axis=-1), axis=-1)
         cell_a = jnp.take_along_axis(cells_a, choice[:, None], axis=1)[:, 0]
         ids_a, ids_b = cells.vertex_ids[cell_a], cells.vertex_ids[cell_b]
         inner = _squared_distances(flat[ids_a + offset_a], flat[ids_b + offset_b])
-        found = jnp.argmin(inner.reshape(-1))
-        candidate, place = found // inner[0].size, found % inner[0].size
-        id_a, id_b = ids_a[candidate, place // ids_b.shape[1]], ids_b[candidate, place % ids_b.shape[1]]
-        return id_a, id_b, _distance(inner.reshape(-1)[found])
-
-    lists = jnp.asarray(PART_REGION_LISTS)
-    every = jnp.arange(NUM_REGIONS)
-    found = jax.vmap(lambda e: closest(e[0], lists[e[1]], lists[e[2]]))(entries)
-    whole = jax.vmap(lambda q: closest(q, every, every))(jnp.arange(pairs.shape[0]))
-    return ClosestPairs(*found), ClosestPairs(*whole)
+        # A plain minimum over columns first: cheaper than the argmin of everything.
+        best_of_row = jnp.min(inner, axis=-1)
+        found = jnp.argmin(best_of_row.reshape(-1))
+        candidate, row = found // best_of_row.shape[1], found % best_of_row.shape[1]
+        column = jnp.argmin(inner[candidate, row])
+        return ClosestPairs(ids_a[candidate, row], ids_b[candidate, column], _distance(inner[candidate, row, column]))
 
 
 def _best_of_table(
@@ -124,7 +168,7 @@ def search_tables(tables: jax.Array, ids: jax.Array, entries: jax.Array) -> tupl
     Args:
       tables: (Q, 75, 75) region distances, m.
       ids: (Q, 75, 75, 2) int closest vertices.
-      entries: (U, 3) as in `search_cells`.
+      entries: (U, 3) int: index of the person pair, part on its first, part on its second person.
     """
     lists = jnp.asarray(PART_REGION_LISTS)
     every = jnp.arange(NUM_REGIONS)
@@ -136,7 +180,14 @@ def search_tables(tables: jax.Array, ids: jax.Array, entries: jax.Array) -> tupl
 def search_exact(
     regions: Regions, vertices: jax.Array, pairs: jax.Array, entries: jax.Array
 ) -> tuple[ClosestPairs, ClosestPairs]:
-    """Closest vertices among all vertices of the regions; arguments as in `search_cells`."""
+    """Closest vertices of one scene among all vertices of the regions: of the entries, and of the whole meshes.
+
+    Args:
+      regions: the fine regions.
+      vertices: (P, V, 3) posed people.
+      pairs: (Q, 2) int person indices.
+      entries: (U, 3) int: index of the person pair, part on its first, part on its second person.
+    """
 
     def table(pair: jax.Array) -> tuple[jax.Array, jax.Array]:
         a, b = vertices[pair[0]], vertices[pair[1]]
@@ -170,7 +221,7 @@ def search_samples(
       samples: (75, m) int from `sample_regions`.
       vertices: (P, V, 3).
       pairs: (Q, 2) int person indices.
-      entries: (U, 3) as in `search_cells`.
+      entries: (U, 3) as in `search_exact`.
       fine_pairs: (W, 3) int: index of the person pair and two fine regions; every pair that an entry
         reads must be listed, others are never looked at.
     """

@@ -9,7 +9,7 @@ from flax import struct
 
 from prosepose_jax.body.blocks import Blocks, make_blocks
 from prosepose_jax.body.cells import Cells, make_cells
-from prosepose_jax.body.inside import SurfacePieces, cut_surface
+from prosepose_jax.body.inside import FaceGroups, group_faces
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.contact.program import ProgramArrays
 from prosepose_jax.losses.pose_prior import PosePrior
@@ -22,7 +22,7 @@ class FitModel:
     body: BodyModel
     cells: Cells
     blocks: Blocks
-    pieces: SurfacePieces
+    groups: FaceGroups
     prior: PosePrior
 
 
@@ -52,7 +52,7 @@ def make_fit_model(body: BodyModel, prior: PosePrior) -> FitModel:
         body=body,
         cells=make_cells(template, body.regions),
         blocks=make_blocks(template),
-        pieces=cut_surface(template[surface], np.asarray(body.lowres.faces)),
+        groups=group_faces(template[surface], np.asarray(body.lowres.faces)),
         prior=prior,
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
 from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
-from prosepose_jax.fitting.stage import StageResult, no_steps, run_stage
+from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.losses import TERMS, load_pose_prior
 from prosepose_jax.losses.pose_prior import PosePrior
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -42,6 +44,28 @@ def _pose_batch(body: BodyModel, params: BodyParams) -> tuple[PosedBody, jax.Arr
     return jax.vmap(one)(params)
 
 
+def call_size(num_scenes: int, batch_size: int) -> int:
+    """Scenes of a call, filled up: few sizes, so few compilations.
+
+    Up to one batch there are exactly as many as slots (an empty slot would cost as much as a full one); beyond,
+    filling costs nothing, and sizes double.
+    """
+    size = min(num_scenes, batch_size)
+    while size < num_scenes:
+        size *= 2
+    return size
+
+
+@dataclasses.dataclass
+class _Running:
+    """A batch on its way through a device."""
+
+    batch: Sequence[PreparedScene]
+    results: Any  # of the device, not waited for
+    begin: float
+    compile: float  # seconds of `begin` until now that went into compiling
+
+
 class Fitter:
     """A body and settings ready to fit; compiled programs are kept between calls.
 
@@ -58,6 +82,9 @@ class Fitter:
             prior = load_pose_prior(path)
         self.model: FitModel = make_fit_model(body, prior)
         self.timing = Timing()
+        self._finished = 0.0  # when the last batch was done
+        # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
+        self._models = {device: jax.device_put(self.model, device) for device in jax.devices()}
         self._compiled: dict[Any, Any] = {}
 
     def fit(
@@ -81,55 +108,80 @@ class Fitter:
                 prepared.append(prepare_scene(scene, answers(scene.key), self.settings, self.model.body.num_betas))
             except InputError as error:
                 yield Fit(key=scene.key, status=f"failed: {error}", variant=variant)
-        for group in group_scenes(prepared):
-            num_batches = -(-len(group) // self.settings.batch_size)
-            size = -(-len(group) // num_batches)
-            for first in range(0, len(group), size):
-                yield from self._fit_batch(group[first : first + size], size, variant)
+        # Devices of a CPU share its threads: one call at a time. Others work side by side.
+        devices = list(self._models)
+        most_running = 1 if devices[0].platform == "cpu" else len(devices)
+        running: deque[_Running] = deque()
+        turn = itertools.cycle(devices)
+        for batch in self._calls(prepared):
+            if len(running) == most_running:
+                yield from self._finish(running.popleft(), variant)
+            running.append(self._start(batch, next(turn)))
+        while running:
+            yield from self._finish(running.popleft(), variant)
 
-    def _call(self, function: Any, *args: Any, **static: Any) -> Any:
+    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[list[PreparedScene]]:
+        """Scenes of equal shape in portions, small enough that every device gets some."""
+        for group in group_scenes(prepared):
+            size = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
+            for first in range(0, len(group), size):
+                yield list(group[first : first + size])
+
+    def _call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
         leaves, tree = jax.tree.flatten(args)
-        signature = (function, tree, tuple((np.shape(x), x.dtype) for x in leaves), tuple(static.items()))
+        signature = (function, device, tree, tuple((np.shape(x), x.dtype) for x in leaves), tuple(static.items()))
         if signature not in self._compiled:
             begin = time.monotonic()
-            self._compiled[signature] = function.lower(*args, **static).compile()
+            with jax.default_device(device):
+                self._compiled[signature] = function.lower(*args, **static).compile()
             self.timing.compile += time.monotonic() - begin
         if function is run_stage and self.timing.first_step is None:
             self.timing.first_step = time.monotonic()
         return self._compiled[signature](*args)
 
-    def _fit_batch(self, batch: Sequence[PreparedScene], size: int, variant: str) -> Iterator[Fit]:
-        settings, body = self.settings, self.model.body
-        # The last batch of a group is filled up by repeating a scene, so that it needs no new compilation.
+    def _start(self, batch: Sequence[PreparedScene], device: jax.Device) -> _Running:
+        """Sends a batch to a device and does not wait for it."""
+        settings, static, model = self.settings, self.settings.without_weights(), self._models[device]
+        size = call_size(len(batch), settings.batch_size)
+        # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
-        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in filled])
+        real = np.arange(size) < len(batch)
+        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(model.body, p.scene) for p in filled])
         begin, compiled = time.monotonic(), self.timing.compile
-        initial_posed, points = self._call(_pose_batch, body, initial)
+        initial_posed, points = self._call(device, _pose_batch, model.body, initial)
         cameras = [(p.scene.focal_length, p.scene.principal_point) for p in filled]
         pixels = [np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)]
-        arrays: SceneArrays = stack_scenes(body, filled, np.stack(pixels), settings)
+        arrays: SceneArrays = stack_scenes(model.body, filled, np.stack(pixels), settings)
         params = initial
-        results: list[StageResult] = []
+        records: list[tuple[jax.Array, jax.Array]] = []  # losses and steps of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0:
-                results.append(no_steps(params))
-                continue
-            results.append(self._call(run_stage, self.model, arrays, params, index=index, settings=settings))
-            params = results[-1].params
-        posed, _ = self._call(_pose_batch, body, params)
-        posed, params, results, initial_posed = jax.device_get((posed, params, results, initial_posed))
-        seconds = time.monotonic() - begin - (self.timing.compile - compiled)
+                result = no_steps(params)
+            else:
+                options = {"index": index, "settings": static}
+                result = self._call(device, run_stage, model, arrays, params, real, **options)
+            records.append((result.losses, result.steps))
+            # The next stage may use up the memory of its input, so the final parameters alone are kept.
+            params = result.params
+        posed, _ = self._call(device, _pose_batch, model.body, params)
+        return _Running(batch, (posed, params, records, initial_posed), begin, self.timing.compile - compiled)
+
+    def _finish(self, running: _Running, variant: str) -> Iterator[Fit]:
+        """Waits for a batch and yields its fits."""
+        posed, params, records, initial_posed = jax.device_get(running.results)
+        seconds = time.monotonic() - max(running.begin, self._finished) - running.compile
         self.timing.fit += seconds
-        self.timing.scenes += len(batch)
-        for i, item in enumerate(batch):
+        self.timing.scenes += len(running.batch)
+        for i, item in enumerate(running.batch):
             yield _record(
                 item,
                 jax.tree.map(lambda leaf, i=i: leaf[i], (params, posed, initial_posed)),
-                [(result.losses[i], result.steps[i]) for result in results],
-                seconds / len(batch),
+                [(losses[i], steps[i]) for losses, steps in records],
+                seconds / len(running.batch),
                 variant,
             )
+        self._finished = time.monotonic()
 
 
 def _record(

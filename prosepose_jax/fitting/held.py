@@ -16,11 +16,19 @@ from prosepose_jax.body.kinematics import pose_joints
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.body.skinning import rest_vertices, skin
 from prosepose_jax.contact.program import program_weights
-from prosepose_jax.contact.search import ClosestPairs, sample_regions, search_cells, search_exact, search_samples
+from prosepose_jax.contact.search import (
+    ClosestPairs,
+    sample_regions,
+    search_cells,
+    search_exact,
+    search_meshes,
+    search_samples,
+)
 from prosepose_jax.contact.vocabulary import PARTS
 from prosepose_jax.fitting.arrays import FitModel, Rows, SceneArrays, gather_rows
 from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
 from prosepose_jax.fitting.settings import FitSettings, StageSettings
+from prosepose_jax.losses import TERMS
 
 
 @struct.dataclass
@@ -72,7 +80,7 @@ def hold(
       stage: settings of the stage.
       settings: of the fit.
       stage_index: which stage.
-      round_index: () counts the searches of the stage; the "sample" search draws anew for each.
+      round_index: (B,) counts the searches of each scene; the "sample" search draws anew for each.
     """
     body = model.body
     params = jax.lax.stop_gradient(params)
@@ -84,39 +92,49 @@ def hold(
 
     rest, vertices = jax.vmap(jax.vmap(pose))(params)
 
-    def contact(scene: SceneArrays, params: BodyParams, vertices: jax.Array) -> HeldContact:
-        key = jax.random.fold_in(jax.random.key(settings.seed), scene.seed)
-        key = jax.random.fold_in(jax.random.fold_in(key, stage_index), round_index)
-        return _hold_contact(model, scene, params, vertices, settings, key)
-
+    found, whole = _search(model, scenes, vertices, stage, settings, stage_index, round_index)
+    contact = jax.vmap(lambda *one: _hold_contact(model, *one))(scenes, params, found, whole)
     penetration = _hold_penetration(model, rest, vertices, settings) if stage.has_penetration else None
-    return Held(contact=jax.vmap(contact)(scenes, params, vertices), penetration=penetration)
+    return Held(contact=contact, penetration=penetration)
 
 
 def _search(
-    model: FitModel, scene: SceneArrays, vertices: jax.Array, settings: FitSettings, key: jax.Array
+    model: FitModel,
+    scenes: SceneArrays,
+    vertices: jax.Array,
+    stage: StageSettings,
+    settings: FitSettings,
+    stage_index: int,
+    round_index: jax.Array,
 ) -> tuple[ClosestPairs, ClosestPairs]:
-    pairs, regions = jnp.asarray(scene.program.pairs), model.body.regions
+    """Closest vertices of the programs' entries (B, U), and of the people's whole meshes (B, Q)."""
+    pairs, regions = jnp.asarray(scenes.program.pairs), model.body.regions
     if settings.search == "exact":
-        return search_exact(regions, vertices, pairs, scene.entries)
-    found, whole = search_cells(model.cells, vertices, pairs, scene.entries)
-    if settings.search == "sample":
-        # The heuristic's closest pair of whole meshes is not sampled.
-        samples = sample_regions(regions, key, settings.sample_size)
-        found = search_samples(samples, vertices, pairs, scene.entries, scene.fine_pairs)
+        return jax.vmap(lambda *one: search_exact(regions, *one))(vertices, pairs, scenes.entries)
+    if settings.search == "cells":
+        found = search_cells(model.cells, vertices, pairs, scenes.entries, scenes.entry_mask)
+    else:
+
+        def sampled(scene: SceneArrays, vertices: jax.Array, round_index: jax.Array) -> ClosestPairs:
+            key = jax.random.fold_in(jax.random.key(settings.seed), scene.seed)
+            key = jax.random.fold_in(jax.random.fold_in(key, stage_index), round_index)
+            samples = sample_regions(regions, key, settings.sample_size)
+            return search_samples(samples, vertices, jnp.asarray(scene.program.pairs), scene.entries, scene.fine_pairs)
+
+        found = jax.vmap(sampled)(scenes, vertices, round_index)
+    # The heuristic's closest pair of whole meshes is never sampled, and searched only where it counts.
+    nothing = jnp.zeros(pairs.shape[:2], jnp.int32)
+    whole = ClosestPairs(nothing, nothing, jnp.zeros(pairs.shape[:2]))
+    if stage.has_heuristic:
+        wanted = jnp.any(scenes.weights[:, stage_index, TERMS.index("heuristic")] > 0)
+        whole = jax.lax.cond(wanted, lambda: search_meshes(model.cells, vertices, pairs), lambda: whole)
     return found, whole
 
 
 def _hold_contact(
-    model: FitModel,
-    scene: SceneArrays,
-    params: BodyParams,
-    vertices: jax.Array,
-    settings: FitSettings,
-    key: jax.Array,
+    model: FitModel, scene: SceneArrays, params: BodyParams, found: ClosestPairs, whole: ClosestPairs
 ) -> HeldContact:
     pairs = scene.program.pairs
-    found, whole = _search(model, scene, vertices, settings, key)
     # Entries that the program does not read never win: their weight is 0 whatever the table says.
     table = jnp.zeros((pairs.shape[0], len(PARTS), len(PARTS)), jnp.float32)
     entries = scene.entries
@@ -126,8 +144,7 @@ def _hold_contact(
     ids_a = jnp.concatenate([found.ids_a, whole.ids_a])
     ids_b = jnp.concatenate([found.ids_b, whole.ids_b])
     pair = jnp.concatenate([entries[:, 0], jnp.arange(pairs.shape[0])])
-    num_people = vertices.shape[0]
-    people = jnp.arange(num_people)
+    people = jnp.arange(params.transl.shape[0])
     ids = jnp.concatenate([ids_a, ids_b, model.body.keypoint_vertices])
     rows = jax.vmap(lambda p: gather_rows(model.body, p, ids))(params)
     return HeldContact(
@@ -149,7 +166,7 @@ def _hold_penetration(
     a, b = jnp.array([d[0] for d in directions]), jnp.array([d[1] for d in directions])
     first = vertices[:, a].reshape(-1, num_vertices, 3)
     second = vertices[:, b].reshape(-1, num_vertices, 3)
-    inside = inside_masks(model.blocks, model.pieces, first, second[:, model.body.lowres.vertex_ids])
+    inside = inside_masks(model.blocks, model.groups, first, second[:, model.body.lowres.vertex_ids])
     found = inside_sets(model.blocks, inside, first, second, settings.inside_slots)
     # The published rule: a pair counts only when each mesh has vertices inside the other.
     both = jnp.min(found.count.reshape(-1, 2), axis=1) > 0

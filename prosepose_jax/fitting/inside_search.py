@@ -1,8 +1,7 @@
 """Finds the vertices inside other people and the surface vertices nearest to them, without gradient.
 
-The inside test is exact (body/inside.py): a block of vertices meets only the closed pieces of the other
-surface whose boxes it overlaps, and a closed piece does not wind around points outside its box. All
-directions of all scenes share one work list, so a crowded scene does not make the others wait.
+The inside test is exact (body/inside.py): a block of vertices meets only the groups of faces that stand over it
+along the ray. All directions of all scenes share one work list, so a crowded scene does not make the others wait.
 """
 
 from __future__ import annotations
@@ -12,17 +11,10 @@ import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.blocks import Blocks
-from prosepose_jax.body.inside import (
-    PieceEdges,
-    SurfacePieces,
-    piece_boxes,
-    piece_crossings,
-    piece_edges,
-    surface_points,
-)
+from prosepose_jax.body.inside import FaceGroups, group_boxes, group_crossings, group_edges
 
-# Overlapping (block, piece) pairs tested at once, and points matched to their nearest vertex at once.
-_PAIR_CHUNK = 128
+# (Block, group of faces) pairs tested at once, and points matched to their nearest vertex at once.
+_PAIR_CHUNK = 256
 _POINT_CHUNK = 128
 # Blocks of the other mesh that are searched for the vertex nearest to a point.
 _NEAR_BLOCKS = 6
@@ -43,46 +35,54 @@ def _place(offsets: jax.Array, rank: jax.Array) -> jax.Array:
     return jnp.minimum(jnp.searchsorted(offsets, rank, side="right"), offsets.shape[0] - 1).astype(jnp.int32)
 
 
-def inside_masks(blocks: Blocks, pieces: SurfacePieces, vertices: jax.Array, surfaces: jax.Array) -> jax.Array:
+def inside_masks(blocks: Blocks, groups: FaceGroups, vertices: jax.Array, surfaces: jax.Array) -> jax.Array:
     """Which vertices lie inside a closed surface.
 
     Args:
       blocks: blocks of the mesh.
-      pieces: the cut low-resolution surface.
+      groups: faces of the low-resolution surface.
       vertices: (D, V, 3) vertices to test.
       surfaces: (D, n, 3) low-resolution vertices of the other person.
 
     Returns:
       (D, V) bool, exactly those that the winding number of the whole surface calls inside.
     """
-    surface = jax.vmap(lambda s: surface_points(pieces, s))(surfaces)
-    edges = jax.vmap(lambda s: piece_edges(pieces, s))(surface)  # leaves (D, s, 3, t)
-    box_low, box_high = jax.vmap(lambda s: piece_boxes(pieces, s))(surface)
+    edges = jax.vmap(lambda s: group_edges(groups, s))(surfaces)  # (D, s, 6, 3, t)
+    box_low, box_high = jax.vmap(lambda s: group_boxes(groups, s))(surfaces)
     points = vertices[:, blocks.vertex_ids]  # (D, b, M, 3)
     low, high = jnp.min(points, axis=2), jnp.max(points, axis=2)
-    overlap = jnp.all(
-        (low[:, :, None] <= box_high[:, None]) & (high[:, :, None] >= box_low[:, None]), axis=-1
-    )  # (D, b, s)
-    num_directions, num_blocks, num_pieces = overlap.shape
-    overlap = overlap.reshape(-1, num_pieces)
-    per_block = jnp.sum(overlap, axis=1)
+
+    def lows(k: int) -> tuple[jax.Array, jax.Array]:
+        return low[:, :, None, k], box_low[:, None, :, k]
+
+    def highs(k: int) -> tuple[jax.Array, jax.Array]:
+        return high[:, :, None, k], box_high[:, None, :, k]
+
+    # Groups that rays from the block can meet, and of these the nearest and farthest.
+    column = (lows(0)[0] <= highs(0)[1]) & (highs(0)[0] >= lows(0)[1])
+    column = column & (lows(1)[0] <= highs(1)[1]) & (highs(1)[0] >= lows(1)[1])
+    nearest = jnp.min(jnp.where(column, lows(2)[1], jnp.inf), axis=-1)
+    # In front of every group of its column a block sees the whole closed surface: outside. Behind all: nothing.
+    between = high[..., 2] >= nearest
+    meets = column & between[..., None] & (lows(2)[0] <= highs(2)[1])  # (D, b, s)
+    num_directions, num_blocks, num_groups = meets.shape
+    meets = meets.reshape(-1, num_groups)
+    per_block = jnp.sum(meets, axis=1)
     ends = jnp.cumsum(per_block)
     total = ends[-1]
     flat_points = points.reshape(num_directions * num_blocks, *points.shape[2:])
-    flat_edges: PieceEdges = jax.tree.map(lambda e: e.reshape(num_directions * num_pieces, *e.shape[2:]), edges)
+    flat_edges = edges.reshape(num_directions * num_groups, -1)
 
     def body(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         start, winding = state
         rank = start + jnp.arange(_PAIR_CHUNK)
         valid = rank < total
         block = _place(ends, rank)
-        # The piece is the block's (rank - first rank of the block)-th overlapping one.
+        # The group is the block's (rank - first rank of the block)-th one.
         nth = rank - (ends[block] - per_block[block])
-        seen = jnp.cumsum(overlap[block], axis=1)
-        piece = jnp.argmax(seen == nth[:, None] + 1, axis=1)
-        direction = block // num_blocks
-        chosen = jax.tree.map(lambda e: e[direction * num_pieces + piece], flat_edges)
-        crossings = jax.vmap(piece_crossings)(chosen, flat_points[block])
+        group = jnp.argmax(jnp.cumsum(meets[block], axis=1) == nth[:, None] + 1, axis=1)
+        chosen = flat_edges[block // num_blocks * num_groups + group].reshape(-1, *edges.shape[2:])
+        crossings = jax.vmap(group_crossings)(chosen, flat_points[block])
         return start + _PAIR_CHUNK, winding.at[block].add(jnp.where(valid[:, None], crossings, 0.0))
 
     winding = jnp.zeros(flat_points.shape[:2], jnp.float32)

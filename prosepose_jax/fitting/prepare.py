@@ -28,6 +28,7 @@ from prosepose_jax.contact.search import PART_REGION_LISTS
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import SceneArrays
 from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.swaps import exchange_swapped_sides
 from prosepose_jax.losses import keypoint_scale
 from prosepose_jax.scene import Answer, Scene
 
@@ -162,8 +163,10 @@ def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
 
 
 def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSettings) -> np.ndarray:
-    """Keypoints (P, 25, 3) that the fit sees, lost ankles handled."""
+    """Keypoints (P, 25, 3) that the fit sees, swapped sides and lost ankles handled."""
     keypoints = np.array(scene.keypoints, np.float32)
+    if settings.exchange_swapped:
+        keypoints = exchange_swapped_sides(keypoints, initial_px)
     for person in range(scene.num_people):
         for foot in _ANKLES_AND_FEET:
             if keypoints[person, foot[0], 2] >= _LOST_ANKLE_CONFIDENCE:

@@ -14,6 +14,7 @@ from prosepose_jax.losses.total import TERMS
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
 LOST_ANKLES = ("leave_out", "initial")
+SOLVERS = ("lm", "adam", "lbfgs")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,7 @@ class StageSettings:
     steps: int
     learning_rate: float
     move_betas: bool
+    move_global_orient: bool
     weights: tuple[float, ...]  # order of losses.TERMS
     fallback_weights: tuple[float, ...]  # for scenes whose answers cannot be used
     contact_refresh: int  # steps for which the closest vertices are kept
@@ -35,7 +37,14 @@ class StageSettings:
 
     @property
     def has_penetration(self) -> bool:
-        index = TERMS.index("penetration")
+        return self._has("penetration")
+
+    @property
+    def has_heuristic(self) -> bool:
+        return self._has("heuristic")
+
+    def _has(self, term: str) -> bool:
+        index = TERMS.index(term)
         return self.weights[index] > 0 or self.fallback_weights[index] > 0
 
 
@@ -46,6 +55,36 @@ class StopSettings:
     window: int  # losses looked at
     slope: float  # stop when the least-squares slope lies in [-slope, slope)
     relative: bool  # slope in units of the mean loss of the window instead of absolute
+
+
+@dataclasses.dataclass(frozen=True)
+class RobustSettings:
+    """From where on errors count less than published; 0: as published (docs/method.md, "Robust terms")."""
+
+    keypoints_px: float = 0.0  # in the 512-px person box
+    contact_m: float = 0.0
+    penetration_m: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class LMSettings:
+    """Levenberg–Marquardt (docs/method.md, "Levenberg–Marquardt")."""
+
+    steps: int  # most steps of a stage; the stage's own limit holds too
+    damping: float  # at the first step, as a share of the curvature's diagonal
+    tolerance: float  # a smaller relative gain is too little
+    patience: int  # done after so many steps in a row with too little gain
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGSSettings:
+    """L-BFGS with a zoom line search."""
+
+    steps: int
+    refresh_every: int
+    tolerance: float
+    memory: int  # gradient pairs remembered
+    linesearch_steps: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +100,29 @@ class FitSettings:
     search: str  # "cells" | "exact" | "sample"
     sample_size: int  # vertices per fine region of the "sample" search
     lost_ankle: str  # "leave_out" | "initial"
+    exchange_swapped: bool  # detections whose left and right look swapped are exchanged back
+    robust: RobustSettings
     inside_slots: int  # inside vertices kept per direction
     stages: tuple[StageSettings, ...]
     stop: StopSettings
-    batch_size: int  # scenes fitted at once
+    solver: str  # one of SOLVERS
+    lm: LMSettings
+    lbfgs: LBFGSSettings
+    batch_size: int  # slots: scenes worked on at a time, on each device
+    scenes_per_call: int  # scenes handed to the devices at once; finished ones make room for waiting ones
     seed: int
+
+    def without_weights(self) -> FitSettings:
+        """What the compiled stages depend on: which terms count, not how much (scenes carry the weights)."""
+
+        def flags(weights: tuple[float, ...]) -> tuple[float, ...]:
+            return tuple(float(w > 0) for w in weights)
+
+        stages = tuple(
+            dataclasses.replace(s, weights=flags(s.weights), fallback_weights=flags(s.fallback_weights))
+            for s in self.stages
+        )
+        return dataclasses.replace(self, stages=stages)
 
 
 def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any:
@@ -124,11 +181,24 @@ def _stage(config: Mapping[str, Any], name: str) -> StageSettings:
         steps=steps,
         learning_rate=_within(_take(section, "learning_rate", float, where), f"{where}learning_rate", 0.0),
         move_betas=_take(section, "move_betas", bool, where),
+        move_global_orient=_take(section, "move_global_orient", bool, where),
         weights=_weights(section["weights"], f"{where}weights."),
         fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights."),
         contact_refresh=_positive(_take(contact, "refresh_every", int, "contact."), "contact.refresh_every"),
         inside_refresh=_positive(_take(penetration, "refresh_every", int, "penetration."), "penetration.refresh_every"),
     )
+
+
+def _scale(config: Mapping[str, Any], section: str, field: str) -> float:
+    return _within(_take(config[section], field, float, f"{section}."), f"{section}.{field}", 0.0)
+
+
+def _limits(section: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """What the second-order solvers have in common."""
+    return {
+        "steps": _positive(_take(section, "steps", int, where), f"{where}steps"),
+        "tolerance": _within(_take(section, "tolerance", float, where), f"{where}tolerance", 0.0),
+    }
 
 
 def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings:
@@ -139,7 +209,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
     """
     if isinstance(config, FitSettings):
         return config
-    for section in ("contact", "penetration", "keypoints", "stop", "stage1", "stage2"):
+    for section in ("contact", "penetration", "keypoints", "stop", "lm", "lbfgs", "stage1", "stage2"):
         if section not in config:
             raise InputError(f"config: section {section} is missing")
     contact, stop = config["contact"], config["stop"]
@@ -161,6 +231,12 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
+        exchange_swapped=_take(config["keypoints"], "exchange_swapped", bool, "keypoints."),
+        robust=RobustSettings(
+            keypoints_px=_scale(config, "keypoints", "robust_px"),
+            contact_m=_scale(config, "contact", "robust_m"),
+            penetration_m=_scale(config, "penetration", "robust_m"),
+        ),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,
         stop=StopSettings(
@@ -168,6 +244,21 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
             slope=_within(_take(stop, "slope", float, "stop."), "stop.slope", 0.0),
             relative=_take(stop, "relative", bool, "stop."),
         ),
+        solver=_choice(config, "solver", SOLVERS, ""),
+        lm=LMSettings(
+            patience=_positive(_take(config["lm"], "patience", int, "lm."), "lm.patience"),
+            damping=_within(_take(config["lm"], "damping", float, "lm."), "lm.damping", 1e-6, 1e4),
+            **_limits(config["lm"], "lm."),
+        ),
+        lbfgs=LBFGSSettings(
+            refresh_every=_positive(_take(config["lbfgs"], "refresh_every", int, "lbfgs."), "lbfgs.refresh_every"),
+            memory=_positive(_take(config["lbfgs"], "memory", int, "lbfgs."), "lbfgs.memory"),
+            linesearch_steps=_positive(
+                _take(config["lbfgs"], "linesearch_steps", int, "lbfgs."), "lbfgs.linesearch_steps"
+            ),
+            **_limits(config["lbfgs"], "lbfgs."),
+        ),
         batch_size=_positive(_take(config, "batch_size", int, ""), "batch_size"),
+        scenes_per_call=_positive(_take(config, "scenes_per_call", int, ""), "scenes_per_call"),
         seed=_take(config, "seed", int, ""),
     )

@@ -1,7 +1,7 @@
-"""One optimisation stage over a batch of scenes, inside one jit.
+"""One optimisation stage over any number of scenes, inside one jit.
 
-Rounds of a search and some optimiser steps on what it found, until every scene has stopped. A scene that
-has stopped keeps its parameters while the others go on.
+A fixed number of slots work side by side: rounds of a search and some solver steps on what it found. A scene
+that has finished leaves its slot and a waiting one enters, so that nobody waits for the slowest of a batch.
 """
 
 from __future__ import annotations
@@ -11,55 +11,37 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import struct
 
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays
-from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import Held, hold
-from prosepose_jax.fitting.settings import FitSettings, StageSettings, StopSettings
+from prosepose_jax.fitting.problem import Moving, Problem, take_moving
+from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.solvers import SolverState, make_solver
 from prosepose_jax.losses import TERMS, Weights
 
 
 @struct.dataclass
 class StageResult:
-    """A batch of B scenes after a stage."""
+    """S scenes after a stage."""
 
-    params: BodyParams  # (B, P, …)
-    losses: jax.Array  # (B, steps, 7) weighted terms before each step, NaN after the scene stopped
-    steps: jax.Array  # (B,) int32
+    params: BodyParams  # (S, P, …)
+    losses: jax.Array  # (S, steps, 7) weighted terms before each step, NaN after the scene stopped
+    steps: jax.Array  # (S,) int32
 
 
 @struct.dataclass
-class _State:
-    """One scene on its way."""
+class _Slots:
+    """B slots at work on S scenes, of which the first `count` are real."""
 
-    moving: dict[str, jax.Array]
-    optimiser: optax.OptState
-    recent: jax.Array  # (window,) last total losses, newest last
-    step: jax.Array  # () int32 steps taken
-    done: jax.Array  # () bool
-
-
-def has_settled(recent: jax.Array, seen: jax.Array, stop: StopSettings) -> jax.Array:
-    """The published early stop: a flat least-squares line through the last losses.
-
-    Args:
-      recent: (window,) losses, newest last.
-      seen: () how many losses there were; more than `window` are needed.
-      stop: the settings.
-    """
-    x = jnp.arange(stop.window, dtype=jnp.float32) - (stop.window - 1) / 2.0
-    slope = jnp.sum(x * (recent - jnp.mean(recent))) / jnp.sum(x * x)
-    if stop.relative:
-        slope = slope / jnp.maximum(jnp.abs(jnp.mean(recent)), 1e-6)
-    return (seen > stop.window) & (slope >= -stop.slope) & (slope < stop.slope)
-
-
-def _moving(params: BodyParams, stage: StageSettings) -> dict[str, jax.Array]:
-    names = ["transl", "body_pose"] + (["betas"] if stage.move_betas else [])
-    return {name: getattr(params, name) for name in names}
+    scene: jax.Array  # (B,) int32 scene of each slot; `count` and above: the slot is empty
+    round: jax.Array  # (B,) int32 searches of that scene so far
+    state: SolverState
+    waiting: jax.Array  # () int32 the next scene to enter
+    moving: Moving  # (S, …) results of the scenes that have left
+    losses: jax.Array  # (S, steps, 7)
+    steps: jax.Array  # (S,)
 
 
 def no_steps(params: BodyParams) -> StageResult:
@@ -70,71 +52,94 @@ def no_steps(params: BodyParams) -> StageResult:
     )
 
 
-@functools.partial(jax.jit, static_argnames=("index", "settings"))
+@functools.partial(jax.jit, static_argnames=("index", "settings"), donate_argnames=("params",))
 def run_stage(
-    model: FitModel, scenes: SceneArrays, params: BodyParams, *, index: int, settings: FitSettings
+    model: FitModel,
+    scenes: SceneArrays,
+    params: BodyParams,
+    real: jax.Array | None = None,
+    *,
+    index: int,
+    settings: FitSettings,
 ) -> StageResult:
     """Runs stage `index` of the settings on a batch of scenes.
 
     Args:
       model: the prepared body.
-      scenes: B scenes.
-      params: (B, P, …) where the stage starts; its body pose is what the initial-pose term pulls to.
+      scenes: S scenes.
+      params: (S, P, …) where the stage starts; its body pose is what the initial-pose term pulls to. Donated.
+      real: (S,) bool, False on scenes that only fill the batch up; they come last and are returned as they
+        came. None: all are real.
       index: which stage.
-      settings: of the fit.
+      settings: of the fit; at most `settings.batch_size` scenes are worked on at a time.
     """
+    if real is None:
+        real = jnp.ones(params.transl.shape[0], bool)
+    count = jnp.sum(real, dtype=jnp.int32)
     stage = settings.stages[index]
-    optimiser = optax.adam(stage.learning_rate)
-    start = params
-    round_steps = stage.round_steps
-    num_rounds = -(-stage.steps // round_steps)
+    solver = make_solver(settings, stage)
     num_scenes = params.transl.shape[0]
+    num_slots = min(settings.batch_size, num_scenes)
+    num_rounds = -(-solver.max_steps // solver.round_steps)
 
-    def init(params: BodyParams) -> _State:
-        moving = _moving(params, stage)
-        return _State(
+    def run_round(
+        scene: SceneArrays, start: BodyParams, state: SolverState, held: Held
+    ) -> tuple[SolverState, jax.Array]:
+        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
+        return solver.run_round(Problem(model, scene, start, held, weights, settings.robust), state)
+
+    def enter(params: BodyParams) -> SolverState:
+        return jax.vmap(lambda p: solver.init(take_moving(p, stage)))(params)
+
+    def pick(tree, ids: jax.Array):  # an empty slot keeps computing on the last scene; nothing of it is kept
+        return jax.tree.map(lambda x: x[jnp.minimum(ids, num_scenes - 1)], tree)
+
+    def work(slots: _Slots) -> _Slots:
+        scene, start = pick(scenes, slots.scene), pick(params, slots.scene)
+        now = dataclasses.replace(start, **slots.state.moving)
+        held = hold(model, scene, now, stage, settings, index, slots.round)
+        state, terms = jax.vmap(run_round)(scene, start, slots.state, held)
+        busy = slots.scene < count
+        target = jnp.where(busy, slots.scene, num_scenes)
+        places = slots.round[:, None] * solver.round_steps + jnp.arange(solver.round_steps)[None]
+        losses = slots.losses.at[target[:, None], places].set(terms, mode="drop")
+        left = state.done & busy
+        target = jnp.where(left, slots.scene, num_scenes)
+        moving = jax.tree.map(lambda all_, new: all_.at[target].set(new, mode="drop"), slots.moving, state.moving)
+        steps = slots.steps.at[target].set(state.step, mode="drop")
+        next_scene = jnp.where(left, slots.waiting + jnp.cumsum(left) - 1, slots.scene).astype(jnp.int32)
+
+        def replaced(fresh: jax.Array, old: jax.Array) -> jax.Array:
+            return jnp.where(left.reshape(-1, *([1] * (old.ndim - 1))), fresh, old)
+
+        state = jax.lax.cond(
+            jnp.any(left & (next_scene < count)),
+            lambda: jax.tree.map(replaced, enter(pick(params, next_scene)), state),
+            lambda: state,
+        )
+        return _Slots(
+            scene=next_scene,
+            round=jnp.where(left, 0, slots.round + 1),
+            state=state,
+            waiting=slots.waiting + jnp.sum(left, dtype=jnp.int32),
             moving=moving,
-            optimiser=optimiser.init(moving),
-            recent=jnp.zeros(settings.stop.window, jnp.float32),
-            step=jnp.int32(0),
-            done=jnp.asarray(False),
+            losses=losses,
+            steps=steps,
         )
 
-    def run_round(scene: SceneArrays, start: BodyParams, state: _State, held: Held) -> tuple[_State, jax.Array]:
-        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
-
-        def objective(moving: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            return energy(model, scene, dataclasses.replace(start, **moving), start.body_pose, held, weights)
-
-        def one_step(state: _State, _: None) -> tuple[_State, jax.Array]:
-            (total, terms), gradient = jax.value_and_grad(objective, has_aux=True)(state.moving)
-            updates, new_optimiser = optimiser.update(gradient, state.optimiser)
-            recent = jnp.concatenate([state.recent[1:], total[None]])
-            step = state.step + 1
-            moved = _State(
-                moving=optax.apply_updates(state.moving, updates),
-                optimiser=new_optimiser,
-                recent=recent,
-                step=step,
-                done=has_settled(recent, step, settings.stop) | (step >= stage.steps),
-            )
-            new = jax.tree.map(lambda old, new: jnp.where(state.done, old, new), state, moved)
-            return new, jnp.where(state.done, jnp.nan, terms)
-
-        return jax.lax.scan(one_step, state, None, length=round_steps)
-
-    def body(carry: tuple[jax.Array, _State, jax.Array]) -> tuple[jax.Array, _State, jax.Array]:
-        round_index, state, losses = carry
-        held = hold(model, scenes, dataclasses.replace(start, **state.moving), stage, settings, index, round_index)
-        state, terms = jax.vmap(run_round)(scenes, start, state, held)
-        losses = jax.lax.dynamic_update_slice(losses, terms, (0, round_index * round_steps, 0))
-        return round_index + 1, state, losses
-
-    def unfinished(carry: tuple[jax.Array, _State, jax.Array]) -> jax.Array:
-        return jnp.any(~carry[1].done)
-
-    losses = jnp.full((num_scenes, num_rounds * round_steps, len(TERMS)), jnp.nan, jnp.float32)
-    _, state, losses = jax.lax.while_loop(unfinished, body, (jnp.int32(0), jax.vmap(init)(params), losses))
+    first = jnp.arange(num_slots, dtype=jnp.int32)
+    slots = _Slots(
+        scene=first,
+        round=jnp.zeros(num_slots, jnp.int32),
+        state=enter(pick(params, first)),
+        waiting=jnp.int32(num_slots),
+        moving=take_moving(params, stage),
+        losses=jnp.full((num_scenes, num_rounds * solver.round_steps, len(TERMS)), jnp.nan, jnp.float32),
+        steps=jnp.zeros(num_scenes, jnp.int32),
+    )
+    slots = jax.lax.while_loop(lambda s: jnp.any(s.scene < count), work, slots)
     return StageResult(
-        params=dataclasses.replace(params, **state.moving), losses=losses[:, : stage.steps], steps=state.step
+        params=dataclasses.replace(params, **slots.moving),
+        losses=slots.losses[:, : solver.max_steps],
+        steps=slots.steps,
     )

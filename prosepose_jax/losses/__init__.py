@@ -1,5 +1,6 @@
 """The energy's terms as pure functions, and the module that adds them up (docs/method.md, "Other terms")."""
 
+from prosepose_jax.losses.contact import robust_distance
 from prosepose_jax.losses.keypoints import keypoint_loss, keypoint_scale
 from prosepose_jax.losses.penetration import penetration_loss
 from prosepose_jax.losses.pose_prior import PosePrior, make_pose_prior, pose_prior_loss
@@ -16,5 +17,6 @@ __all__ = [
     "make_pose_prior",
     "penetration_loss",
     "pose_prior_loss",
+    "robust_distance",
     "weighted_total",
 ]

@@ -28,15 +28,26 @@ def keypoint_scale(keypoints: np.ndarray) -> np.ndarray:
 
 
 def keypoint_loss(
-    projected_px: jax.Array, detected_px: jax.Array, confidence: jax.Array, scale: jax.Array
+    projected_px: jax.Array,
+    detected_px: jax.Array,
+    confidence: jax.Array,
+    scale: jax.Array,
+    robust_px: float = 0.0,
 ) -> jax.Array:
     """Confidence-weighted squared distance in the 512-px person box, summed over keypoints and people.
+
+    With `robust_px` = c > 0 a squared distance r² counts as c² r² / (c² + r²) (Geman and McClure): like r² for
+    small errors, never more than c² for a keypoint that lies somewhere else altogether.
 
     Args:
       projected_px: (P, 25, 2).
       detected_px: (P, 25, 2).
       confidence: (P, 25), 0 leaves a keypoint out.
       scale: (P,) from `keypoint_scale`.
+      robust_px: c in pixels of the 512-px box; 0: plain squares, as published.
     """
     difference = (projected_px - detected_px) * scale[:, None, None]
-    return jnp.sum(confidence * jnp.sum(difference * difference, axis=-1))
+    squared = jnp.sum(difference * difference, axis=-1)
+    if robust_px > 0:
+        squared = squared / (1.0 + squared / robust_px**2)
+    return jnp.sum(confidence * squared)

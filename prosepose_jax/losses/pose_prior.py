@@ -21,6 +21,7 @@ class PosePrior:
 
     means: jax.Array  # (K, 63)
     whitening: jax.Array  # (K, 63, 63), d -> whitening @ d has the squared norm dᵀ P d
+    precision: jax.Array  # (K, 63, 63) P
     offsets: jax.Array  # (K,) −log of the mixture weight over the normaliser
 
 
@@ -66,6 +67,7 @@ def make_pose_prior(means: np.ndarray, covars: np.ndarray, weights: np.ndarray) 
     return PosePrior(
         means=jnp.asarray(means[:, :NUM_POSE], jnp.float32),
         whitening=jnp.asarray(np.stack(whitening), jnp.float32),
+        precision=jnp.asarray(np.stack([w.T @ w for w in whitening]), jnp.float32),
         offsets=jnp.asarray(log_normaliser - np.log(weights), jnp.float32),
     )
 

@@ -77,7 +77,8 @@ def test_fit_files(finished: Finished, small_body: BodyModel) -> None:
     assert np.all(fit["steps"] <= STEPS) and np.all(fit["steps"] >= 1)
     first = fit["losses"][0, : fit["steps"][0]].sum(-1)
     assert np.isfinite(first).all() and first[-1] < 0.5 * first[0]
-    np.testing.assert_array_equal(fit["global_orient"], scene.global_orient)
+    turned = np.abs(fit["global_orient"] - scene.global_orient)
+    assert 0 < turned.max() < 0.5  # it moves, held by the initial-pose term
     assert np.abs(fit["body_pose"] - scene.body_pose).max() > 1e-3
     # The camera frame: the people stand in front of the camera, where they were put.
     np.testing.assert_allclose(fit["vertices"].mean((0, 1)), [0.0, 0.2, 3.0], atol=0.4)
@@ -203,7 +204,7 @@ def test_other_config_in_the_same_folder_is_refused(copied: Case, capsys: pytest
     before = _times(copied.workdir)
     assert copied.fit("--config.stage1.weights.contact=5") == 2
     error = capsys.readouterr().err
-    assert "config.json" in error and "stage1.weights.contact (500.0 there, 5.0 now)" in error
+    assert "config.json" in error and "stage1.weights.contact (1000.0 there, 5.0 now)" in error
     assert "--workdir" in error and "Traceback" not in error
     assert _times(copied.workdir) == before
 

@@ -57,6 +57,7 @@ def short_config():
     config.stage1.steps, config.stage2.steps = 30, 20
     config.contact.refresh_every = config.penetration.refresh_every = 5
     config.batch_size = 4
+    config.lm.steps = 25
     return config
 
 

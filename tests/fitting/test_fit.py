@@ -17,12 +17,14 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, StopSettings, fit_scenes, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
-from prosepose_jax.fitting.stage import has_settled, run_stage
+from prosepose_jax.fitting.solvers.adam import has_settled
+from prosepose_jax.fitting.stage import run_stage
 from prosepose_jax.losses import TERMS
 from prosepose_jax.metrics import evaluate
 from prosepose_jax.scene import Answer, Scene
 
 from .conftest import answer
+from .problems import copied
 
 ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
 CONTACT = TERMS.index("contact")
@@ -44,7 +46,8 @@ def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyM
         assert _total(first)[-1] < 0.7 * _total(first)[0]
         assert first[-1, CONTACT] < first[0, CONTACT]
         assert np.all(np.isnan(fit.losses[0, fit.steps[0] :]))
-        np.testing.assert_array_equal(fit.global_orient, scene.global_orient)
+        assert np.all(fit.steps > 4) and fit.steps[0] <= short_config.lm.steps
+        assert not np.array_equal(fit.global_orient, scene.global_orient)
     mean = evaluate(small_body, scenes, fits)["mean"]["two_person"]
     assert mean["reprojection_px"] < 0.7 * mean["initial"]["reprojection_px"]
     alone = fit_scenes(small_body, scenes[1:2], answers, short_config)[scenes[1].key]
@@ -101,6 +104,7 @@ def test_three_people_with_pairs(small_body: BodyModel, make_scene, short_config
 def test_self_contact(small_body: BodyModel, make_scene) -> None:
     config = load_config("self_contact")
     config.stage1.steps, config.stage2.steps = 60, 0
+    config.contact.robust_m = 0.0  # the parts start half a metre apart, where robust contacts hardly pull
     scene, other = make_scene(3, people=1), make_scene(4, people=1)
     answers = [answer(("hand", "head"), ("left hand", "right foot"))] * 4
     fits = fit_scenes(small_body, [scene], {scene.key: answers}, config)
@@ -171,11 +175,14 @@ def test_early_stop() -> None:
 
 
 def test_stopped_scene_keeps_its_parameters(small_body: BodyModel, make_scene, short_config) -> None:
+    short_config.solver = "adam"
+    short_config.stage1.move_global_orient = False
     short_config.stop.slope = 1e9  # stops as soon as 21 losses are seen, in the middle of a round of five
     short_config.stage1.steps, short_config.stage2.steps = 30, 0
     scene = make_scene(0)
     fit = fit_scenes(small_body, [scene], {scene.key: ANSWERS}, short_config)[scene.key]
     assert fit.steps.tolist() == [21, 0]
+    np.testing.assert_array_equal(fit.global_orient, scene.global_orient)
     assert np.isfinite(_total(fit.losses)[0, :21]).all() and np.isnan(_total(fit.losses)[0, 21:]).all()
     short_config.stop.slope = 0.0
     short_config.stage1.steps = 21
@@ -205,6 +212,9 @@ def test_no_transfer_inside_a_stage(small_body: BodyModel, make_scene, short_con
     prepared = [prepare_scene(make_scene(0), ANSWERS, fitter.settings)]
     initial_px = np.zeros((1, 2, 25, 2), np.float32)
     model, arrays = jax.device_put((fitter.model, stack_scenes(small_body, prepared, initial_px, fitter.settings)))
-    call = run_stage.lower(model, arrays, arrays.params, index=0, settings=fitter.settings).compile()
-    with jax.transfer_guard("disallow"):
-        jax.block_until_ready(call(model, arrays, arrays.params))
+    static = fitter.settings.without_weights()
+    for index in (0, 1):
+        params = copied(arrays.params)
+        call = run_stage.lower(model, arrays, params, index=index, settings=static).compile()
+        with jax.transfer_guard("disallow"):
+            jax.block_until_ready(call(model, arrays, params))

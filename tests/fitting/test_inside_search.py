@@ -9,7 +9,7 @@ import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.blocks import make_blocks
-from prosepose_jax.body.inside import crossing_numbers, cut_surface, winding_numbers
+from prosepose_jax.body.inside import crossing_numbers, group_faces, winding_numbers
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
 
@@ -32,7 +32,7 @@ def test_crossings_equal_solid_angles(small_body: BodyModel) -> None:
     low, high = np.asarray(vertices.min(0)), np.asarray(vertices.max(0))
     points = jnp.asarray(rng.uniform(low, high, (3000, 3)), jnp.float32)
     exact = winding_numbers(points, vertices, faces)
-    fast = crossing_numbers(cut_surface(rest, np.asarray(faces)), vertices, points)
+    fast = crossing_numbers(group_faces(rest, np.asarray(faces)), vertices, points)
     assert 50 < int(jnp.sum(exact > 0.5)) < 2950
     np.testing.assert_allclose(np.asarray(fast), np.asarray(exact), atol=1e-4)
 
@@ -43,9 +43,9 @@ def test_inside_sets_are_exact(small_body: BodyModel, seed: int, apart: float) -
     template = np.asarray(small_body.v_template)
     surface_ids, faces = small_body.lowres.vertex_ids, small_body.lowres.faces
     blocks = make_blocks(template)
-    pieces = cut_surface(template[np.asarray(surface_ids)], np.asarray(faces))
+    groups = group_faces(template[np.asarray(surface_ids)], np.asarray(faces))
     both = jnp.stack([vertices, vertices[::-1]])
-    masks = jax.jit(inside_masks)(blocks, pieces, both[:, 0], both[:, 1][:, surface_ids])
+    masks = jax.jit(inside_masks)(blocks, groups, both[:, 0], both[:, 1][:, surface_ids])
     for direction in range(2):
         winding = winding_numbers(both[direction, 0], both[direction, 1][surface_ids], faces)
         np.testing.assert_array_equal(np.asarray(masks[direction]), np.asarray(winding) > 0.99)
@@ -75,4 +75,4 @@ def test_too_many_inside_vertices_are_spread_and_weighted(small_body: BodyModel)
 def test_open_surface_is_refused(small_body: BodyModel) -> None:
     rest = np.asarray(small_body.v_template)[np.asarray(small_body.lowres.vertex_ids)]
     with pytest.raises(InputError, match="open or inconsistently oriented"):
-        cut_surface(rest, np.asarray(small_body.lowres.faces)[1:])
+        group_faces(rest, np.asarray(small_body.lowres.faces)[1:])

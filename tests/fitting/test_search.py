@@ -11,7 +11,7 @@ from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.cells import make_cells
 from prosepose_jax.contact import PARTS
 from prosepose_jax.contact.distance import part_distances, region_distances
-from prosepose_jax.contact.search import sample_regions, search_cells, search_exact, search_samples
+from prosepose_jax.contact.search import sample_regions, search_cells, search_exact, search_meshes, search_samples
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.held import hold
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
@@ -20,11 +20,11 @@ PAIRS = jnp.array([[0, 1]])
 ENTRIES = jnp.array([[0, a, b] for a in range(len(PARTS)) for b in range(0, len(PARTS), 3)])
 
 
-def _people(body: BodyModel, seed: int) -> jax.Array:
+def _people(body: BodyModel, seed: int, people: int = 2) -> jax.Array:
     rng = np.random.default_rng(seed)
-    params = BodyParams.zeros(2, 10).replace(
-        body_pose=jnp.asarray(rng.normal(0.0, 0.3, (2, 21, 3)), jnp.float32),
-        transl=jnp.asarray([[0.0, 0.0, 3.0], [0.4, 0.0, 3.1]], jnp.float32),
+    params = BodyParams.zeros(people, 10).replace(
+        body_pose=jnp.asarray(rng.normal(0.0, 0.3, (people, 21, 3)), jnp.float32),
+        transl=jnp.asarray([[0.4 * p, 0.0, 3.0 + 0.1 * p] for p in range(people)], jnp.float32),
     )
     return pose_body(body, params).vertices
 
@@ -42,20 +42,47 @@ def test_exact_search_is_the_minimum(small_body: BodyModel) -> None:
 
 def test_cell_search_is_close_to_exact(body: BodyModel) -> None:
     cells = make_cells(np.asarray(body.v_template), body.regions)
-    search = jax.jit(search_cells)
+    search, meshes, exactly = jax.jit(search_cells), jax.jit(search_meshes), jax.jit(search_exact)
     worst, mean = [], []
     for seed in range(3):
         vertices = _people(body, seed)
-        exact, exact_whole = search_exact(body.regions, vertices, PAIRS, ENTRIES)
-        found, whole = search(cells, vertices, PAIRS, ENTRIES)
-        excess = np.asarray(found.distance - exact.distance)
-        apart = np.linalg.norm(np.asarray(vertices[0])[found.ids_a] - np.asarray(vertices[1])[found.ids_b], axis=1)
-        np.testing.assert_allclose(apart, np.asarray(found.distance), atol=1e-6)
+        exact, exact_whole = exactly(body.regions, vertices, PAIRS, ENTRIES)
+        found = search(cells, vertices[None], PAIRS[None], ENTRIES[None], jnp.ones((1, len(ENTRIES)), bool))
+        whole = meshes(cells, vertices[None], PAIRS[None])
+        excess = np.asarray(found.distance[0] - exact.distance)
+        for pairs in (found, whole):
+            first, second = np.asarray(vertices[0])[pairs.ids_a[0]], np.asarray(vertices[1])[pairs.ids_b[0]]
+            np.testing.assert_allclose(np.linalg.norm(first - second, axis=1), np.asarray(pairs.distance[0]), atol=1e-6)
         assert excess.min() > -1e-6
         worst.append(excess.max())
         mean.append(excess.mean())
-        assert float(whole.distance[0]) <= float(exact_whole.distance[0]) + 0.01
+        assert -1e-6 < float(whole.distance[0, 0] - exact_whole.distance[0]) <= 0.01
     assert max(worst) < 0.07 and max(mean) < 0.004
+
+
+def test_cell_search_of_a_batch_equals_scenes_alone_and_padding_does_not_matter(small_body: BodyModel) -> None:
+    cells = make_cells(np.asarray(small_body.v_template), small_body.regions)
+    rng = np.random.default_rng(7)
+    vertices = jnp.stack([_people(small_body, seed, people=3) for seed in range(3)])
+    pairs = jnp.array([[[0, 1], [0, 2]], [[1, 2], [2, 0]], [[0, 1], [1, 2]]])
+    parts = np.stack([rng.integers(0, 2, (3, 80)), *rng.integers(0, len(PARTS), (2, 3, 80))], axis=-1)
+    mask = rng.uniform(size=(3, 80)) < np.array([[1.0], [0.5], [0.0]])  # full, scattered padding, nothing asked for
+    search, meshes = jax.jit(search_cells), jax.jit(search_meshes)
+    found = search(cells, vertices, pairs, jnp.asarray(parts), jnp.asarray(mask))
+    assert mask.sum() > 64 and np.all(np.isinf(np.asarray(found.distance)[~mask]))
+    other = np.where(mask[..., None], parts, (parts + 1) % 2)
+    again = search(cells, vertices, pairs, jnp.asarray(other), jnp.asarray(mask))
+    jax.tree.map(np.testing.assert_array_equal, again, found)
+    whole = meshes(cells, vertices, pairs)
+    for i in range(3):
+        everything = jnp.ones((1, 80), bool)
+        alone = search(cells, vertices[i : i + 1], pairs[i : i + 1], jnp.asarray(parts[i : i + 1]), everything)
+        for name in ("ids_a", "ids_b", "distance"):
+            here, there = np.asarray(getattr(found, name)), np.asarray(getattr(alone, name))
+            np.testing.assert_array_equal(here[i][mask[i]], there[0][mask[i]], err_msg=name)
+        for q, (a, b) in enumerate(np.asarray(pairs[i])):
+            one = meshes(cells, vertices[i : i + 1][:, jnp.array([a, b])], jnp.array([[[0, 1]]]))
+            assert float(whole.distance[i, q]) == float(one.distance[0, 0])
 
 
 def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_body: BodyModel) -> None:
@@ -83,7 +110,7 @@ def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyMo
     prepared = [prepare_scene(make_scene(0), [], fitter.settings)]
     arrays = stack_scenes(small_body, prepared, np.zeros((1, 2, 25, 2), np.float32), fitter.settings)
     held = jax.jit(hold, static_argnums=(3, 4, 5))(
-        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, 0, jnp.int32(0)
+        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, 0, jnp.zeros(1, jnp.int32)
     )
     vertices = pose_body(small_body, jax.tree.map(lambda x: jnp.asarray(x[0]), arrays.params)).vertices
     _, whole = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)

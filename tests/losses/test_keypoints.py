@@ -68,3 +68,39 @@ def test_gradient_equals_finite_differences() -> None:
     direction = rng.normal(size=projected.shape)
     numeric = (reference(projected + 1e-4 * direction) - reference(projected - 1e-4 * direction)) / 2e-4
     assert float(np.sum(np.asarray(gradient) * direction)) == pytest.approx(numeric, rel=1e-3)
+
+
+def _one_error(r: float, robust_px: float) -> jax.Array:
+    """The loss of one fully trusted keypoint that is r px off in the 512-px box."""
+    projected = jnp.zeros((1, 25, 2)).at[0, 4].set(jnp.array([0.6, 0.8]) * r / 2.0)
+    confidence = jnp.zeros((1, 25)).at[0, 4].set(1.0)
+    return keypoint_loss(projected, jnp.zeros((1, 25, 2)), confidence, jnp.array([2.0]), robust_px)
+
+
+def test_robust_errors_are_squares_when_small_halved_at_the_scale_and_bounded() -> None:
+    c = 50.0
+    assert float(_one_error(1.0, c)) == pytest.approx(1.0, rel=1e-3)
+    assert float(_one_error(c, c)) == pytest.approx(c * c / 2.0, rel=1e-5)  # by the scaled error, not the raw pixels
+    assert 0.999 * c * c < float(_one_error(1e4, c)) <= c * c
+    for r in (1.0, 50.0, 1e4):
+        assert float(_one_error(r, 0.0)) == pytest.approx(r * r, rel=1e-5)  # 0: as published
+
+
+def test_robust_confidence_weights_the_bounded_error() -> None:
+    far = jnp.full((1, 25, 2), 1e5)
+    loss = keypoint_loss(far, jnp.zeros((1, 25, 2)), jnp.full((1, 25), 0.5), jnp.ones(1), 10.0)
+    assert float(loss) == pytest.approx(25 * 0.5 * 100.0, rel=1e-4)
+
+
+def test_robust_gradient_equals_finite_differences() -> None:
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(1)
+        projected, direction = rng.normal(0, 40, (2, 25, 2)), rng.normal(size=(2, 25, 2))
+        projected[0, 0] = 0.0  # no error at all
+        confidence, scale = jnp.asarray(rng.uniform(0, 1, (2, 25))), jnp.array([0.9, 1.7])
+
+        def loss(t: jax.Array) -> jax.Array:
+            return keypoint_loss(projected + t * direction, jnp.zeros((2, 25, 2)), confidence, scale, 50.0)
+
+        numeric = (loss(1e-5) - loss(-1e-5)) / 2e-5
+        assert float(jax.grad(loss)(0.0)) == pytest.approx(float(numeric), rel=1e-7)

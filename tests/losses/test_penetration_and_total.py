@@ -32,6 +32,39 @@ def test_penetration_gradient_pushes_both_surfaces_and_is_finite_at_zero() -> No
     np.testing.assert_allclose(by_surface, -np.asarray(by_inside))
 
 
+def _one_depth(depth: float, robust_m: float) -> jax.Array:
+    inside = jnp.zeros((1, 3)).at[0, 1].set(depth)
+    return penetration_loss(inside, jnp.zeros((1, 3)), jnp.array([3.0]), robust_m)
+
+
+def test_robust_penetration_is_quartic_when_shallow_and_quadratic_when_deep() -> None:
+    c = 0.05
+    with jax.enable_x64(True):
+        for depth in (0.0, 0.002, 0.01):
+            assert float(_one_depth(depth, c)) == pytest.approx(3.0 * (100 * depth**2) ** 2, rel=1e-3)
+        limit = 100 * c**2
+        assert float(_one_depth(c, c)) == pytest.approx(3.0 * 2 * limit**2 * (2**0.5 - 1), rel=1e-6)
+        # Far beyond c: 2 · limit · 100 d², so twice the depth costs four times as much.
+        assert float(_one_depth(2.0, c) / _one_depth(1.0, c)) == pytest.approx(4.0, rel=1e-2)
+        assert float(_one_depth(2.0, c)) == pytest.approx(3.0 * 2 * limit * 400, rel=1e-2)
+        for depth in (0.01, 0.5):
+            assert float(_one_depth(depth, 0.0)) == pytest.approx(3.0 * (100 * depth**2) ** 2, rel=1e-6)
+
+
+def test_robust_penetration_gradient_equals_finite_differences() -> None:
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(2)
+        surface, weight = jnp.asarray(rng.normal(0, 0.05, (6, 3))), jnp.asarray(rng.uniform(0, 4, 6))
+        inside, direction = rng.normal(0, 0.05, (6, 3)), rng.normal(size=(6, 3))
+        inside[0] = surface[0]  # no depth
+
+        def loss(t: jax.Array) -> jax.Array:
+            return penetration_loss(inside + t * direction, surface, weight, 0.05)
+
+        numeric = (loss(1e-6) - loss(-1e-6)) / 2e-6
+        assert float(jax.grad(loss)(0.0)) == pytest.approx(float(numeric), rel=1e-6)
+
+
 def test_total_is_the_weighted_sum_in_the_order_of_terms() -> None:
     assert TERMS == ("keypoints", "contact", "initial_pose", "pose_prior", "shape_prior", "penetration", "heuristic")
     weights = Weights(**{term: float(10**i) for i, term in enumerate(TERMS)})

@@ -1,0 +1,35 @@
+"""What a stage expects of an optimiser. Everything is written for one scene; the stage vmaps it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+from flax import struct
+
+from prosepose_jax.fitting.problem import Moving, Problem
+
+
+@struct.dataclass
+class SolverState:
+    """One scene on its way."""
+
+    moving: Moving
+    memory: Any  # of the optimiser
+    step: jax.Array  # () int32 steps taken
+    done: jax.Array  # () bool
+
+
+class Solver(Protocol):
+    """Minimises one scene's energy in rounds between two searches."""
+
+    max_steps: int
+    round_steps: int  # steps of a round
+
+    def init(self, moving: Moving) -> SolverState:
+        """A scene before its first step."""
+        ...
+
+    def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
+        """Takes up to `round_steps` steps; returns (round_steps, 7) weighted terms before each, NaN once done."""
+        ...

@@ -1,0 +1,110 @@
+"""Levenberg–Marquardt on the Gauss–Newton model of the energy (docs/method.md, "Levenberg–Marquardt")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from prosepose_jax.fitting.problem import Moving, Problem, add_step
+from prosepose_jax.fitting.settings import LMSettings, StageSettings
+from prosepose_jax.fitting.solvers.base import SolverState
+from prosepose_jax.losses import TERMS
+
+_DAMPING_RANGE = (1e-4, 1e4)
+# A refused step says little until the damping is this large: a shorter step may still be taken.
+_SHORT = 1.0
+_EASE, _BRAKE = 1.0 / 3.0, 8.0
+_RECENT = 3
+
+
+@struct.dataclass
+class LMMemory:
+    """Where the solver stands with the model of the energy there, and the best it has seen."""
+
+    here: Moving
+    gradient: jax.Array  # (P D,) at `here`
+    curvature: jax.Array  # (P D, P D)
+    damping: jax.Array  # () share of the curvature's diagonal that is added to it
+    recent: jax.Array  # (_RECENT,) energies of the last steps taken, newest last
+    best: Moving
+    energy: jax.Array  # () at `best`, searched there
+    terms: jax.Array  # (7,)
+    idle: jax.Array  # () int32 steps in a row with too little gain
+
+
+def solve_damped(curvature: jax.Array, gradient: jax.Array, damping: jax.Array) -> jax.Array:
+    """The step -(H + damping diag H)^-1 g; NaN when H is not positive definite in float32."""
+    diagonal = jnp.diagonal(curvature)
+    root = jnp.sqrt(jnp.maximum(diagonal, 1e-12))
+    # Scaled to a unit diagonal: betas, radians and metres differ by orders of magnitude.
+    scaled = curvature / (root[:, None] * root[None])
+    scaled = scaled + damping * jnp.eye(scaled.shape[0], dtype=scaled.dtype)
+    factor = jnp.linalg.cholesky(scaled)
+    half = jax.scipy.linalg.solve_triangular(factor, -gradient / root, lower=True)
+    return jax.scipy.linalg.solve_triangular(factor, half, lower=True, trans=1) / root
+
+
+class LevenbergMarquardt:
+    """Damped Gauss–Newton steps; a step is taken when the energy, searched anew, is below one of the last few.
+
+    The search makes the energy jump a little when another pair of vertices becomes the closest or a vertex gets
+    inside; asking for a lower energy at every step would stop at the first such edge (Grippo, Lampariello and
+    Lucidi 1986). The result is the best parameters seen.
+    """
+
+    round_steps = 1
+
+    def __init__(self, stage: StageSettings, settings: LMSettings) -> None:
+        self.max_steps = min(stage.steps, settings.steps)
+        self._settings = settings
+
+    def init(self, moving: Moving) -> SolverState:
+        size = sum(leaf.size for leaf in moving.values())
+        memory = LMMemory(
+            here=moving,
+            gradient=jnp.zeros(size, jnp.float32),
+            curvature=jnp.zeros((size, size), jnp.float32),
+            damping=jnp.float32(self._settings.damping / _EASE),
+            recent=jnp.full(_RECENT, jnp.inf, jnp.float32),
+            best=moving,
+            energy=jnp.float32(jnp.inf),
+            terms=jnp.zeros(len(TERMS), jnp.float32),
+            idle=jnp.int32(0),
+        )
+        return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
+
+    def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
+        old: LMMemory = state.memory
+        energy, terms = problem.energy(state.moving)
+        gradient, curvature = problem.normal(state.moving)
+        low, high = _DAMPING_RANGE
+
+        taken = energy < jnp.max(old.recent)
+        stood = (old.here, old.gradient, old.curvature, old.recent)
+        stands = (state.moving, gradient, curvature, jnp.concatenate([old.recent[1:], energy[None]]))
+        here, gradient, curvature, recent = _where(taken, stands, stood)
+        best = _where(energy < old.energy, (state.moving, energy, terms), (old.best, old.energy, old.terms))
+        enough = old.energy - energy > self._settings.tolerance * jnp.abs(energy)
+        memory = LMMemory(
+            here=here,
+            gradient=gradient,
+            curvature=curvature,
+            damping=jnp.clip(old.damping * jnp.where(taken, _EASE, _BRAKE), low, high),
+            recent=recent,
+            best=best[0],
+            energy=best[1],
+            terms=best[2],
+            idle=jnp.where(enough, 0, old.idle + (taken | (old.damping >= _SHORT))),
+        )
+        step = state.step + 1
+        done = (memory.idle >= self._settings.patience) | (step >= self.max_steps)
+        candidate = add_step(memory.here, solve_damped(memory.curvature, memory.gradient, memory.damping))
+        moving = _where(done, memory.best, candidate)
+        return SolverState(moving=moving, memory=memory, step=step, done=done), memory.terms[None]
+
+
+def _where(condition: jax.Array, first: Any, second: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), first, second)

@@ -1,0 +1,103 @@
+"""The closed-form derivatives of posed points against forward differentiation of the posing itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from prosepose_jax.body import BodyModel, BodyParams
+from prosepose_jax.body.kinematics import pose_joints
+from prosepose_jax.body.skinning import rest_vertices
+from prosepose_jax.fitting.arrays import Rows, gather_rows, pose_rows
+from prosepose_jax.fitting.jacobian import directed_gradient, joint_rows, make_kinematics, make_levers, point_jacobian
+
+MOVING = ("transl", "global_orient", "body_pose", "betas")
+VERTICES = jnp.arange(0, 1000, 23)
+JOINTS = np.array([0, 4, 15, 20, 21, 24, 40])
+
+
+def _params(scale: float) -> BodyParams:
+    """One person with everything away from zero, hands, face, expression and child share included."""
+    rng = np.random.default_rng(4)
+    zeros = jax.tree.map(lambda x: np.asarray(x[0]), BodyParams.zeros(1, 10))
+    drawn = jax.tree.map(lambda x: jnp.asarray(rng.normal(0.0, scale, x.shape), jnp.float32), zeros)
+    return dataclasses.replace(
+        drawn,
+        global_orient=jnp.array([3.0, 0.3, -0.2]) * min(1.0, scale * 1e9),
+        betas=drawn.betas * 3.0,
+        kid_scale=jnp.float32(0.3 * scale),
+    )
+
+
+def _body(small_body: BodyModel, pose_dirs: bool) -> BodyModel:
+    # Blend shapes ten times as strong as the small body's, or their share would drown in the tolerance.
+    return dataclasses.replace(small_body, pose_dirs=10.0 * small_body.pose_dirs if pose_dirs else None)
+
+
+def _by_forward_mode(function, params: BodyParams) -> dict[str, np.ndarray]:
+    """Derivatives of (M, …) values by each moving field, the field flattened last."""
+    moving = {name: getattr(params, name) for name in MOVING}
+    flat, back = ravel_pytree(moving)
+    slopes = jax.jit(jax.jacfwd(lambda x: function(dataclasses.replace(params, **back(x)))))(flat)
+    return dict(zip(MOVING, _columns(slopes, sorted(MOVING), moving), strict=True))
+
+
+def _columns(slopes: jax.Array, order: list[str], moving: dict[str, jax.Array]) -> list[np.ndarray]:
+    ends = np.cumsum([moving[name].size for name in order])
+    parts = dict(zip(order, np.split(np.asarray(slopes), ends[:-1], axis=-1), strict=True))
+    return [parts[name] for name in MOVING]
+
+
+def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray], names: tuple[str, ...] = MOVING) -> None:
+    ends = np.cumsum([expected[name].shape[-1] for name in names])
+    assert found.shape[-1] == ends[-1]
+    for name, part in zip(names, np.split(np.asarray(found), ends[:-1], axis=-1), strict=True):
+        size = np.abs(expected[name]).max()
+        assert size > 0
+        np.testing.assert_allclose(part, expected[name], atol=1e-3 * size, rtol=0, err_msg=name)
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.0])
+@pytest.mark.parametrize("pose_dirs", [True, False])
+def test_vertices_and_joints_equal_forward_mode(small_body: BodyModel, pose_dirs: bool, scale: float) -> None:
+    body, params = _body(small_body, pose_dirs), _params(scale)
+
+    def vertices(params: BodyParams) -> jax.Array:
+        _, transforms, rotations = pose_joints(body, params)
+        return pose_rows(gather_rows(body, params, VERTICES), transforms, params.betas, rotations)
+
+    def joints(params: BodyParams) -> jax.Array:
+        return pose_joints(body, params)[0][JOINTS]
+
+    kin = jax.jit(make_kinematics)(body, params)
+    for function, rows in ((vertices, gather_rows(body, params, VERTICES)), (joints, joint_rows(body, params, JOINTS))):
+        levers = make_levers(body.parents, kin, rows, params.betas)
+        np.testing.assert_allclose(levers.points, function(params), atol=2e-6)
+        expected = _by_forward_mode(function, params)
+        _assert_fields_equal(point_jacobian(kin, rows, levers, MOVING), expected)
+        some = ("body_pose", "transl")  # any selection, in the order asked for
+        _assert_fields_equal(point_jacobian(kin, rows, levers, some), expected, some)
+
+
+def test_directed_gradient_equals_forward_mode(small_body: BodyModel) -> None:
+    body, params = _body(small_body, True), _params(0.3)
+    # As the penetration term holds them: the shaped and bent rest vertices are constants.
+    rest = rest_vertices(body, params, pose_joints(body, params)[2])[VERTICES]
+    rows = Rows(base=rest, shape_dirs=None, pose_dirs=None, skin_weights=body.skin_weights[VERTICES])
+    directions = jnp.asarray(np.random.default_rng(5).normal(size=rest.shape), jnp.float32)
+
+    def along(params: BodyParams) -> jax.Array:
+        _, transforms, rotations = pose_joints(body, params)
+        return jnp.sum(pose_rows(rows, transforms, params.betas, rotations) * directions, axis=-1)
+
+    kin = jax.jit(make_kinematics)(body, params)
+    levers = make_levers(body.parents, kin, rows, params.betas)
+    expected = _by_forward_mode(along, params)
+    _assert_fields_equal(directed_gradient(kin, rows, levers, directions, MOVING), expected)
+    some = ("transl", "body_pose")
+    _assert_fields_equal(directed_gradient(kin, rows, levers, directions, some), expected, some)

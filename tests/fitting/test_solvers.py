@@ -1,0 +1,186 @@
+"""The solvers and the slots that they work in, on stages of small scenes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.config import load_config
+from prosepose_jax.fitting import settings_from_config
+from prosepose_jax.fitting.arrays import FitModel, SceneArrays
+from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.solvers.lm import solve_damped
+from prosepose_jax.fitting.stage import StageResult, run_stage
+from prosepose_jax.losses import TERMS
+
+from .conftest import answer
+from .problems import copied, on_device, problems_of
+
+ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
+# More than any batch below: slots are filled again.
+NUM_SCENES = 7
+
+
+@pytest.fixture(scope="module")
+def settings() -> FitSettings:
+    """The default two-person settings with three slots, as the compiled stages see them."""
+    config = load_config("two_person")
+    config.batch_size = 3
+    return settings_from_config(config)
+
+
+@pytest.fixture(scope="module")
+def inputs(small_body: BodyModel, make_scene, settings: FitSettings) -> tuple[FitModel, SceneArrays]:
+    """Seven scenes with one or two answers, on the device."""
+    scenes = [make_scene(seed) for seed in range(NUM_SCENES)]
+    answers = {scene.key: ANSWERS[: 1 + i % 2] for i, scene in enumerate(scenes)}
+    return on_device(small_body, scenes, answers, settings)
+
+
+@pytest.fixture(scope="module")
+def by_lm(inputs: tuple[FitModel, SceneArrays], settings: FitSettings) -> StageResult:
+    """Stage 1 by Levenberg-Marquardt in three slots."""
+    model, arrays = inputs
+    return run_stage(model, arrays, copied(arrays.params), index=0, settings=settings.without_weights())
+
+
+def _some(tree, ids: slice):
+    return jax.tree.map(lambda x: x[ids], tree)
+
+
+def _totals(inputs: tuple[FitModel, SceneArrays], params: BodyParams, settings: FitSettings) -> np.ndarray:
+    """Stage 1's energy of every scene at these parameters, its contacts searched there."""
+    model, arrays = inputs
+    problems = problems_of(model, arrays, params, settings, 0)
+    names = ("transl", "global_orient", "body_pose", "betas")
+    total = jax.jit(lambda problem, moving: problem.energy(moving)[0])
+    moving = {name: getattr(params, name) for name in names}
+    return np.array([float(total(p, jax.tree.map(lambda x, i=i: x[i], moving))) for i, p in enumerate(problems)])
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.3, 100.0])
+def test_damped_step_equals_numpy(damping: float) -> None:
+    rng = np.random.default_rng(0)
+    half = rng.normal(size=(60, 40)) * np.logspace(-1, 2, 40)  # columns of very different scale
+    curvature, gradient = half.T @ half, rng.normal(size=40) * np.logspace(-1, 2, 40)
+    expected = -np.linalg.solve(curvature + damping * np.diag(np.diagonal(curvature)), gradient)
+    found = solve_damped(jnp.asarray(curvature, jnp.float32), jnp.asarray(gradient, jnp.float32), jnp.float32(damping))
+    scale = np.sqrt(np.diagonal(curvature))
+    np.testing.assert_allclose(found * scale, expected * scale, atol=2e-4 * np.abs(expected * scale).max())
+
+
+def test_an_indefinite_curvature_gives_no_step_rather_than_a_wrong_one() -> None:
+    curvature = jnp.array([[1.0, 2.0], [2.0, 1.0]])
+    assert bool(jnp.all(jnp.isnan(solve_damped(curvature, jnp.ones(2), jnp.float32(0.1)))))
+
+
+def test_lm_never_raises_the_energy_and_returns_what_it_says(
+    inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
+) -> None:
+    steps, totals = np.asarray(by_lm.steps), np.asarray(by_lm.losses).sum(-1)
+    assert totals.shape == (NUM_SCENES, settings.lm.steps) and np.all((steps > 4) & (steps <= settings.lm.steps))
+    for i, count in enumerate(steps):
+        assert np.all(np.diff(totals[i, :count]) <= 0) and totals[i, count - 1] < 0.7 * totals[i, 0]
+        assert np.all(np.isnan(totals[i, count:]))
+    np.testing.assert_allclose(totals[:, 0], _totals(inputs, inputs[1].params, settings), rtol=1e-4)
+    last = totals[np.arange(NUM_SCENES), steps - 1]
+    np.testing.assert_allclose(_totals(inputs, by_lm.params, settings), last, rtol=1e-3)
+
+
+def test_lm_gets_as_low_as_adam_in_300_steps(
+    inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
+) -> None:
+    model, arrays = inputs
+    few = (model, _some(arrays, slice(3)))
+    stage = dataclasses.replace(settings.stages[0], steps=300)
+    stop = dataclasses.replace(settings.stop, slope=0.0)  # never
+    adam = dataclasses.replace(settings, solver="adam", stages=(stage, settings.stages[1]), stop=stop)
+    result = run_stage(*few, copied(few[1].params), index=0, settings=adam.without_weights())
+    assert np.asarray(result.steps).tolist() == [300, 300, 300]
+    by_adam = _totals(few, result.params, settings)
+    found = _totals(few, _some(by_lm.params, slice(3)), settings)
+    assert np.all(found <= 1.01 * by_adam), f"{found} {by_adam}"
+
+
+def test_lbfgs_lowers_the_energy(inputs: tuple[FitModel, SceneArrays], settings: FitSettings) -> None:
+    model, arrays = inputs
+    few = (model, _some(arrays, slice(3)))
+    limits = dataclasses.replace(settings.lbfgs, steps=25, refresh_every=10)
+    lbfgs = dataclasses.replace(settings, solver="lbfgs", lbfgs=limits)
+    result = run_stage(*few, copied(few[1].params), index=0, settings=lbfgs.without_weights())
+    steps = np.asarray(result.steps)
+    assert result.losses.shape == (3, 25, len(TERMS)) and np.all((steps > 10) & (steps <= 25))
+    before, after = _totals(few, few[1].params, settings), _totals(few, result.params, settings)
+    assert np.all(after < 0.7 * before)
+    np.testing.assert_allclose(np.asarray(result.losses).sum(-1)[:, 0], before, rtol=1e-4)
+
+
+@pytest.mark.parametrize("slots", [2, NUM_SCENES])
+def test_slots_change_no_fit(
+    small_body: BodyModel, inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult, slots: int
+) -> None:
+    model, arrays = inputs
+    other = dataclasses.replace(settings, batch_size=slots).without_weights()
+    result = run_stage(model, arrays, copied(arrays.params), index=0, settings=other)
+    steps = np.asarray(by_lm.steps)
+    assert len(set(steps.tolist())) > 2  # scenes leave their slots at different times
+    np.testing.assert_array_equal(result.steps, steps)
+    vertices = [jax.jit(jax.vmap(lambda p: pose_body(small_body, p).vertices))(r.params) for r in (by_lm, result)]
+    np.testing.assert_allclose(vertices[0], vertices[1], atol=2e-4)
+    np.testing.assert_allclose(result.losses, by_lm.losses, rtol=1e-2, atol=1e-2)
+
+
+def test_rounds_of_several_steps_land_in_their_places(
+    inputs: tuple[FitModel, SceneArrays], settings: FitSettings
+) -> None:
+    model, arrays = inputs
+    stage = dataclasses.replace(settings.stages[0], steps=32, contact_refresh=5)  # the last round is cut off
+    stop = dataclasses.replace(settings.stop, slope=20.0)
+    adam = dataclasses.replace(settings, solver="adam", stages=(stage, settings.stages[1]), stop=stop, batch_size=2)
+    result = run_stage(model, arrays, copied(arrays.params), index=0, settings=adam.without_weights())
+    steps, totals = np.asarray(result.steps), np.asarray(result.losses).sum(-1)
+    assert totals.shape == (NUM_SCENES, 32) and steps.max() <= 32 and len(set(steps.tolist())) > 1
+    np.testing.assert_array_equal(np.sum(np.isfinite(totals), axis=1), steps)
+    for i, count in enumerate(steps):
+        assert np.all(np.isfinite(totals[i, :count])), "a gap between rounds"
+    np.testing.assert_allclose(totals[:, 0], _totals(inputs, arrays.params, settings), rtol=1e-4)
+
+
+def test_configs_that_differ_in_weights_share_one_compilation(
+    inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
+) -> None:
+    doubled = dataclasses.replace(
+        settings,
+        stages=tuple(dataclasses.replace(s, weights=tuple(2.0 * w for w in s.weights)) for s in settings.stages),
+    )
+    assert doubled != settings and doubled.without_weights() == settings.without_weights()
+    model, arrays = inputs
+    before = run_stage._cache_size()
+    # Other weights, other starting points: the same program.
+    heavier = dataclasses.replace(arrays, weights=arrays.weights.at[:, 0, TERMS.index("shape_prior")].mul(100.0))
+    result = run_stage(model, heavier, copied(arrays.params), index=0, settings=doubled.without_weights())
+    assert run_stage._cache_size() == before
+    assert np.abs(result.params.betas).max() < 0.5 * np.abs(by_lm.params.betas).max()
+
+
+def test_without_weights_tells_apart_what_is_compiled_differently(settings: FitSettings) -> None:
+    def changed(**stage) -> FitSettings:
+        return dataclasses.replace(
+            settings, stages=(dataclasses.replace(settings.stages[0], **stage), settings.stages[1])
+        )
+
+    weights = list(settings.stages[0].weights)
+    weights[TERMS.index("penetration")] = 5.0  # was 0: the stage must now search for inside vertices
+    for other in (
+        changed(weights=tuple(weights)),
+        changed(steps=7),
+        changed(move_betas=False),
+        dataclasses.replace(settings, solver="adam"),
+        dataclasses.replace(settings, batch_size=5),
+    ):
+        assert other.without_weights() != settings.without_weights()
