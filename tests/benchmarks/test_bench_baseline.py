@@ -17,8 +17,8 @@ from torch_baseline import TorchBaseline, has_settled, winding_numbers
 from prosepose_jax.body import BodyModel, pose_body
 from prosepose_jax.body.inside import winding_numbers as our_winding_numbers
 from prosepose_jax.fitting import Fitter, StopSettings
-from prosepose_jax.fitting import stage as core_stage
 from prosepose_jax.fitting.prepare import initial_params
+from prosepose_jax.fitting.solvers import adam as core_adam
 from prosepose_jax.losses import TERMS, penetration_loss
 
 pytestmark = pytest.mark.parity
@@ -141,7 +141,7 @@ def test_early_stop_is_the_published_one() -> None:
     verdicts = []
     for _ in range(200):
         losses = np.float32(5 + rng.normal() * 2e-3 * np.arange(21) + rng.normal(0, 1e-3, 21))
-        ours = bool(core_stage.has_settled(losses[-20:], jnp.int32(21), stop))
+        ours = bool(core_adam.has_settled(losses[-20:], jnp.int32(21), stop))
         verdicts.append(has_settled(losses.tolist(), 20, 1e-3))
         assert verdicts[-1] == ours
     assert 0 < sum(verdicts) < 200
