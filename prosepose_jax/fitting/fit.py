@@ -84,7 +84,7 @@ class Fitter:
         self.timing = Timing()
         self._finished = 0.0  # when the last batch was done
         # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
-        self._models = {device: jax.device_put(self.model, device) for device in jax.devices()}
+        self._models = {device: jax.device_put(self.model, device) for device in jax.local_devices()}
         self._compiled: dict[Any, Any] = {}
 
     def fit(

@@ -28,26 +28,27 @@ from prosepose_jax.fitting.jacobian import (
 )
 from prosepose_jax.fitting.settings import RobustSettings
 from prosepose_jax.losses import Weights
-from prosepose_jax.losses.pose_prior import NUM_POSE
+from prosepose_jax.losses.penetration import DEPTH_SCALE
+from prosepose_jax.losses.pose_prior import NUM_POSE, component_costs
 
 # Contact distances are treated as if at least this long: a quadratic in a distance of 0 has no curvature to offer.
 _SHORTEST_M = 5e-3
 _JOINT_KEYPOINTS = BODY25_SOURCE[BODY25_SOURCE >= 0]
-# BODY_25 order of [joints, vertices].
-_ORDER = np.argsort(np.concatenate([np.flatnonzero(BODY25_SOURCE >= 0), np.argsort(-BODY25_SOURCE)[-11:]]))
+# Where each BODY_25 keypoint stands in [vertices, joints], the order in which they are posed.
+_PLACES = np.argsort(np.concatenate([np.argsort(-BODY25_SOURCE)[-11:], np.flatnonzero(BODY25_SOURCE >= 0)]))
 
 
-def flatten_moving(moving: dict[str, jax.Array], names: tuple[str, ...]) -> jax.Array:
-    """(P, D) one row of numbers a person."""
-    return jnp.concatenate([moving[n].reshape(moving[n].shape[0], -1) for n in names], axis=-1)
+def flatten_moving(moving: dict[str, jax.Array]) -> jax.Array:
+    """(P, D) one row of numbers a person, field by field as the dict has them (inside a jit: sorted)."""
+    return jnp.concatenate([leaf.reshape(leaf.shape[0], -1) for leaf in moving.values()], axis=-1)
 
 
-def unflatten_moving(flat: jax.Array, like: dict[str, jax.Array], names: tuple[str, ...]) -> dict[str, jax.Array]:
+def unflatten_moving(flat: jax.Array, like: dict[str, jax.Array]) -> dict[str, jax.Array]:
     """The reverse of `flatten_moving`."""
     out, first = {}, 0
-    for name in names:
-        size = int(np.prod(like[name].shape[1:]))
-        out[name] = flat[:, first : first + size].reshape(like[name].shape)
+    for name, leaf in like.items():
+        size = int(np.prod(leaf.shape[1:]))
+        out[name] = flat[:, first : first + size].reshape(leaf.shape)
         first += size
     return out
 
@@ -87,14 +88,9 @@ def normal_equations(
 
     points, jacobian = jax.vmap(person)(kin, params, contact.rows)
     size = jacobian.shape[-1]
-    curvature = jnp.zeros((num_people, size, num_people, size), points.dtype)
-    gradient = jnp.zeros((num_people, size), points.dtype)
 
     # Keypoints: one block a person.
-    order = jnp.asarray(_ORDER)
-    joints_first = jnp.concatenate([points[:, 2 * count + 11 :], points[:, 2 * count : 2 * count + 11]], axis=1)
-    jac_first = jnp.concatenate([jacobian[:, 2 * count + 11 :], jacobian[:, 2 * count : 2 * count + 11]], axis=1)
-    places, place_jac = joints_first[:, order], jac_first[:, order]
+    places, place_jac = points[:, 2 * count + _PLACES], jacobian[:, 2 * count + _PLACES]
     depth = jnp.maximum(places[..., 2:], MIN_DEPTH_M)
     seen = places[..., 2:] > MIN_DEPTH_M
     slope = jnp.where(seen[..., None], places[..., :2, None] / depth[..., None] * place_jac[..., 2:, :], 0.0)
@@ -106,7 +102,7 @@ def normal_equations(
         weight = weight / (1.0 + scale * jnp.sum(off * off, axis=-1) / robust.keypoints_px**2) ** 2
     weighted = (2.0 * weight)[..., None, None] * pixel_jac
     blocks = jnp.einsum("pkxd,pkxe->pde", weighted, pixel_jac)
-    gradient = gradient + jnp.einsum("pkxd,pkx->pd", weighted, off)
+    gradient = jnp.einsum("pkxd,pkx->pd", weighted, off)
 
     # Terms on the parameters themselves: diagonal, and the winning component of the prior.
     diagonal, drawn = _parameter_terms(params, start, weights, names)
@@ -118,7 +114,7 @@ def normal_equations(
     blocks = blocks.at[:, pose, pose].add(weights.pose_prior * precision)
     gradient = gradient.at[:, pose].add(weights.pose_prior * prior_pull)
     people = jnp.arange(num_people)
-    curvature = curvature.at[people, :, people, :].add(blocks)
+    curvature = jnp.zeros((num_people, size, num_people, size), points.dtype).at[people, :, people, :].set(blocks)
 
     # Contact: the vector between two chosen vertices, which may be on different people.
     used = contact.weight.shape[0]
@@ -146,7 +142,7 @@ def normal_equations(
     if held.penetration is not None:
         rows, residual, strength = _penetration(model, held.penetration, kin, params, names)
         if robust.penetration_m > 0:
-            strength = strength / jnp.sqrt(1.0 + (residual / (100.0 * robust.penetration_m**2)) ** 2)
+            strength = strength / jnp.sqrt(1.0 + (residual / (DEPTH_SCALE * robust.penetration_m**2)) ** 2)
         strong = (2.0 * weights.penetration * strength)[:, None] * rows
         full = full + strong.T @ rows
         flat = flat + strong.T @ residual
@@ -175,13 +171,10 @@ def _parameter_terms(
 def _prior(model: FitModel, body_pose: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Precision (P, 63, 63) of each person's likeliest component, and its pull (P, 63)."""
     prior = model.prior
-    flat = body_pose.reshape(body_pose.shape[0], NUM_POSE)
-    off = flat[:, None] - prior.means[None]
-    white = jnp.einsum("kij,pkj->pki", prior.whitening, off)
-    best = jnp.argmin(0.5 * jnp.sum(white * white, axis=-1) + prior.offsets[None], axis=-1)
+    best = jnp.argmin(component_costs(prior, body_pose), axis=-1)
     precision = prior.precision[best]
-    chosen = jnp.take_along_axis(off, best[:, None, None], axis=1)[:, 0]
-    return precision, jnp.einsum("pij,pj->pi", precision, chosen)
+    off = body_pose.reshape(body_pose.shape[0], NUM_POSE) - prior.means[best]
+    return precision, jnp.einsum("pij,pj->pi", precision, off)
 
 
 def _penetration(
@@ -199,11 +192,11 @@ def _penetration(
         lever_a = make_levers(parents, kin_a, inside, params.betas[a])
         lever_b = make_levers(parents, kin_b, nearest, params.betas[b])
         off = lever_a.points - lever_b.points
-        direction = 200.0 * off
+        direction = 2.0 * DEPTH_SCALE * off
         parts: list[jax.Array] = [jnp.zeros((), off.dtype)] * num_people
         parts[a] = directed_gradient(kin_a, inside, lever_a, direction, names)
         parts[b] = -directed_gradient(kin_b, nearest, lever_b, direction, names)
         empty = jnp.zeros_like(parts[a])
         rows.append(jnp.concatenate([p if p.ndim else empty for p in parts], axis=-1))
-        residuals.append(100.0 * jnp.sum(off * off, axis=-1))
+        residuals.append(DEPTH_SCALE * jnp.sum(off * off, axis=-1))
     return jnp.concatenate(rows), jnp.concatenate(residuals), held.weight.reshape(-1)

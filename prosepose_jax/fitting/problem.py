@@ -18,15 +18,12 @@ from prosepose_jax.losses import Weights
 Moving = dict[str, jax.Array]
 
 
-def moving_names(stage: StageSettings) -> tuple[str, ...]:
-    """The fields of BodyParams that a stage moves, in the order of the normal equations' columns."""
-    names = ("transl", "global_orient") if stage.move_global_orient else ("transl",)
-    return (*names, "body_pose", "betas") if stage.move_betas else (*names, "body_pose")
-
-
 def take_moving(params: BodyParams, stage: StageSettings) -> Moving:
-    """The moving fields of one scene's people."""
-    return {name: getattr(params, name) for name in moving_names(stage)}
+    """The fields of BodyParams that a stage moves."""
+    names = ["transl", "body_pose"]
+    names += ["global_orient"] if stage.move_global_orient else []
+    names += ["betas"] if stage.move_betas else []
+    return {name: getattr(params, name) for name in names}
 
 
 @struct.dataclass
@@ -48,15 +45,12 @@ class Problem:
         return energy(self.model, self.scene, self._params(moving), self.start, self.held, self.weights, self.robust)
 
     def normal(self, moving: Moving) -> tuple[jax.Array, jax.Array]:
-        """Gradient (P D,) and Gauss–Newton curvature (P D, P D)."""
-        names = tuple(moving)
-        return normal_equations(
-            self.model, self.scene, self._params(moving), self.start, self.held, self.weights, names, self.robust
-        )
+        """Gradient (P D,) and Gauss–Newton curvature (P D, P D), the columns in the order of `flatten_moving`."""
+        params, names = self._params(moving), tuple(moving)
+        return normal_equations(self.model, self.scene, params, self.start, self.held, self.weights, names, self.robust)
 
 
 def add_step(moving: Moving, step: jax.Array) -> Moving:
-    """Moves by a flat step (P D,) in the order of the normal equations."""
-    names = tuple(moving)
-    flat = flatten_moving(moving, names)
-    return unflatten_moving(flat + step.reshape(flat.shape), moving, names)
+    """Moves by a flat step (P D,) in the order of `flatten_moving`."""
+    flat = flatten_moving(moving)
+    return unflatten_moving(flat + step.reshape(flat.shape), moving)

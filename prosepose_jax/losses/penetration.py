@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 # Scale of the squared distance in m², as published: 10 cm cost 1, 1 cm costs 1e-4.
-_SCALE = 100.0
+DEPTH_SCALE = 100.0
 
 
 def penetration_loss(inside: jax.Array, surface: jax.Array, weight: jax.Array, robust_m: float = 0.0) -> jax.Array:
@@ -21,8 +21,8 @@ def penetration_loss(inside: jax.Array, surface: jax.Array, weight: jax.Array, r
       weight: (n,) 0 on padding; above 1 where one vertex stands for several.
       robust_m: c in metres; 0: as published.
     """
-    depth = _SCALE * jnp.sum((inside - surface) ** 2, axis=-1)
+    depth = DEPTH_SCALE * jnp.sum((inside - surface) ** 2, axis=-1)
     if robust_m > 0:
-        limit = _SCALE * robust_m**2
+        limit = DEPTH_SCALE * robust_m**2
         return jnp.sum(weight * 2.0 * limit**2 * (jnp.sqrt(1.0 + (depth / limit) ** 2) - 1.0))
     return jnp.sum(weight * depth**2)

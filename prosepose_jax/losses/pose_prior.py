@@ -72,6 +72,17 @@ def make_pose_prior(means: np.ndarray, covars: np.ndarray, weights: np.ndarray) 
     )
 
 
+def component_costs(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
+    """Negative log-likelihood (P, K) of every person's body pose (P, 21, 3) under each component."""
+    flat = body_pose.reshape(body_pose.shape[0], NUM_POSE)
+    # W (x - μ) = W x - W μ as one matrix product over all components.
+    k = prior.means.shape[0]
+    stacked = prior.whitening.reshape(k * NUM_POSE, NUM_POSE)
+    shift = jnp.einsum("kij,kj->ki", prior.whitening, prior.means)
+    white = (flat @ stacked.T).reshape(-1, k, NUM_POSE) - shift[None]
+    return 0.5 * jnp.sum(white * white, axis=-1) + prior.offsets[None]
+
+
 def pose_prior_loss(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
     """Negative log-likelihood of the likeliest component, summed over people.
 
@@ -79,11 +90,4 @@ def pose_prior_loss(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
       prior: the mixture.
       body_pose: (P, 21, 3) axis-angle.
     """
-    flat = body_pose.reshape(body_pose.shape[0], NUM_POSE)
-    # W (x - μ) = W x - W μ as one matrix product over all components.
-    k = prior.means.shape[0]
-    stacked = prior.whitening.reshape(k * NUM_POSE, NUM_POSE)
-    shift = jnp.einsum("kij,kj->ki", prior.whitening, prior.means)
-    white = (flat @ stacked.T).reshape(-1, k, NUM_POSE) - shift[None]
-    per_component = 0.5 * jnp.sum(white * white, axis=-1) + prior.offsets[None]
-    return jnp.sum(jnp.min(per_component, axis=-1))
+    return jnp.sum(jnp.min(component_costs(prior, body_pose), axis=-1))

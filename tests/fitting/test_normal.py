@@ -37,7 +37,7 @@ def _model(problem: Problem, moving: Moving) -> tuple[jax.Array, ...]:
     """
     (_, terms), slope = jax.value_and_grad(problem.energy, has_aux=True)(moving)
     gradient, curvature = problem.normal(moving)
-    return terms, flatten_moving(slope, tuple(moving)), gradient, curvature
+    return terms, flatten_moving(slope), gradient, curvature
 
 
 def _away(params: BodyParams, seed: int) -> BodyParams:
@@ -86,8 +86,8 @@ def test_gradient_equals_automatic_differentiation(small_body: BodyModel, make_s
             expect = {"keypoints": True, "initial_pose": True, "contact": not fallback, "penetration": index == 1}
             expect["heuristic"] = bool(fallback) and people > 1
             assert {name: bool(terms[TERMS.index(name)] > 1e-6) for name in expect} == expect
-            found = unflatten_moving(gradient.reshape(expected.shape), moving, tuple(moving))
-            for name, part in unflatten_moving(expected, moving, tuple(moving)).items():
+            found = unflatten_moving(gradient.reshape(expected.shape), moving)
+            for name, part in unflatten_moving(expected, moving).items():
                 size = float(jnp.max(jnp.abs(part)))
                 np.testing.assert_allclose(found[name], part, atol=1e-3 * size, rtol=0, err_msg=f"{name} {robust}")
             scaled = _scaled(curvature)
@@ -154,16 +154,16 @@ def test_curvature_of_the_keypoints_is_that_of_the_reweighted_squares(
     small_body: BodyModel, overlapping: tuple[Problem, Moving], robust_px: float
 ) -> None:
     problem, moving = overlapping
-    scene, names = problem.scene, tuple(moving)
-    shape = flatten_moving(moving, names).shape
+    scene = problem.scene
+    shape = flatten_moving(moving).shape
 
     def errors(flat: jax.Array) -> jax.Array:
         """(P, 25, 2) errors in the 512-px box, by the body model itself."""
-        params = dataclasses.replace(problem.start, **unflatten_moving(flat.reshape(shape), moving, names))
+        params = dataclasses.replace(problem.start, **unflatten_moving(flat.reshape(shape), moving))
         points = keypoints(small_body, pose_body(small_body, params))
         return (project(points, scene.focal_px, scene.principal_px) - scene.keypoints_px) * scene.scale[:, None, None]
 
-    flat = flatten_moving(moving, names).ravel()
+    flat = flatten_moving(moving).ravel()
     r, slopes = jax.jit(lambda x: (errors(x), jax.jacfwd(errors)(x)))(flat)
     weight = np.asarray(scene.confidence, np.float64) * 0.04
     if robust_px:  # the slope of c² s / (c² + s) by s

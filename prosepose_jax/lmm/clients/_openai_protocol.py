@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from prosepose_jax.lmm.clients.base import ModelSettings, Rejected, Reply, Request, Response, TryAgain, Unusable
@@ -115,6 +116,31 @@ def failed(status: int, content: Any, wait_s: float | None, count: int) -> Respo
     if status in (401, 402, 403, 404) or 300 <= status < 400:
         raise Unusable(reason)
     raise Rejected(reason)
+
+
+class TokensField:
+    """The name a server has for the limit of tokens, found out by the first request that it rejects for it.
+
+    Newer models of OpenAI want another name than older servers, which know only the old one.
+    """
+
+    def __init__(self) -> None:
+        self._name = "max_tokens"
+        self._lock = threading.Lock()
+
+    def ask(self, call: Callable[[str], Response]) -> Response:
+        """Calls with the name that is known to work, and once more with the other one when it is asked for."""
+        used = self._name
+        try:
+            return call(used)
+        except Rejected as error:
+            other = other_tokens_field(error, used)
+            if other is None:
+                raise
+            response = call(other)
+            with self._lock:
+                self._name = other
+            return response
 
 
 def other_tokens_field(error: Rejected, used: str) -> str | None:

@@ -7,11 +7,10 @@ checks every request anew, which takes several times as long.
 from __future__ import annotations
 
 import json
-import threading
 
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
 from prosepose_jax.lmm.clients._http import HttpSender, retry_after
-from prosepose_jax.lmm.clients.base import ModelSettings, Rejected, Request, Response, TryAgain
+from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
 
 
 class OpenAIClient:
@@ -37,23 +36,11 @@ class OpenAIClient:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
-        self._tokens_field = "max_tokens"
-        self._lock = threading.Lock()
+        self._tokens_field = protocol.TokensField()
 
     def ask(self, request: Request, count: int) -> Response:
         """See `Client`."""
-        field = self._tokens_field
-        try:
-            return self._ask(request, count, field)
-        except Rejected as error:
-            # Newer models of OpenAI want another name for the limit, older servers know only the old one.
-            other = protocol.other_tokens_field(error, field)
-            if other is None:
-                raise
-            response = self._ask(request, count, other)
-            with self._lock:
-                self._tokens_field = other
-            return response
+        return self._tokens_field.ask(lambda field: self._ask(request, count, field))
 
     def _ask(self, request: Request, count: int, tokens_field: str) -> Response:
         fields = protocol.body(request, self.model, count, self._settings, tokens_field)

@@ -7,14 +7,13 @@ the faster one.
 from __future__ import annotations
 
 import json
-import threading
 from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
 from prosepose_jax.lmm.clients._http import retry_after
 from prosepose_jax.lmm.clients._whole_time import WholeTime
-from prosepose_jax.lmm.clients.base import ModelSettings, Rejected, Request, Response, TryAgain
+from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
 
 
 class OpenAIPackageClient:
@@ -49,22 +48,11 @@ class OpenAIPackageClient:
             max_retries=0,  # the sampler retries
         )
         self._time = WholeTime(settings.timeout_s)
-        self._tokens_field = "max_tokens"
-        self._lock = threading.Lock()
+        self._tokens_field = protocol.TokensField()
 
     def ask(self, request: Request, count: int) -> Response:
         """See `Client`."""
-        field = self._tokens_field
-        try:
-            return self._ask(request, count, field)
-        except Rejected as error:
-            other = protocol.other_tokens_field(error, field)
-            if other is None:
-                raise
-            response = self._ask(request, count, other)
-            with self._lock:
-                self._tokens_field = other
-            return response
+        return self._tokens_field.ask(lambda field: self._ask(request, count, field))
 
     def _ask(self, request: Request, count: int, tokens_field: str) -> Response:
         fields = protocol.with_picture(protocol.body(request, self.model, count, self._settings, tokens_field), request)
