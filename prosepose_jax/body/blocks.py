@@ -1,4 +1,4 @@
-"""Equal small blocks of vertices, for culling in the inside test."""
+"""Small blocks of vertices, and these in groups, for the inside test and the search of nearest vertices."""
 
 from __future__ import annotations
 
@@ -7,21 +7,31 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from prosepose_jax.body.cells import halve, pad_lists
+from prosepose_jax.body.cells import divide, pad_lists
 
-_BLOCK_SIZE = 16
+_BLOCK_SIZE = 16  # vertices
+_GROUP_SIZE = 16  # blocks
 
 
 @struct.dataclass
 class Blocks:
-    """All V vertices in blocks of at most 16 neighbours; every vertex is in exactly one block."""
+    """All V vertices in blocks of at most 16 neighbours; each is in exactly one. Padding repeats a first entry."""
 
-    vertex_ids: jax.Array  # (n, M) int32, padded with the block's first vertex
+    vertex_ids: jax.Array  # (n, M) int32
     mask: jax.Array  # (n, M) bool
+    of_group: jax.Array  # (g, K) int32 blocks of each group
 
 
 def make_blocks(v_template: np.ndarray) -> Blocks:
     """Divides the mesh (V, 3) into blocks."""
     points = np.asarray(v_template, np.float64)
-    vertex_ids, mask = pad_lists(halve(points, np.arange(len(points)), _BLOCK_SIZE))
-    return Blocks(vertex_ids=jnp.asarray(vertex_ids), mask=jnp.asarray(mask))
+    blocks: list[np.ndarray] = []
+    groups: list[np.ndarray] = []
+    for part in divide(points, np.arange(len(points)), _BLOCK_SIZE * _GROUP_SIZE):
+        found = divide(points, part, _BLOCK_SIZE)
+        groups.append(np.arange(len(blocks), len(blocks) + len(found)))
+        blocks += found
+    vertex_ids, mask = pad_lists(blocks)
+    return Blocks(
+        vertex_ids=jnp.asarray(vertex_ids), mask=jnp.asarray(mask), of_group=jnp.asarray(pad_lists(groups)[0])
+    )

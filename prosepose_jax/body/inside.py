@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from prosepose_jax.body.cells import halve, pad_lists
+from prosepose_jax.body.cells import divide, pad_lists
 from prosepose_jax.errors import InputError
 
 # A point is inside when the surface winds around it at least this often (1 up to rounding).
@@ -78,7 +78,7 @@ def group_faces(vertices: np.ndarray, faces: np.ndarray) -> FaceGroups:
             "expected a closed surface with outward faces"
         )
     centres = np.asarray(vertices, np.float64)[faces].mean(1)
-    ids, used = pad_lists(halve(centres, np.arange(len(faces)), _GROUP_SIZE))
+    ids, used = pad_lists(divide(centres, np.arange(len(faces)), _GROUP_SIZE))
     start = faces[ids].transpose(0, 2, 1)  # (s, 3, t); edge i runs from corner i to i + 1, so i + 2 is opposite
     end = np.roll(start, -1, axis=1)
     return FaceGroups(

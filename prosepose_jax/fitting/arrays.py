@@ -12,6 +12,7 @@ from prosepose_jax.body.cells import Cells, make_cells
 from prosepose_jax.body.inside import FaceGroups, group_faces
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.contact.program import ProgramArrays
+from prosepose_jax.contact.vocabulary import PART_REGION_IDS
 from prosepose_jax.losses.pose_prior import PosePrior
 
 
@@ -50,7 +51,7 @@ def make_fit_model(body: BodyModel, prior: PosePrior) -> FitModel:
     surface = np.asarray(body.lowres.vertex_ids)
     return FitModel(
         body=body,
-        cells=make_cells(template, body.regions),
+        cells=make_cells(template, body.regions, PART_REGION_IDS),
         blocks=make_blocks(template),
         groups=group_faces(template[surface], np.asarray(body.lowres.faces)),
         prior=prior,

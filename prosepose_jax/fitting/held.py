@@ -15,15 +15,9 @@ from flax import struct
 from prosepose_jax.body.kinematics import pose_joints
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.body.skinning import rest_vertices, skin
+from prosepose_jax.contact.cell_search import ClosestPairs, search_cells, search_meshes
 from prosepose_jax.contact.program import program_weights
-from prosepose_jax.contact.search import (
-    ClosestPairs,
-    sample_regions,
-    search_cells,
-    search_exact,
-    search_meshes,
-    search_samples,
-)
+from prosepose_jax.contact.search import sample_regions, search_exact, search_samples
 from prosepose_jax.contact.vocabulary import PARTS
 from prosepose_jax.fitting.arrays import FitModel, Rows, SceneArrays, gather_rows
 from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
@@ -70,6 +64,7 @@ def hold(
     settings: FitSettings,
     stage_index: int,
     round_index: jax.Array,
+    busy: jax.Array | None = None,
 ) -> Held:
     """Searches contact and inside vertices at the present parameters.
 
@@ -81,9 +76,13 @@ def hold(
       settings: of the fit.
       stage_index: which stage.
       round_index: (B,) counts the searches of each scene; the "sample" search draws anew for each.
+      busy: (B,) bool, False on scenes whose result nobody reads: nothing is searched for them. None: all count.
     """
     body = model.body
     params = jax.lax.stop_gradient(params)
+    if busy is None:
+        busy = jnp.ones(params.transl.shape[0], bool)
+    scenes = scenes.replace(entry_mask=scenes.entry_mask & busy[:, None])
 
     def pose(params: BodyParams) -> tuple[jax.Array, jax.Array]:
         _, transforms, rotations = pose_joints(body, params)
@@ -94,7 +93,7 @@ def hold(
 
     found, whole = _search(model, scenes, vertices, stage, settings, stage_index, round_index)
     contact = jax.vmap(lambda *one: _hold_contact(model, *one))(scenes, params, found, whole)
-    penetration = _hold_penetration(model, rest, vertices, settings) if stage.has_penetration else None
+    penetration = _hold_penetration(model, rest, vertices, settings, busy) if stage.has_penetration else None
     return Held(contact=contact, penetration=penetration)
 
 
@@ -157,7 +156,7 @@ def _hold_contact(
 
 
 def _hold_penetration(
-    model: FitModel, rest: jax.Array, vertices: jax.Array, settings: FitSettings
+    model: FitModel, rest: jax.Array, vertices: jax.Array, settings: FitSettings, busy: jax.Array
 ) -> HeldPenetration | None:
     num_scenes, num_people, num_vertices, _ = vertices.shape
     directions = ordered_pairs(num_people)
@@ -166,7 +165,8 @@ def _hold_penetration(
     a, b = jnp.array([d[0] for d in directions]), jnp.array([d[1] for d in directions])
     first = vertices[:, a].reshape(-1, num_vertices, 3)
     second = vertices[:, b].reshape(-1, num_vertices, 3)
-    inside = inside_masks(model.blocks, model.groups, first, second[:, model.body.lowres.vertex_ids])
+    asked = jnp.repeat(busy, len(directions))
+    inside = inside_masks(model.blocks, model.groups, first, second[:, model.body.lowres.vertex_ids], asked)
     found = inside_sets(model.blocks, inside, first, second, settings.inside_slots)
     # The published rule: a pair counts only when each mesh has vertices inside the other.
     both = jnp.min(found.count.reshape(-1, 2), axis=1) > 0

@@ -11,13 +11,20 @@ import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.blocks import Blocks
+from prosepose_jax.body.coarse import (
+    Boxes,
+    Marked,
+    boxes_of,
+    squared_centre_distances,
+    squared_gaps,
+)
 from prosepose_jax.body.inside import FaceGroups, group_boxes, group_crossings, group_edges
 
 # (Block, group of faces) pairs tested at once, and points matched to their nearest vertex at once.
 _PAIR_CHUNK = 256
-_POINT_CHUNK = 128
-# Blocks of the other mesh that are searched for the vertex nearest to a point.
-_NEAR_BLOCKS = 6
+_POINT_CHUNK = 512
+# (Point, group of blocks) and (point, block) pairs looked at at once.
+_GROUP_CHUNK, _BLOCK_CHUNK = 2048, 2048
 
 
 @struct.dataclass
@@ -30,12 +37,9 @@ class InsideSet:
     count: jax.Array  # (D,) int32 vertices inside
 
 
-def _place(offsets: jax.Array, rank: jax.Array) -> jax.Array:
-    """Which list the rank-th item of concatenated lists belongs to; `offsets` are the lists' running ends."""
-    return jnp.minimum(jnp.searchsorted(offsets, rank, side="right"), offsets.shape[0] - 1).astype(jnp.int32)
-
-
-def inside_masks(blocks: Blocks, groups: FaceGroups, vertices: jax.Array, surfaces: jax.Array) -> jax.Array:
+def inside_masks(
+    blocks: Blocks, groups: FaceGroups, vertices: jax.Array, surfaces: jax.Array, asked: jax.Array | None = None
+) -> jax.Array:
     """Which vertices lie inside a closed surface.
 
     Args:
@@ -43,6 +47,7 @@ def inside_masks(blocks: Blocks, groups: FaceGroups, vertices: jax.Array, surfac
       groups: faces of the low-resolution surface.
       vertices: (D, V, 3) vertices to test.
       surfaces: (D, n, 3) low-resolution vertices of the other person.
+      asked: (D,) bool, False where nobody wants to know and all are called outside; None: all are asked.
 
     Returns:
       (D, V) bool, exactly those that the winding number of the whole surface calls inside.
@@ -65,28 +70,22 @@ def inside_masks(blocks: Blocks, groups: FaceGroups, vertices: jax.Array, surfac
     # In front of every group of its column a block sees the whole closed surface: outside. Behind all: nothing.
     between = high[..., 2] >= nearest
     meets = column & between[..., None] & (lows(2)[0] <= highs(2)[1])  # (D, b, s)
+    if asked is not None:
+        meets = meets & asked[:, None, None]
     num_directions, num_blocks, num_groups = meets.shape
-    meets = meets.reshape(-1, num_groups)
-    per_block = jnp.sum(meets, axis=1)
-    ends = jnp.cumsum(per_block)
-    total = ends[-1]
+    met = Marked(meets.reshape(-1, num_groups))
     flat_points = points.reshape(num_directions * num_blocks, *points.shape[2:])
     flat_edges = edges.reshape(num_directions * num_groups, -1)
 
     def body(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         start, winding = state
-        rank = start + jnp.arange(_PAIR_CHUNK)
-        valid = rank < total
-        block = _place(ends, rank)
-        # The group is the block's (rank - first rank of the block)-th one.
-        nth = rank - (ends[block] - per_block[block])
-        group = jnp.argmax(jnp.cumsum(meets[block], axis=1) == nth[:, None] + 1, axis=1)
+        block, group, valid = met.find(start + jnp.arange(_PAIR_CHUNK))
         chosen = flat_edges[block // num_blocks * num_groups + group].reshape(-1, *edges.shape[2:])
         crossings = jax.vmap(group_crossings)(chosen, flat_points[block])
         return start + _PAIR_CHUNK, winding.at[block].add(jnp.where(valid[:, None], crossings, 0.0))
 
     winding = jnp.zeros(flat_points.shape[:2], jnp.float32)
-    _, winding = jax.lax.while_loop(lambda state: state[0] < total, body, (jnp.int32(0), winding))
+    _, winding = jax.lax.while_loop(lambda state: state[0] < met.count, body, (jnp.int32(0), winding))
     inside = (winding.reshape(num_directions, num_blocks, -1) > 0.5) & blocks.mask[None]
     # Padding repeats a block's first vertex: take the maximum, so that it cannot undo the real entry.
     marks = jnp.zeros(vertices.shape[:2], jnp.int32)
@@ -110,8 +109,7 @@ def _pick(inside: jax.Array, slots: int) -> tuple[jax.Array, jax.Array, jax.Arra
 def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: jax.Array, slots: int) -> InsideSet:
     """The inside vertices with the other mesh's nearest vertex to each.
 
-    When more than `slots` vertices are inside, an even selection stands for all of them by its weight. The
-    nearest vertex is searched in the blocks that can be nearest by their bounding spheres.
+    When more than `slots` vertices are inside, an even selection stands for all of them by its weight.
 
     Args:
       blocks: blocks of the mesh.
@@ -122,30 +120,90 @@ def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: 
     """
     ids, weight, count = jax.vmap(lambda i: _pick(i, slots))(inside)
     num_directions, num_vertices = inside.shape
-    kept = jnp.minimum(count, slots)
-    ends = jnp.cumsum(kept)
-    total = ends[-1]
-    members = others[:, blocks.vertex_ids]  # (D, b, M, 3)
-    centre = jnp.mean(members, axis=2)
-    radius = jnp.sqrt(jnp.max(jnp.sum((members - centre[:, :, None]) ** 2, axis=-1), axis=2))
-    flat_others = others.reshape(-1, 3)
+    asked = Marked(jnp.arange(slots)[None] < count[:, None])
     flat_vertices = vertices.reshape(-1, 3)
+    looker = _NearestLooker(blocks, others)
 
     def body(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         start, nearest = state
-        rank = start + jnp.arange(_POINT_CHUNK)
-        valid = rank < total
-        direction = _place(ends, rank)
-        slot = jnp.clip(rank - (ends[direction] - kept[direction]), 0, slots - 1)
+        direction, slot, valid = asked.find(start + jnp.arange(_POINT_CHUNK))
         point = flat_vertices[direction * num_vertices + ids[direction, slot]]
-        apart = jnp.sqrt(jnp.sum((centre[direction] - point[:, None]) ** 2, axis=-1))
-        _, near = jax.lax.top_k(radius[direction] - apart, _NEAR_BLOCKS)
-        candidates = blocks.vertex_ids[near].reshape(_POINT_CHUNK, -1)
-        squared = jnp.sum((flat_others[direction[:, None] * num_vertices + candidates] - point[:, None]) ** 2, axis=-1)
-        found = jnp.take_along_axis(candidates, jnp.argmin(squared, axis=1)[:, None], axis=1)[:, 0]
         place = jnp.where(valid, direction * slots + slot, num_directions * slots)
-        return start + _POINT_CHUNK, nearest.at[place].set(found, mode="drop")
+        return start + _POINT_CHUNK, nearest.at[place].set(looker.nearest(direction, point, valid), mode="drop")
 
     nearest = jnp.zeros(num_directions * slots, jnp.int32)
-    _, nearest = jax.lax.while_loop(lambda state: state[0] < total, body, (jnp.int32(0), nearest))
+    _, nearest = jax.lax.while_loop(lambda state: state[0] < asked.count, body, (jnp.int32(0), nearest))
     return InsideSet(inside_ids=ids, nearest_ids=nearest.reshape(num_directions, slots), weight=weight, count=count)
+
+
+class _NearestLooker:
+    """Finds the vertex of a mesh nearest to a point, exactly: groups of blocks, blocks, vertices, by bounds.
+
+    Blocks, groups and their boxes of D meshes in rows: a mesh is an offset.
+    """
+
+    def __init__(self, blocks: Blocks, meshes: jax.Array) -> None:
+        self.blocks = blocks
+        self.num_blocks, self.num_groups = blocks.vertex_ids.shape[0], blocks.of_group.shape[0]
+        members = meshes[:, blocks.vertex_ids]  # (D, b, M, 3)
+        self.points = jnp.moveaxis(members, -1, 2).reshape(-1, 3, members.shape[2])
+        boxes = boxes_of(members)
+        self.boxes = jax.tree.map(lambda x: x.reshape(-1, 3), boxes)
+        self.group_boxes = Boxes(
+            jnp.min(boxes.low[:, blocks.of_group], axis=2), jnp.max(boxes.high[:, blocks.of_group], axis=2)
+        )
+
+    def nearest(self, mesh: jax.Array, point: jax.Array, valid: jax.Array) -> jax.Array:
+        """Vertex ids (n,) of mesh (n,) nearest to point (n, 3); anything where not `valid`."""
+        box = Boxes(point[:, None], point[:, None])
+        group_boxes = self.group_boxes.take(mesh)  # (n, g, 3)
+        bounds = squared_gaps(box, group_boxes)
+        group = jnp.argmin(squared_centre_distances(box, group_boxes), axis=1)
+        rows = self._rows(mesh, group)
+        guess = jnp.argmin(squared_centre_distances(box, self.boxes.take(rows)), axis=1)
+        block = jnp.take_along_axis(rows, guess[:, None], axis=1)[:, 0]
+        squared = jnp.where(valid, self._look(block, point), -1.0)
+        open_groups = Marked(bounds < squared[:, None])
+
+        def groups(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+            first, squared, block = state
+            of, group, real = open_groups.find(first + jnp.arange(_GROUP_CHUNK))
+            rows = self._rows(mesh[of], group)
+            gaps = squared_gaps(jax.tree.map(lambda x: x[of], box), self.boxes.take(rows))
+            listed = Marked((gaps < squared[of][:, None]) & real[:, None])
+
+            def blocks(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
+                first, squared, block = state
+                row, column, real = listed.find(first + jnp.arange(_BLOCK_CHUNK))
+                target, here = of[row], rows[row, column]
+                found = jnp.where(real, self._look(here, point[target]), jnp.inf)
+                lowest = squared.at[target].min(found)
+                improves = (found <= lowest[target]) & (found < squared[target])
+                winner = jnp.full(len(block), -1).at[target].max(jnp.where(improves, jnp.arange(_BLOCK_CHUNK), -1))
+                return first + _BLOCK_CHUNK, lowest, jnp.where(winner >= 0, here[winner], block)
+
+            _, squared, block = jax.lax.while_loop(
+                lambda state: state[0] < listed.count, blocks, (jnp.int32(0), squared, block)
+            )
+            return first + _GROUP_CHUNK, squared, block
+
+        _, _, block = jax.lax.while_loop(
+            lambda state: state[0] < open_groups.count, groups, (jnp.int32(0), squared, block)
+        )
+        place = jnp.argmin(self._squared(block, point), axis=1)
+        return self.blocks.vertex_ids[block % self.num_blocks, place]
+
+    def _rows(self, mesh: jax.Array, group: jax.Array) -> jax.Array:
+        """Rows (n, K) of the blocks of groups."""
+        return mesh[:, None] * self.num_blocks + self.blocks.of_group[group]
+
+    def _squared(self, block: jax.Array, point: jax.Array) -> jax.Array:
+        """(n, M) squared distances of a block's vertices from a point."""
+        members, total = self.points[block], jnp.zeros((), jnp.float32)  # (n, 3, M)
+        for k in range(3):
+            apart = members[:, k] - point[:, k, None]
+            total = total + apart * apart
+        return total
+
+    def _look(self, block: jax.Array, point: jax.Array) -> jax.Array:
+        return jnp.min(self._squared(block, point), axis=1)

@@ -97,9 +97,9 @@ def run_stage(
     def work(slots: _Slots) -> _Slots:
         scene, start = pick(scenes, slots.scene), pick(params, slots.scene)
         now = dataclasses.replace(start, **slots.state.moving)
-        held = hold(model, scene, now, stage, settings, index, slots.round)
-        state, terms = jax.vmap(run_round)(scene, start, slots.state, held)
         busy = slots.scene < count
+        held = hold(model, scene, now, stage, settings, index, slots.round, busy)
+        state, terms = jax.vmap(run_round)(scene, start, slots.state, held)
         target = jnp.where(busy, slots.scene, num_scenes)
         places = slots.round[:, None] * solver.round_steps + jnp.arange(solver.round_steps)[None]
         losses = slots.losses.at[target[:, None], places].set(terms, mode="drop")
