@@ -103,7 +103,7 @@ def get_config() -> ConfigDict:
                 "steps": 60,  # most steps of a stage
                 "damping": 0.01,  # at the first step
                 "tolerance": 1e-4,  # a smaller relative gain is too little
-                "patience": 4,  # done after so many steps in a row with too little gain
+                "patience": 3,  # done after so many steps in a row with too little gain
             },
             "lbfgs": {"steps": 300, "refresh_every": 10, "tolerance": 1e-4, "memory": 10, "linesearch_steps": 10},
             # Adam only: a stage ends early when the line through the last `window` losses is flat within `slope`.

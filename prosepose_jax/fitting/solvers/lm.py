@@ -16,7 +16,7 @@ from prosepose_jax.losses import TERMS
 _DAMPING_RANGE = (1e-4, 1e4)
 # A refused step says little until the damping is this large: a shorter step may still be taken.
 _SHORT = 1.0
-_EASE, _BRAKE = 1.0 / 3.0, 8.0
+_EASE, _TAME, _BRAKE = 1.0 / 3.0, 3.0, 8.0
 _RECENT = 3
 
 
@@ -83,6 +83,8 @@ class LevenbergMarquardt:
         low, high = _DAMPING_RANGE
 
         taken = energy < jnp.max(old.recent)
+        # A step up is taken now and then to get over an edge, but steps that go up and down in turn must get shorter.
+        change = jnp.where(energy < old.recent[-1], _EASE, jnp.where(taken, _TAME, _BRAKE))
         stood = (old.here, old.gradient, old.curvature, old.recent)
         stands = (state.moving, gradient, curvature, jnp.concatenate([old.recent[1:], energy[None]]))
         here, gradient, curvature, recent = _where(taken, stands, stood)
@@ -92,7 +94,7 @@ class LevenbergMarquardt:
             here=here,
             gradient=gradient,
             curvature=curvature,
-            damping=jnp.clip(old.damping * jnp.where(taken, _EASE, _BRAKE), low, high),
+            damping=jnp.clip(old.damping * change, low, high),
             recent=recent,
             best=best[0],
             energy=best[1],
