@@ -74,18 +74,20 @@ $(VENV)/.bench: $(VENV)/.smplx
 bench: $(VENV)/.bench ## the benchmarks that a CPU does in under 20 minutes, into benchmarks/results
 	$(BIN)/python benchmarks/smplx_forward.py --batches=1,32,128 --seconds=1
 	$(BIN)/python benchmarks/fit_step.py
-	$(BIN)/python benchmarks/fit_scenes.py --settings=default,all_steps --counts=1,16 --quality_scenes=16
+	$(BIN)/python benchmarks/fit_scenes.py --settings=default,all_steps --counts=1,16,64 --quality_scenes=16
 	$(BIN)/python benchmarks/answers_scaling.py --scenes=8 --steps=100,50
 	$(BIN)/python benchmarks/solvers.py --scenes=8 --batch=8 --ladder=5,20,50,100,200,1000
 	$(BIN)/python benchmarks/memory.py --counts=1,16,64
+	$(BIN)/python benchmarks/step_profile.py
 
-bench-long: $(VENV)/.bench ## the same with every batch size, and quality against the exact path (hours)
+bench-long: $(VENV)/.bench ## the same with every batch size, and quality against the exact path (an hour or two)
 	$(BIN)/python benchmarks/smplx_forward.py --batches=1,32,128,1024
 	$(BIN)/python benchmarks/fit_step.py
 	$(BIN)/python benchmarks/fit_scenes.py --counts=1,16,64,256 --quality_scenes=64
 	$(BIN)/python benchmarks/answers_scaling.py
 	$(BIN)/python benchmarks/solvers.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/step_profile.py
 
 AGAINST ?= HEAD
 bench-check: $(VENV)/.plain ## compare the ratios in benchmarks/results with the committed ones

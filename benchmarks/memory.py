@@ -1,10 +1,11 @@
 """Peak memory of a fit against the batch size, and what a new array shape costs to compile.
 
-    python benchmarks/memory.py [--counts=1,16,64,256]
+    python benchmarks/memory.py [--counts=1,16,64,256] [--slots=16]
 
 Metrics: peak resident memory of a fresh process in MiB, in total and above what it had before the fit (package
 imported, body loaded and prepared), lower is better; seconds to compile a new bucket (both stages and the posing of
-results), from cold and from the persistent cache, lower is better. Scenes of one bucket, repeated. Few steps are
+results), from cold and from the persistent cache, lower is better. Scenes of one bucket, repeated, handed over in
+one call; `slots` of them are worked on at a time. Few steps are
 taken: memory does not grow with them but for the record of losses (28 bytes a step and scene). On a GPU the device's
 own peak is listed beside.
 """
@@ -33,8 +34,8 @@ def peak_mib() -> float:
     return size / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def measure_here(count: int) -> dict[str, Any]:
-    """Fits `count` scenes in one batch in this process; figures in MiB and seconds."""
+def measure_here(count: int, slots: int) -> dict[str, Any]:
+    """Fits `count` scenes in one call in this process; figures in MiB and seconds."""
     import jax
     from _ours import configured, largest_group
     from _scenes import mixed, repeated
@@ -46,7 +47,8 @@ def measure_here(count: int) -> dict[str, Any]:
     set_up_jax()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     body = load_body()
-    overrides = {"stage1.steps": _STEPS, "stage2.steps": _STEPS, "batch_size": count}
+    overrides = {"stage1.steps": _STEPS, "stage2.steps": _STEPS, "batch_size": min(count, slots)}
+    overrides["scenes_per_call"] = count
     fitter = Fitter(body, configured("two_person", overrides))
     scenes, answers = repeated(largest_group(fitter, *mixed(body, _DIFFERENT)), count)
     before = peak_mib()
@@ -54,7 +56,8 @@ def measure_here(count: int) -> dict[str, Any]:
     if len(fits) != count or not all(fit.ok for fit in fits):
         raise RuntimeError(f"expected {count} fits, found {[fit.status for fit in fits]}")
     figures: dict[str, Any] = {
-        "scenes": count, "peak_mib": peak_mib(), "before_mib": before, "above_mib": peak_mib() - before,
+        "scenes": count, "slots": min(count, slots), "peak_mib": peak_mib(), "before_mib": before,
+        "above_mib": peak_mib() - before,
         "compile_s": fitter.timing.compile,
     }  # fmt: skip
     statistics = jax.devices()[0].memory_stats()  # None on the CPU
@@ -63,10 +66,10 @@ def measure_here(count: int) -> dict[str, Any]:
     return figures
 
 
-def measure_apart(count: int, cache: Path) -> dict[str, Any]:
+def measure_apart(count: int, slots: int, cache: Path) -> dict[str, Any]:
     """`measure_here` in a fresh process with the given compilation cache."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
-    command = [sys.executable, str(Path(__file__).resolve()), "--child", str(count)]
+    command = [sys.executable, str(Path(__file__).resolve()), "--child", str(count), "--slots", str(slots)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{count} scenes: the process ended with status {done.returncode}:\n{done.stderr[-2000:]}")
@@ -76,11 +79,12 @@ def measure_apart(count: int, cache: Path) -> dict[str, Any]:
 def main() -> None:
     """Measures each count in fresh processes, prints the table, writes the result file."""
     parser = make_parser(__doc__, "memory")
-    parser.add_argument("--counts", type=numbers, default=[1, 16, 64, 256], help="batch sizes")
+    parser.add_argument("--counts", type=numbers, default=[1, 16, 64, 256], help="scenes handed over at once")
+    parser.add_argument("--slots", type=int, default=16, help="scenes worked on at a time (batch_size)")
     parser.add_argument("--child", type=int, help="measure this count in this process and print JSON; used by itself")
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(measure_here(arguments.child)))
+        print(json.dumps(measure_here(arguments.child, arguments.slots)))
         return
     started = machine()
     from _scenes import mixed
@@ -91,15 +95,16 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for count in arguments.counts:
         with tempfile.TemporaryDirectory() as cache:
-            cold = measure_apart(count, Path(cache))
-            cached = measure_apart(count, Path(cache))
+            cold = measure_apart(count, arguments.slots, Path(cache))
+            cached = measure_apart(count, arguments.slots, Path(cache))
         # Compiling needs memory too, so the peak is that of the run that compiled; the other is listed beside.
         row = {**cold, "peak_cached_mib": cached["peak_mib"], "compile_cached_s": cached["compile_s"]}
         rows.append(row)
         print_row(row)
     write_result(
         arguments.out, "memory", metric="peak resident memory; compile time", unit="MiB; s", better="lower",
-        rows=rows, ratios=make_ratios(rows), settings={"counts": arguments.counts}, started=started,
+        rows=rows, ratios=make_ratios(rows), started=started,
+        settings={"counts": arguments.counts, "slots": arguments.slots},
         notes=[f"goals: {GOAL_MIB} MiB at {GOAL_AT} scenes; compile {GOAL_COLD_S:g} s, cached {GOAL_CACHED_S:g} s"],
     )  # fmt: skip
 

@@ -27,7 +27,17 @@ from prosepose_jax.contact.parse import parse_published
 from prosepose_jax.fitting import Fitter, settings_from_config
 from prosepose_jax.losses import TERMS
 
-SCRIPTS = ("smplx_forward", "fit_step", "fit_scenes", "answers_scaling", "solvers", "memory", "check", "tables")
+SCRIPTS = (
+    "smplx_forward",
+    "fit_step",
+    "fit_scenes",
+    "answers_scaling",
+    "solvers",
+    "memory",
+    "step_profile",
+    "check",
+    "tables",
+)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
