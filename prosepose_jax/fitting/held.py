@@ -6,6 +6,7 @@ vertices that the search chose.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import jax
@@ -82,7 +83,7 @@ def hold(
     params = jax.lax.stop_gradient(params)
     if busy is None:
         busy = jnp.ones(params.transl.shape[0], bool)
-    scenes = scenes.replace(entry_mask=scenes.entry_mask & busy[:, None])
+    scenes = dataclasses.replace(scenes, entry_mask=scenes.entry_mask & busy[:, None])
 
     def pose(params: BodyParams) -> tuple[jax.Array, jax.Array]:
         _, transforms, rotations = pose_joints(body, params)
