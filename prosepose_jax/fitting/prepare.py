@@ -53,6 +53,14 @@ class PreparedScene:
     program: ContactProgram  # what the answers say, for the records
     arrays: ProgramArrays  # what the fit uses: an empty program for a fallback
     fallback: bool
+    settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
+    place: int = 0  # among the scenes of a call
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(stages, 7) in the order of losses.TERMS, those of the fallback where it applies."""
+        chosen = [s.fallback_weights if self.fallback else s.weights for s in self.settings.stages]
+        return np.asarray(chosen, np.float32)
 
 
 def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
@@ -103,14 +111,15 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
             parser=settings.parser,
             min_count=settings.min_count,
             min_share=settings.min_share,
+            aggregation=settings.aggregation,
         )
 
     program = compiled(answers)
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
-        return PreparedScene(scene, program, program.arrays, fallback=False)
+        return PreparedScene(scene, program, program.arrays, fallback=False, settings=settings)
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
     empty = dataclasses.replace(compiled([]).arrays, pairs=np.array(pairs, np.int32))
-    return PreparedScene(scene, program, empty, fallback=True)
+    return PreparedScene(scene, program, empty, fallback=True, settings=settings)
 
 
 def _entries(arrays: ProgramArrays) -> np.ndarray:
@@ -204,7 +213,7 @@ def stack_scenes(
       body: the body model.
       group: B scenes of one group.
       initial_px: (B, P, 25, 2) keypoints of the initial estimates in the image.
-      settings: of the fit.
+      settings: of the fit; what concerns one scene alone is the scene's own.
     """
     entries = [_entries(item.arrays) for item in group]
     fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
@@ -215,8 +224,7 @@ def stack_scenes(
     leaves: dict[str, Any]
     for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
         scene = item.scene
-        keypoints = _target_keypoints(scene, pixels, settings)
-        weights = [s.fallback_weights if item.fallback else s.weights for s in settings.stages]
+        keypoints = _target_keypoints(scene, pixels, item.settings)
         leaves = {
             "params": initial_params(body, scene),
             "keypoints_px": keypoints[..., :2],
@@ -228,7 +236,7 @@ def stack_scenes(
             "entries": _pad_rows(e, num_entries),
             "entry_mask": np.arange(num_entries) < len(e),
             "fine_pairs": _pad_rows(f, num_fine),
-            "weights": np.asarray(weights, np.float32),
+            "weights": item.weights,
             "seed": np.uint32(zlib.crc32(scene.key.encode())),
         }
         scenes.append(SceneArrays(**leaves))

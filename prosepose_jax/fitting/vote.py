@@ -1,0 +1,138 @@
+"""One fit per answer, and a vote: the fit that all the answers together like best is kept.
+
+Every distinct usable answer makes a problem of its own. The winner is the fit with the lowest energy of the
+last stage under the mean of all answers, keypoints, priors and penetration included (docs/ablate.md,
+"Aggregations").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body.model import BodyParams
+from prosepose_jax.contact.aggregation import AGGREGATIONS
+from prosepose_jax.contact.program import ProgramArrays
+from prosepose_jax.fitting.arrays import FitModel, SceneArrays
+from prosepose_jax.fitting.energy import energy
+from prosepose_jax.fitting.held import hold
+from prosepose_jax.fitting.prepare import PreparedScene, initial_params, stack_scenes
+from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.losses import TERMS, Weights
+from prosepose_jax.scene import Fit
+
+if TYPE_CHECKING:
+    from prosepose_jax.fitting.fit import Fitter
+
+_SCENES_AT_ONCE = 16  # their candidates' fits are in memory together
+_MOVED = ("global_orient", "body_pose", "betas", "transl")
+
+
+def takes_a_vote(item: PreparedScene) -> bool:
+    """Whether a scene is fitted once per answer."""
+    return AGGREGATIONS[item.settings.aggregation.name].each_alone and not item.fallback
+
+
+def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
+    """Fits every scene once per distinct usable answer and yields the winners with their places.
+
+    Args:
+      fitter: does the fits.
+      prepared: scenes with their answers.
+      variant: recorded in the fits.
+    """
+    for first in range(0, len(prepared), _SCENES_AT_ONCE):
+        some = prepared[first : first + _SCENES_AT_ONCE]
+        owners: list[int] = []
+        candidates: list[PreparedScene] = []
+        for owner, item in enumerate(some):
+            alone = candidates_of(item)
+            candidates += alone
+            owners += [owner] * len(alone)
+        # A candidate is a plain problem: it must not be taken to a vote again.
+        fits = dict(fitter.fit_plain(candidates, variant))
+        found = [k for k in range(len(candidates)) if fits[k].ok]
+        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found])
+        for owner, item in enumerate(some):
+            mine = [k for k in range(len(candidates)) if owners[k] == owner]
+            ranked = sorted((energies[found.index(k)], k) for k in mine if fits[k].ok)
+            winner = fits[ranked[0][1]] if ranked else fits[mine[0]]
+            yield (
+                first + owner,
+                dataclasses.replace(
+                    winner,
+                    seconds=sum(fits[k].seconds for k in mine),
+                    answers=item.program.num_answers,
+                    answers_usable=item.program.num_usable,
+                ),
+            )
+
+
+def candidates_of(item: PreparedScene) -> list[PreparedScene]:
+    """The scene with each of its distinct usable answers alone."""
+    arrays = item.arrays
+    seen: set[bytes] = set()
+    candidates = []
+    for k in range(len(arrays.weights)):
+        one = _answer_alone(arrays, k)
+        said = np.concatenate([one.singles.ravel(), [-1], one.coupled.ravel()]).tobytes()
+        if (one.singles.any() or one.coupled.any()) and said not in seen:
+            seen.add(said)
+            candidates.append(dataclasses.replace(item, arrays=one))
+    return candidates
+
+
+def _answer_alone(arrays: ProgramArrays, k: int) -> ProgramArrays:
+    pick = slice(k, k + 1)
+    return dataclasses.replace(
+        arrays,
+        singles=np.sort(np.asarray(arrays.singles)[pick], axis=-1),
+        coupled=np.sort(np.asarray(arrays.coupled)[pick], axis=-1),
+        weights=np.ones(1, np.float32),
+        pair_of=np.asarray(arrays.pair_of)[pick],
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("index", "settings"))
+def _energies(
+    model: FitModel, scenes: SceneArrays, params: BodyParams, *, index: int, settings: FitSettings
+) -> jax.Array:
+    """(B,) total energies of a stage, closest vertices and inside vertices searched at `params`."""
+    held = hold(
+        model, scenes, params, settings.stages[index], settings, index, jnp.zeros(len(params.transl), jnp.int32)
+    )
+
+    def one(scene: SceneArrays, params: BodyParams, held: Any) -> jax.Array:
+        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
+        return energy(model, scene, params, scene.params, held, weights, settings.robust)[0]
+
+    return jax.vmap(one)(scenes, params, held)
+
+
+def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequence[Fit]) -> list[float]:
+    """The energy of each fit under all answers of its scene, at the last stage that has steps."""
+    settings, size = fitter.settings, fitter.settings.batch_size
+    index = max((k for k, stage in enumerate(settings.stages) if stage.steps), default=len(settings.stages) - 1)
+    device = jax.local_devices()[0]
+    energies: list[float] = []
+    for first in range(0, len(items), size):
+        some, theirs = list(items[first : first + size]), list(fits[first : first + size])
+        missing = size - len(some)
+        some, theirs = some + some[-1:] * missing, theirs + theirs[-1:] * missing
+        params = []
+        for item, fit in zip(some, theirs, strict=True):
+            initial = initial_params(fitter.model.body, item.scene)
+            params.append(dataclasses.replace(initial, **{name: np.asarray(getattr(fit, name)) for name in _MOVED}))
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+        pixels = fitter.initial_pixels(some, device)
+        arrays = stack_scenes(fitter.model.body, some, pixels, settings)
+        options = {"index": index, "settings": settings.without_weights()}
+        found = fitter.call(device, _energies, fitter.model, arrays, stacked, **options)
+        energies += np.asarray(found)[: size - missing].tolist()
+    return energies
