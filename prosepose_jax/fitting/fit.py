@@ -15,6 +15,7 @@ import numpy as np
 
 from prosepose_jax.body import BodyModel, BodyParams, PosedBody, keypoints, pose_body
 from prosepose_jax.camera import project
+from prosepose_jax.contact.program import ProgramShape, bucket, program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
 from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
@@ -146,19 +147,25 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch in self._calls(prepared):
+        for batch, size, shape in self._calls(prepared):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, next(turn)))
+            running.append(self._start(batch, size, shape, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
 
-    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[list[PreparedScene]]:
-        """Scenes of equal shape in portions, small enough that every device gets some."""
+    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[tuple[list[PreparedScene], int, ProgramShape]]:
+        """Scenes of equal shape in portions, small enough that every device gets some.
+
+        The calls of a group share their size and the shape of their programs, and with them a compilation: filling
+        up is cheap, compiling is not.
+        """
         for group in group_scenes(prepared):
-            size = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
-            for first in range(0, len(group), size):
-                yield list(group[first : first + size])
+            portion = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
+            shape = bucket(*(program_shape(item.arrays) for item in group))
+            size = call_size(portion, self.settings.batch_size)
+            for first in range(0, len(group), portion):
+                yield list(group[first : first + portion]), size, shape
 
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
@@ -179,17 +186,16 @@ class Fitter:
         initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in batch])
         return _project_all(batch, self.call(device, _pose_batch, body, initial)[1])
 
-    def _start(self, batch: Sequence[PreparedScene], device: jax.Device) -> _Running:
+    def _start(self, batch: Sequence[PreparedScene], size: int, shape: ProgramShape, device: jax.Device) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, static, model = self.settings, self.settings.without_weights(), self._models[device]
-        size = call_size(len(batch), settings.batch_size)
         # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)
         initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(model.body, p.scene) for p in filled])
         begin, compiled = time.monotonic(), self.timing.compile
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
-        arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings)
+        arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
         params = initial
         records: list[tuple[jax.Array, jax.Array]] = []  # losses and steps of each stage
         for index, stage in enumerate(settings.stages):

@@ -18,6 +18,7 @@ from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.program import (
     ContactProgram,
     ProgramArrays,
+    ProgramShape,
     bucket,
     pad_arrays,
     program_shape,
@@ -206,6 +207,7 @@ def stack_scenes(
     group: Sequence[PreparedScene],
     initial_px: np.ndarray,
     settings: FitSettings,
+    shape: ProgramShape | None = None,
 ) -> SceneArrays:
     """One batch of scenes as stacked arrays (numpy).
 
@@ -214,12 +216,13 @@ def stack_scenes(
       group: B scenes of one group.
       initial_px: (B, P, 25, 2) keypoints of the initial estimates in the image.
       settings: of the fit; what concerns one scene alone is the scene's own.
+      shape: of the programs; None for the smallest of the ladder that holds them.
     """
     entries = [_entries(item.arrays) for item in group]
     fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
     num_entries = _round_up(max(map(len, entries)), _ENTRY_STEP)
     num_fine = _round_up(max(map(len, fine)), _FINE_PAIR_STEP)
-    shape = bucket(*(program_shape(item.arrays) for item in group))
+    shape = bucket(*(program_shape(item.arrays) for item in group)) if shape is None else shape
     scenes = []
     leaves: dict[str, Any]
     for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
