@@ -98,7 +98,8 @@ ABLATIONS ?= answers threshold losses fallback weights aggregation order_sides n
 ABLATIONS_DIR ?= out/ablations
 ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable), their tables into docs/results.md
 	for name in $(ABLATIONS); do \
-		$(BIN)/prosepose ablate --config=ablation_$$name --workdir=$(ABLATIONS_DIR)/$$name || exit 1; \
+		$(BIN)/prosepose ablate --config=ablation_$$name --workdir=$(ABLATIONS_DIR)/$$name \
+			--scenes=$(ABLATIONS_DIR)/scenes || exit 1; \
 	done
 	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
 

@@ -67,18 +67,24 @@ class _Job:
     waiting: list[tuple[Point, Record]]
 
 
-def run_sweep(sweep: Sweep, workdir: Path, step: Callable[[int, int], None] = lambda done, total: None) -> Outcome:
+def run_sweep(
+    sweep: Sweep,
+    workdir: Path,
+    scenes_cache: Path | None = None,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
     """Brings every point of a sweep up to date and returns all records.
 
     Args:
       sweep: the points.
       workdir: the sweep's folder; what is there already is not fitted again.
+      scenes_cache: where generated scenes are kept; None: a folder of `workdir`.
       step: called with (fits done, fits of this run).
 
     Raises:
       InputError: scenes, a body, a prior or a config cannot be used.
     """
-    loader = _Loader(workdir / "scenes")
+    loader = _Loader(scenes_cache or workdir / "scenes")
     folders = {point: workdir / "points" / point.folder for point in sweep.points}
     outcome = Outcome({point: {} for point in sweep.points})
     solved: dict[str, Record] = {}

@@ -30,6 +30,7 @@ DEFAULT = "ablation_answers"
 def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     flags.DEFINE_string("workdir", None, "folder of the sweep", flag_values=values)
+    flags.DEFINE_string("scenes", None, "folder of generated scenes; default: DIR/scenes", flag_values=values)
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     return values
 
@@ -54,18 +55,20 @@ def main(argv: Sequence[str]) -> int:
 
         set_up_jax()
         command = " ".join(["prosepose ablate", *argv[1:]])
-        return ablate(config, Path(values.workdir), command)
+        workdir = Path(values.workdir)
+        return ablate(config, workdir, Path(values.scenes) if values.scenes else workdir / "scenes", command)
     except (InputError, flags.Error) as error:
         print(f"prosepose ablate: {error}", file=sys.stderr)
         return 2
 
 
-def ablate(config: Any, workdir: Path, command: str) -> int:
+def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
     """Runs a sweep and writes its tables and plots.
 
     Args:
       config: of the sweep, a ConfigDict.
       workdir: its folder.
+      scenes: where generated scenes are kept; sweeps may share them.
       command: how it was started, for run.json.
 
     Returns:
@@ -96,7 +99,7 @@ def ablate(config: Any, workdir: Path, command: str) -> int:
             progress.step(count=done - before)
         before = done
 
-    outcome = run_sweep(sweep, workdir, step)
+    outcome = run_sweep(sweep, workdir, scenes, step)
     lines = summarise(sweep, outcome.records)
     markdown = to_markdown(sweep, lines)
     for name, text in (("csv", to_csv(lines)), ("md", markdown), ("tex", to_latex(sweep, lines))):

@@ -41,8 +41,9 @@ _ANKLES_AND_FEET = (
     (Body25.LEFT_ANKLE, Body25.LEFT_BIG_TOE, Body25.LEFT_SMALL_TOE, Body25.LEFT_HEEL),
     (Body25.RIGHT_ANKLE, Body25.RIGHT_BIG_TOE, Body25.RIGHT_SMALL_TOE, Body25.RIGHT_HEEL),
 )
-# Programs whose trellis is larger by this factor do not share a bucket with the others.
-_TRELLIS_CLASS = 16
+# Programs of a size class share the arrays' shape, so a class must not be wide: the sizes up to which a program is
+# of the first class, and by how much each grows from class to class.
+_PROGRAM_CLASSES = {"levels": (9, 1.6), "nodes": (128, 2.0), "edges": (16, 1.6), "minima": (128, 2.0)}
 _ENTRY_STEP, _FINE_PAIR_STEP = 32, 64
 
 
@@ -191,15 +192,19 @@ def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSetting
 
 
 def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]:
-    """Scenes that share array shapes: same people and pairs, trellises of similar size."""
+    """Scenes that share array shapes: same people and pairs, programs of similar size."""
     groups: dict[tuple[int, int, int], list[PreparedScene]] = {}
     for item in prepared:
         shape = program_shape(item.arrays)
-        size, trellis_class = shape.levels * shape.nodes * shape.edges, 0
-        while size > 1 << 14:
-            size, trellis_class = size // _TRELLIS_CLASS, trellis_class + 1
-        groups.setdefault((item.scene.num_people, shape.pairs, trellis_class), []).append(item)
+        groups.setdefault((item.scene.num_people, shape.pairs, _program_class(shape)), []).append(item)
     return list(groups.values())
+
+
+def _program_class(shape: ProgramShape) -> int:
+    number = 0
+    while any(getattr(shape, name) > size * growth**number for name, (size, growth) in _PROGRAM_CLASSES.items()):
+        number += 1
+    return number
 
 
 def stack_scenes(

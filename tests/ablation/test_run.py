@@ -57,7 +57,7 @@ def finished(
             raise Stopped
 
     with pytest.raises(Stopped):
-        run_sweep(expand(config), workdir, stop_after_two)
+        run_sweep(expand(config), workdir, step=stop_after_two)
     written = {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")}
     torn = next(file for file in written if b'"steps"' in written[file])
     torn.write_bytes(written[torn] + b'{"key": "third", "prob')
