@@ -67,7 +67,7 @@ def test_authoring_depends_on_seed_and_template_alone(maker):
 def test_finished_scenes_are_the_same_for_the_same_seed(maker, refined):
     candidate, start = refined[0][0], refined[1][0]
     checks = maker.check(candidate, start)
-    first, again = (maker.finish(candidate, start, checks, "a", "middle", 5) for _ in range(2))
+    first, again = (maker.observed(maker.finish(candidate, start, checks, "a"), "middle", 5) for _ in range(2))
     np.testing.assert_array_equal(first.scene.body_pose, again.scene.body_pose)
     np.testing.assert_array_equal(first.scene.keypoints, again.scene.keypoints)
     assert [a.text for a in first.answers] == [a.text for a in again.answers]
