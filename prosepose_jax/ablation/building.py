@@ -88,11 +88,17 @@ def variant(config: ConfigDict, name: str | None, keep: int = 3) -> ConfigDict:
     points = [point for point in config.points if point.get("group", "") == group]
     first = [point for point in points if point["name"] == config.reference]
     rest = [point for point in points if point["name"] != config.reference]
-    config.points = [
-        {name: value for name, value in point.items() if name != "scenes"} for point in (first + rest)[:keep]
-    ]
+    config.points = [_small(point) for point in (first + rest)[:keep]]
     config.scenes.folder, config.scenes.answers, config.scenes.count = DEMO, DEMO, 2
     # Read from a folder, scenes are what they are.
     few = {"stage1": {"steps": 3}, "stage2": {"steps": 0}, "lm": {"steps": 3}, "lbfgs": {"steps": 3}, "batch_size": 2}
     config.config = ConfigDict(config.config.to_dict() | few)
     return config
+
+
+def _small(point: Mapping[str, Any]) -> dict[str, Any]:
+    """A point on the scenes and with the steps of the small variant."""
+    kept = {name: value for name, value in point.items() if name != "scenes"}
+    if "config" in kept:
+        kept["config"] = {path: value for path, value in kept["config"].items() if not path.endswith(".steps")}
+    return kept

@@ -50,11 +50,11 @@ def digest_problem(item: PreparedScene, scene: str, body: str) -> str:
     """
     settings = item.settings
     kind = settings.on_device()
-    alone = AGGREGATIONS[settings.aggregation.name].each_alone
+    alone, starts = AGGREGATIONS[settings.aggregation.name].each_alone, settings.starts
     if item.fallback:  # no answer counts, however answers are added up
-        kind, alone = dataclasses.replace(kind, aggregation=AggregationSettings()), False
+        kind, alone, starts = dataclasses.replace(kind, aggregation=AggregationSettings()), False, ()
     found = hashlib.sha256("\n".join([__version__, scene, body]).encode())
-    host = (settings.lost_ankle, settings.exchange_swapped, item.fallback, alone)
+    host = (settings.lost_ankle, settings.exchange_swapped, item.fallback, alone, starts)
     # How many scenes run side by side changes nothing but rounding.
     found.update(repr((dataclasses.replace(kind, batch_size=0), host)).encode())
     for leaf in (*jax.tree.leaves(item.arrays), item.weights):

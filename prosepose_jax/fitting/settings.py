@@ -99,6 +99,7 @@ class FitSettings:
     min_share: float  # two people: share of the answers that must name a contact
     fallback_empty_answers: int | None  # t; None: all of them
     aggregation: AggregationSettings  # how the answers become one loss
+    starts: tuple[float, ...]  # factors of the contact weight before the last stage; several: the best fit is kept
     search: str  # "cells" | "exact" | "sample"
     sample_size: int  # vertices per fine region of the "sample" search
     lost_ankle: str  # "leave_out" | "initial"
@@ -143,6 +144,7 @@ class FitSettings:
             min_share=0.0,
             fallback_empty_answers=None,
             aggregation=found,
+            starts=(),
             lost_ankle="",
             exchange_swapped=False,
             scenes_per_call=0,
@@ -226,6 +228,14 @@ def _limits(section: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
+def _starts(contact: Mapping[str, Any]) -> tuple[float, ...]:
+    found = contact.get("starts", (1.0,))
+    if not isinstance(found, tuple | list) or not found:
+        raise InputError(f"config: field contact.starts is {found!r}, expected a list of factors")
+    factors = tuple(_take({"starts": factor}, "starts", float, "contact.") for factor in found)
+    return tuple(_within(factor, "contact.starts", 0.0) for factor in factors)
+
+
 def _aggregation(contact: Mapping[str, Any]) -> AggregationSettings:
     settings = AggregationSettings(
         name=_take(contact, "aggregation", str, "contact."),
@@ -268,6 +278,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         min_share=_within(_take(contact, "min_share", float, "contact."), "contact.min_share", 0.0, 1.0),
         fallback_empty_answers=empty or None,
         aggregation=_aggregation(contact),
+        starts=_starts(contact),
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),

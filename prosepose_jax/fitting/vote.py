@@ -1,8 +1,9 @@
-"""One fit per answer, and a vote: the fit that all the answers together like best is kept.
+"""Several fits of a scene, of which the one with the lowest energy is kept.
 
-Every distinct usable answer makes a problem of its own. The winner is the fit with the lowest energy of the
-last stage under the mean of all answers, keypoints, priors and penetration included (docs/ablate.md,
-"Aggregations").
+The energy has many minima: which limb an answer means is decided early. So a scene may be fitted from several
+*starts*, that is with the contact weight of the stages before the last times some factors, or once per
+distinct usable answer (a *vote*). Candidates are compared by the energy of the last stage under all answers of the
+scene, keypoints, priors and penetration included (docs/method.md, "Several starts"; docs/ablate.md, "Aggregations").
 """
 
 from __future__ import annotations
@@ -30,31 +31,36 @@ from prosepose_jax.scene import Fit
 if TYPE_CHECKING:
     from prosepose_jax.fitting.fit import Fitter
 
-_SCENES_AT_ONCE = 16  # their candidates' fits are in memory together
+_AT_ONCE = 512  # candidates fitted together: more share compilations and fill slots, and are in memory together
 _MOVED = ("global_orient", "body_pose", "betas", "transl")
 
 
 def takes_a_vote(item: PreparedScene) -> bool:
-    """Whether a scene is fitted once per answer."""
-    return AGGREGATIONS[item.settings.aggregation.name].each_alone and not item.fallback
+    """Whether a scene is fitted several times."""
+    several = AGGREGATIONS[item.settings.aggregation.name].each_alone or len(item.settings.starts) > 1
+    return several and not item.fallback
 
 
 def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
-    """Fits every scene once per distinct usable answer and yields the winners with their places.
+    """Fits every scene's candidates and yields the winners with their places.
 
     Args:
       fitter: does the fits.
       prepared: scenes with their answers.
       variant: recorded in the fits.
     """
-    for first in range(0, len(prepared), _SCENES_AT_ONCE):
-        some = prepared[first : first + _SCENES_AT_ONCE]
+    first = 0
+    while first < len(prepared):
         owners: list[int] = []
         candidates: list[PreparedScene] = []
-        for owner, item in enumerate(some):
-            alone = candidates_of(item)
-            candidates += alone
-            owners += [owner] * len(alone)
+        some: list[PreparedScene] = []
+        for item in prepared[first:]:
+            several = candidates_of(item)
+            if some and len(candidates) + len(several) > _AT_ONCE:
+                break
+            candidates += several
+            owners += [len(some)] * len(several)
+            some.append(item)
         # A candidate is a plain problem: it must not be taken to a vote again.
         fits = dict(fitter.fit_plain(candidates, variant))
         found = [k for k in range(len(candidates)) if fits[k].ok]
@@ -72,10 +78,32 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
                     answers_usable=item.program.num_usable,
                 ),
             )
+        first += len(some)
 
 
 def candidates_of(item: PreparedScene) -> list[PreparedScene]:
-    """The scene with each of its distinct usable answers alone."""
+    """The scene with each of its starts; for a vote, with each of its distinct usable answers alone."""
+    alone = AGGREGATIONS[item.settings.aggregation.name].each_alone
+    problems = _answers_alone(item) if alone else [item]
+    starts = [_started(item.settings, factor) for factor in item.settings.starts]
+    return [dataclasses.replace(problem, settings=start) for problem in problems for start in starts]
+
+
+def _started(settings: FitSettings, factor: float) -> FitSettings:
+    """The contact weight times a factor in all stages but the last."""
+    if factor == 1.0:
+        return settings
+    contact = TERMS.index("contact")
+
+    def scaled(weights: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(w * factor if k == contact else w for k, w in enumerate(weights))
+
+    *early, last = settings.stages
+    stages = tuple(dataclasses.replace(stage, weights=scaled(stage.weights)) for stage in early)
+    return dataclasses.replace(settings, stages=(*stages, last))
+
+
+def _answers_alone(item: PreparedScene) -> list[PreparedScene]:
     arrays = item.arrays
     seen: set[bytes] = set()
     candidates = []

@@ -59,7 +59,7 @@ def test_one_call_serves_settings_that_differ_on_the_host(
     )  # fmt: skip
     variants = [
         settings,
-        dataclasses.replace(settings, aggregation=AggregationSettings("frequency")),
+        dataclasses.replace(settings, aggregation=AggregationSettings("frequency", power=2.0)),
         dataclasses.replace(settings, stages=heavier),
         dataclasses.replace(settings, use_answers=False),
         dataclasses.replace(settings, min_share=0.5, lost_ankle="initial"),
@@ -165,4 +165,41 @@ def test_a_wrong_aggregation_is_named() -> None:
     config = load_config("two_person")
     config.contact.aggregation = "average"
     with pytest.raises(InputError, match="config: section contact: aggregation: expected one of mean"):
+        settings_from_config(config)
+
+
+def test_several_starts_keep_the_lowest_energy(
+    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
+) -> None:
+    """Each start is a fit with another contact weight in stage 1; the last stage is the same for all."""
+    factors = (1.0, 0.1, 10.0)
+    several = dataclasses.replace(settings, starts=factors)
+    scenes = [make_scene(seed) for seed in (1, 2, 3)]
+    prepared = [prepare_scene(scene, ANSWERS, several) for scene in scenes]
+    fits = dict(fitter.fit_prepared(prepared))
+    winners = set()
+    for k, scene in enumerate(scenes):
+        alone = []
+        for factor in factors:
+            contact = settings.stages[0].weights[1] * factor
+            weights = (settings.stages[0].weights[0], contact, *settings.stages[0].weights[2:])
+            first = dataclasses.replace(settings.stages[0], weights=weights)
+            one = dataclasses.replace(settings, stages=(first, settings.stages[1]))
+            alone.append(_alone(small_body, one, scene, ANSWERS))
+        energies = total_energies(fitter, [prepared[k]] * 3, alone)
+        winners.add(int(np.argmin(energies)))
+        np.testing.assert_allclose(fits[k].vertices, alone[int(np.argmin(energies))].vertices, atol=2e-3)
+    assert winners != {0}
+
+
+@pytest.mark.parametrize(
+    ("starts", "words"),
+    [((), "expected a list of factors"), (0.5, "expected a list of factors"), (("a",), "expected float"),
+     ((1.0, -1.0), "expected a finite number at least 0")],
+)  # fmt: skip
+def test_unusable_starts_are_named(starts, words: str) -> None:
+    config = load_config("two_person")
+    with config.ignore_type():
+        config.contact.starts = starts
+    with pytest.raises(InputError, match=words):
         settings_from_config(config)
