@@ -72,7 +72,7 @@ def write_collection(
     summary = set_figures(truths, figures)
     if truths:
         title = "scenes of two people" if truths[0].num_people == 2 else "scenes of self-contact"
-        write_bytes(out / "plots" / "distribution.png", _png(draw_distribution(truths, title)))
+        write_bytes(out / "plots" / "distribution.png", encode_png(draw_distribution(truths, title)))
         if sheet:
             picture = contact_sheet([(_caption(t), Image.fromarray(draw_truth(maker, t))) for t in truths[:sheet]])
             write_bytes(out / "contact_sheet.jpg", encode_jpeg_image(picture))
@@ -97,7 +97,8 @@ def encode_jpeg_image(picture: Image.Image, quality: int = 82) -> bytes:
     return buffer.getvalue()
 
 
-def _png(picture: Image.Image) -> bytes:
+def encode_png(picture: Image.Image) -> bytes:
+    """PNG bytes of a picture with few colours."""
     buffer = BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.quantize(64).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -137,7 +137,7 @@ def arm_in_arm(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
 
 def whisper(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     """One leans to the other's ear from the side, a hand on the shoulder."""
-    a.place(x=vary(rng, -0.36, 0.02), z=vary(rng, 0.02, 0.02), facing=vary(rng, 70, 5), pitch=vary(rng, 5, 2))
+    a.place(x=vary(rng, -0.43, 0.02), z=vary(rng, 0.06, 0.02), facing=vary(rng, 78, 5), pitch=vary(rng, 5, 2))
     b.place(x=0.0, z=0.0, facing=vary(rng, 0, 4), roll=-3)
     a.spine(bend=vary(rng, 10, 3)).head(nod=vary(rng, 6, 3), turn=vary(rng, 4, 4))
     b.spine(side=vary(rng, -6, 3)).head(nod=vary(rng, 4, 4), side=vary(rng, -8, 4))
@@ -148,8 +148,8 @@ def whisper(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     hang(b, "left", rng)
     hang(b, "right", rng)
     touches = (
-        Touch(0, "face", 1, "right ear side", 0.05),
-        Touch(0, "left hand", 1, "right shoulder or back", 0.35),
+        Touch(0, "face", 1, "right ear side", 0.04),
+        Touch(0, "left hand", 1, "right shoulder or back", 0.3),
     )
     return Intent(touches, both_feet(0, 1))
 
@@ -386,7 +386,7 @@ def legs_across_lap(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     sit_long(a, lean=vary(rng, -6, 2), apart=0.03)
     a.spine(bend=vary(rng, 10, 3)).head(nod=vary(rng, 8, 4), turn=vary(rng, 18, 6))
     far = 0.62 * b.shape.leg_length
-    b.place(x=far, z=vary(rng, 0.3, 0.03), facing=-90)
+    b.place(x=far, z=vary(rng, 0.23, 0.02), facing=-90)
     sit_long(b, lean=vary(rng, -10, 2), apart=0.02)
     for side, sign in SIGNS:
         b.leg(
@@ -416,8 +416,8 @@ def legs_across_lap(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
             fingers=a.heading(forward=1, up=-0.2),
         )
     touches = (
-        Touch(1, "left lower leg back", 0, "left thigh front", 0.3),
-        Touch(1, "right lower leg back", 0, "left thigh front", 0.3),
+        Touch(1, "left lower leg back", 0, "left leg", 0.3),
+        Touch(1, "right lower leg back", 0, "left leg", 0.3),
         Touch(0, "left hand", 1, "left leg", 0.35),
         Touch(0, "right hand", 1, "right leg", 0.35),
     )

@@ -274,8 +274,8 @@ def piggyback(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         )
         b.reach(
             side,
-            a.spot("upper chest", 0.05) + a.heading(left=sign) * 0.03,
-            b.heading(left=sign * 0.7, up=-1),
+            a.spot(f"{side} upper chest", 0.07) + a.heading(left=sign) * 0.015,
+            b.heading(left=sign, up=-0.3, forward=0.3),
             palm=a.heading(forward=-1),
             fingers=a.heading(left=-sign, up=-0.6),
         )
@@ -332,8 +332,8 @@ def back_to_back_seated(a: Figure, b: Figure, rng: np.random.Generator) -> Inten
 
 def forehead_to_forehead(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     """Foreheads together, hands on the other's neck or shoulders."""
-    gap = vary(rng, 0.5, 0.02)
-    a.place(x=0.0, z=-gap / 2, facing=0, pitch=vary(rng, 5, 2))
+    gap = vary(rng, 0.56, 0.02)
+    a.place(x=0.0, z=-gap / 2, facing=0, pitch=vary(rng, 6, 2))
     b.place(x=vary(rng, 0.0, 0.01), z=gap / 2, facing=180, pitch=vary(rng, 5, 2))
     for f in (a, b):
         f.spine(bend=vary(rng, 10, 3))
@@ -363,7 +363,7 @@ def forehead_to_forehead(a: Figure, b: Figure, rng: np.random.Generator) -> Inte
 
 def wrestling_clinch(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     """Bent forward, shoulder against shoulder, a hand behind the other's neck, one on the arm."""
-    gap = vary(rng, 0.92, 0.03)
+    gap = vary(rng, 0.98, 0.03)
     shift = vary(rng, 0.1, 0.01)
     a.place(
         x=-shift, z=-gap / 2, facing=0, height=0.82 * a.shape.leg_length + a.shape.sole_drop, pitch=vary(rng, 34, 3)
@@ -392,8 +392,8 @@ def wrestling_clinch(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     touches = (
         Touch(0, "right hand", 1, "neck or shoulders", 0.25),
         Touch(1, "right hand", 0, "neck or shoulders", 0.25),
-        Touch(0, "left hand", 1, "right upper arm", 0.3),
-        Touch(1, "left hand", 0, "right upper arm", 0.3),
+        Touch(0, "left hand", 1, "right elbow or arm", 0.3),
+        Touch(1, "left hand", 0, "right elbow or arm", 0.3),
         Touch(0, "left shoulder", 1, "left shoulder", 0.15, required=False),
     )
     return Intent(touches, both_feet(0, 1))

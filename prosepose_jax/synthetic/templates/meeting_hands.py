@@ -155,8 +155,8 @@ def holding_hands(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         f.spine(bend=vary(rng, 1, 3))
         f.head(nod=vary(rng, 2, 5), turn=vary(rng, 0, 18))
         f.stand(width=vary(rng, 0.0, 0.02), stride=vary(rng, 0.0, 0.22))
-    a.hand("left", curl=vary(rng, 7, 4), thumb=42.0)
-    b.hand("right", curl=vary(rng, 7, 4), thumb=42.0)
+    a.hand("left", curl=vary(rng, 7, 4), thumb=55.0)
+    b.hand("right", curl=vary(rng, 7, 4), thumb=55.0)
     hang(a, "right", rng)
     hang(b, "left", rng)
     drop = vary(rng, 0.84, 0.02) * min(a.shape.arm_length, b.shape.arm_length)
@@ -164,14 +164,14 @@ def holding_hands(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     a.reach(
         "left",
         place + np.array([-0.004, 0.0, 0.028]),
-        a.heading(left=1, forward=-0.3),
+        a.heading(forward=-1, left=-0.2),
         palm=a.heading(forward=-1),
         fingers=a.heading(up=-1, left=0.35),
     )
     b.reach(
         "right",
         place - np.array([-0.004, 0.0, 0.028]),
-        b.heading(left=-1, forward=-0.3),
+        b.heading(forward=-1, left=0.2),
         palm=b.heading(forward=1),
         fingers=b.heading(up=-1, left=-0.35),
     )
@@ -190,20 +190,20 @@ def both_hands_held(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         f.head(nod=vary(rng, 5, 5), turn=vary(rng, 0, 6))
         f.stand(width=0.0, stride=vary(rng, 0.0, 0.08))
         for side in SIDES:
-            f.hand(side, curl=vary(rng, 6, 4), thumb=42.0)
+            f.hand(side, curl=vary(rng, 6, 4), thumb=55.0)
     middle = between(a.joint(SPINE3), b.joint(SPINE3)) + np.array([0.0, vary(rng, -0.25, 0.04), 0.0])
     for side, sign, far in (("left", 1.0, "right"), ("right", -1.0, "left")):
         place = middle + a.heading(left=sign) * vary(rng, 0.2, 0.03)
         a.reach(
             side,
-            place + np.array([0.0, 0.026, 0.0]),
+            place + np.array([0.0, 0.03, 0.0]),
             a.heading(up=-1, left=sign * 0.5),
             palm=a.heading(up=-1),
             fingers=a.heading(forward=1, up=-0.2),
         )
         b.reach(
             far,
-            place - np.array([0.0, 0.026, 0.0]),
+            place - np.array([0.0, 0.03, 0.0]),
             b.heading(up=-1, left=-sign * 0.5),
             palm=b.heading(up=1, left=sign * 0.2),
             fingers=b.heading(forward=1, up=-0.2),
@@ -322,7 +322,7 @@ def counterbalance(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
 def seated_pull(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     """Partner stretch: both seated with straight legs, soles against soles, holding hands."""
     legs = 0.5 * (a.shape.leg_length + b.shape.leg_length) + a.shape.sole_drop + 0.03
-    gap = 2 * legs - 0.09
+    gap = 2 * legs - 0.06
     for f, sign, facing in ((a, -1.0, 0.0), (b, 1.0, 180.0)):
         f.place(z=sign * gap / 2, facing=facing)
         sit_long(f, lean=vary(rng, 20, 3), apart=0.06)
@@ -349,7 +349,7 @@ def seated_pull(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         )
     touches = [Touch(0, f"{side} hand", 1, f"{far} hand", 0.4) for side, far in (("left", "right"), ("right", "left"))]
     touches += [Touch(0, f"{side} sole", 1, f"{far} sole", 0.4) for side, far in (("left", "right"), ("right", "left"))]
-    return Intent(tuple(touches), tuple((p, s) for p in (0, 1) for s in ("butt", "left calf", "right calf")))
+    return Intent(tuple(touches), tuple((p, s) for p in (0, 1) for s in ("butt", "left foot", "right foot")))
 
 
 TEMPLATES: dict[str, Entry] = {
