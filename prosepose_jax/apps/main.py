@@ -6,6 +6,7 @@
   prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
+  prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
 """
@@ -25,6 +26,7 @@ VERBS = {
     "fit": "prosepose_jax.apps.fit",
     "evaluate": "prosepose_jax.apps.evaluate",
     "ablate": "prosepose_jax.apps.ablate",
+    "generate": "prosepose_jax.apps.generate",
 }
 
 

@@ -37,6 +37,7 @@ def make_truths(
     templates: Sequence[str] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     maker: SceneMaker | None = None,
+    workers: int = 0,
 ) -> list[Truth]:
     """Noise-free scenes in a folder; those that are there already are read, the others made.
 
@@ -49,6 +50,7 @@ def make_truths(
       templates: names to use; None for all of the kind.
       progress: called with (scenes there, scenes wanted, a note) whenever a scene is there or was refused.
       maker: makes the scenes; None: one with the usual settings.
+      workers: threads that make scenes side by side; 0: one per core, at most four.
 
     Returns:
       `count` truths, the templates in turn.
@@ -75,7 +77,7 @@ def make_truths(
             refusals = lambda line: progress(sum(len(t) for t in truths.values()), count, line)  # noqa: E731
         made = {name: len(t) for name, t in truths.items()}
         tried = {name: t[-1].seed[-1] + 1 for name, t in truths.items() if t}
-        for truth in maker.truths(seed, wanted, made=made, tried=tried, progress=refusals):
+        for truth in maker.truths(seed, wanted, made=made, tried=tried, workers=workers, progress=refusals):
             save_truth(folder, truth)
             truths[truth.template].append(truth)
             there += 1

@@ -6,9 +6,12 @@ Everything random comes from the seed, so the same call makes the same scenes. S
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -49,7 +52,8 @@ from prosepose_jax.synthetic.truth import Truth, observe
 
 KINDS = ("two_person", "self_contact")
 _SHAPE_SPREAD, _PAIR_SPREAD = 0.7, 0.5  # of betas: common to a pair, and each person's own
-_MAX_TRIES = 8  # candidates per wanted scene before giving up
+_MOST_REFUSALS = 60  # of one template in a row before giving up
+_MOST_WORKERS = 4
 _VIEW_STREAM = 1  # of the scene's random numbers; truth.py has the others
 
 
@@ -134,11 +138,14 @@ class SceneMaker:
         done = jax.device_get(refine(self.body, self.surface, starts, touches, self.steps))
         return [jax.tree.map(lambda x, i=i: x[i], done) for i in range(len(candidates))]
 
-    def check(self, candidate: Candidate, refined: Start) -> Checks:
-        """Measures a refined candidate in the world frame."""
+    def check(self, candidate: Candidate, refined: Start, thorough: bool = True) -> Checks:
+        """Measures a refined candidate in the world frame (`Yardstick.check`)."""
         vertices = np.asarray(self._pose(start_params(refined)).vertices)
         bend = float(np.max(np.asarray(limit_excess(jnp.asarray(refined.body_pose)))))
-        return self.yardstick.check(vertices, candidate.intent.touches, self.wardrobe.spots, bend)
+        grounded = {person for person, _ in candidate.intent.grounded}
+        return self.yardstick.check(
+            vertices, refined.body_pose, candidate.intent.touches, grounded, self.wardrobe.spots, bend, thorough
+        )
 
     def finish(self, candidate: Candidate, refined: Start, checks: Checks, key: str) -> Truth:
         """Looks at a refined candidate through a camera and measures what touches."""
@@ -186,6 +193,13 @@ class SceneMaker:
 
     # ---- all together --------------------------------------------------------------------------------------
 
+    def attempt(self, template: str, seed: Sequence[int]) -> tuple[Truth | None, Checks]:
+        """One try of a template: the scene (its key is not final yet), or None when a check failed."""
+        candidate = self.author(template, seed)
+        refined = self.refine([candidate])[0]
+        checks = self.check(candidate, refined, thorough=False)
+        return (self.finish(candidate, refined, checks, candidate.key) if checks.passed else None), checks
+
     def truths(
         self,
         seed: int,
@@ -193,7 +207,7 @@ class SceneMaker:
         *,
         made: Mapping[str, int] | None = None,
         tried: Mapping[str, int] | None = None,
-        batch: int = 8,
+        workers: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Iterator[Truth]:
         """Yields accepted scenes of templates of one kind until there are as many as wanted.
@@ -205,44 +219,57 @@ class SceneMaker:
           wanted: how many scenes of each template.
           made: how many of them exist already.
           tried: with which try each template goes on.
-          batch: scenes refined together.
+          workers: threads that make scenes side by side; 0: one per core, at most four.
           progress: called with a line about each refused candidate.
 
         Raises:
-          RuntimeError: far too many candidates were refused.
+          RuntimeError: far too many candidates of a template were refused.
         """
         names = tuple(wanted)
         made = {name: (made or {}).get(name, 0) for name in names}
         tried = {name: (tried or {}).get(name, 0) for name in names}
-        returned, refused, accepted = dict(tried), 0, 0
-        while any(made[n] < wanted[n] for n in names):
-            rows: list[Candidate] = []
-            while len(rows) < batch:
-                open_names = [n for n in names if made[n] < wanted[n]]
-                # Fill the batch with the templates that lack most; spare places try further seeds.
-                name = min(
-                    open_names,
-                    key=lambda n: (tried[n] - returned[n] - (wanted[n] - made[n]), names.index(n)),
-                )
-                rows.append(self.author(name, (seed, tried[name])))
-                tried[name] += 1
-            for candidate, refined in zip(rows, self.refine(rows), strict=True):
-                name = candidate.template
-                returned[name] += 1
+        in_a_row = dict.fromkeys(names, 0)
+        workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        pending: collections.deque[tuple[str, Future[tuple[Truth | None, Checks]]]] = collections.deque()
+
+        def lack(name: str) -> int:
+            return wanted[name] - made[name] - sum(n == name for n, _ in pending)
+
+        def idle() -> bool:
+            """Whether another try should be handed out."""
+            if not pending:
+                return True
+            if not warm:  # the first one alone: it compiles
+                return False
+            if any(in_a_row.values()) and len(pending) < workers:
+                return True  # towards the end further tries keep the workers busy
+            return len(pending) < 2 * workers and any(lack(name) > 0 for name in names)
+
+        warm = False
+        pool = ThreadPoolExecutor(workers)
+        try:
+            while open_names := [n for n in names if made[n] < wanted[n]]:
+                while idle():
+                    name = max(open_names, key=lack)
+                    pending.append((name, pool.submit(self.attempt, name, (seed, tried[name]))))
+                    tried[name] += 1
+                name, attempt = pending.popleft()
+                truth, checks = attempt.result()
+                warm = True
                 if made[name] >= wanted[name]:
                     continue
-                checks = self.check(candidate, refined)
-                if not checks.passed:
-                    refused += 1
+                if truth is None:
+                    in_a_row[name] += 1
                     if progress:
-                        progress(f"{candidate.key} refused: {checks}")
+                        progress(f"{name} refused: {', '.join(checks.reasons)}")
+                    if in_a_row[name] > _MOST_REFUSALS:
+                        raise RuntimeError(f"template {name}: {in_a_row[name]} candidates in a row were refused")
                     continue
-                key = f"{name}_{made[name]:03d}"
+                in_a_row[name] = 0
                 made[name] += 1
-                accepted += 1
-                yield self.finish(candidate, refined, checks, key)
-            if refused > _MAX_TRIES * (sum(wanted.values()) + batch):
-                raise RuntimeError(f"templates {names}: {refused} candidates refused for {accepted} scenes")
+                yield dataclasses.replace(truth, key=f"{name}_{made[name] - 1:03d}")
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def scenes(
         self,
@@ -253,12 +280,12 @@ class SceneMaker:
         templates: Sequence[str] | None = None,
         level: str | Noise = "middle",
         num_answers: int = 20,
-        batch: int = 8,
+        workers: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Iterator[GeneratedScene]:
         """Yields `count` accepted scenes, the templates in turn; see `generate_scenes`."""
         wanted = share_out(count, templates or tuple(library(kind)))
-        for truth in self.truths(seed, wanted, batch=batch, progress=progress):
+        for truth in self.truths(seed, wanted, workers=workers, progress=progress):
             yield self.observed(truth, level, num_answers)
 
     def observed(self, truth: Truth, level: str | Noise = "middle", num_answers: int = 20) -> GeneratedScene:
@@ -296,7 +323,7 @@ def generate_scenes(
     templates: Sequence[str] | None = None,
     level: str | Noise = "middle",
     num_answers: int = 20,
-    batch: int = 8,
+    workers: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> list[GeneratedScene]:
     """Distinct scenes with truth, noisy initial estimates, keypoints and simulated answers.
@@ -309,7 +336,7 @@ def generate_scenes(
       templates: names to use; None for all of the kind.
       level: noise of regressor, keypoints and answers: "low", "middle", "high" or a `Noise`.
       num_answers: N answers per scene.
-      batch: scenes refined together.
+      workers: threads that make scenes side by side; 0: one per core, at most four.
       progress: called with a line about each refused candidate.
 
     Returns:
@@ -317,14 +344,14 @@ def generate_scenes(
 
     Raises:
       ValueError: unknown kind, template or level.
-      RuntimeError: far too many candidates were refused.
+      RuntimeError: far too many candidates of a template were refused.
     """
     noise = noise_level(level)
     unknown = sorted(set(templates or ()) - set(library(kind)))
     if unknown:
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
     maker = SceneMaker(body).scenes(
-        kind, count, seed, templates=templates, level=noise, num_answers=num_answers, batch=batch, progress=progress
+        kind, count, seed, templates=templates, level=noise, num_answers=num_answers, workers=workers, progress=progress
     )
     return list(maker)
 

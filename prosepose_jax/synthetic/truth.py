@@ -65,7 +65,8 @@ class Truth:
 
     def params(self) -> BodyParams:
         """The true people, for `pose_body`."""
-        return BodyParams.zeros(self.num_people, self.betas.shape[1]).replace(
+        return dataclasses.replace(
+            BodyParams.zeros(self.num_people, self.betas.shape[1]),
             global_orient=self.global_orient,
             body_pose=self.body_pose,
             betas=self.betas,
@@ -221,7 +222,8 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
     parts = _pairs(arrays["parts"])
     strength = {pair: int(n) for pair, n in zip(parts, arrays["strength"], strict=True)}
     view = {name: arrays[f"view_{name}"] for name in _VIEW}
-    checks = {f.name: arrays[f"check_{f.name}"] for f in dataclasses.fields(Checks)}
+    figures = {f.name: arrays[f"check_{f.name}"] for f in dataclasses.fields(Checks)}
+    checks: dict[str, Any] = {k: tuple(v.tolist()) if v.ndim else float(v) for k, v in figures.items()}
     width, height = (int(n) for n in view["size"])
     return Truth(
         key=file.stem,
@@ -232,7 +234,7 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
         intended=_pairs(arrays["intended"]),
         grounded=tuple(str(n) for n in arrays["grounded"]),
         view=View(view["rotation"], view["position"], float(view["focal"]), (width, height), view["principal"]),
-        checks=Checks(**{k: tuple(v.tolist()) if v.ndim else float(v) for k, v in checks.items()}),
+        checks=Checks(**checks),
     )
 
 
