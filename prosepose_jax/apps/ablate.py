@@ -6,8 +6,9 @@
 scenes. Any field is set with --config.a.b=value, for example --config.scenes.count=20. Scenes are
 generated into DIR/scenes (or read from a folder), every point's figures go to DIR/points/NAME, and
 table.csv, table.md, table.tex, plots/ and run.json are written at the end. A stopped run goes on where it
-was; equal fits of several points are made once. docs/ablate.md explains the config. Exit status: 0 all
-done, 1 some scenes failed (named on stderr), 2 bad usage or an unusable config, body or scenes.
+was; equal fits of several points are made once. docs/ablate.md explains the config.
+Exit status: 0 all done, 1 some scenes failed (named on stderr), 2 bad usage or an unusable config, body
+or scenes.
 """
 
 from __future__ import annotations
