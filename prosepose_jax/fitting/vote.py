@@ -19,11 +19,11 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.contact.aggregation import AGGREGATIONS
-from prosepose_jax.contact.program import ProgramArrays
+from prosepose_jax.contact.program import ProgramArrays, bucket, program_shape
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays
 from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import hold
-from prosepose_jax.fitting.prepare import PreparedScene, initial_params, stack_scenes
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.losses import TERMS, Weights
 from prosepose_jax.scene import Fit
@@ -148,19 +148,22 @@ def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequenc
     settings, size = fitter.settings, fitter.settings.batch_size
     index = max((k for k, stage in enumerate(settings.stages) if stage.steps), default=len(settings.stages) - 1)
     device = jax.local_devices()[0]
-    energies: list[float] = []
-    for first in range(0, len(items), size):
-        some, theirs = list(items[first : first + size]), list(fits[first : first + size])
-        missing = size - len(some)
-        some, theirs = some + some[-1:] * missing, theirs + theirs[-1:] * missing
-        params = []
-        for item, fit in zip(some, theirs, strict=True):
-            initial = initial_params(fitter.model.body, item.scene)
-            params.append(dataclasses.replace(initial, **{name: np.asarray(getattr(fit, name)) for name in _MOVED}))
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
-        pixels = fitter.initial_pixels(some, device)
-        arrays = stack_scenes(fitter.model.body, some, pixels, settings)
-        options = {"index": index, "settings": settings.without_weights()}
-        found = fitter.call(device, _energies, fitter.model, arrays, stacked, **options)
-        energies += np.asarray(found)[: size - missing].tolist()
+    energies = [float("nan")] * len(items)
+    for group in group_scenes([dataclasses.replace(item, place=k) for k, item in enumerate(items)]):
+        shape = bucket(*(program_shape(item.arrays) for item in group))
+        for first in range(0, len(group), size):
+            some = group[first : first + size]
+            filled = some + some[-1:] * (size - len(some))
+            params = []
+            for item in filled:
+                initial = initial_params(fitter.model.body, item.scene)
+                moved = {name: np.asarray(getattr(fits[item.place], name)) for name in _MOVED}
+                params.append(dataclasses.replace(initial, **moved))
+            stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+            pixels = fitter.initial_pixels(filled, device)
+            arrays = stack_scenes(fitter.model.body, filled, pixels, settings, shape)
+            options = {"index": index, "settings": settings.without_weights()}
+            found = np.asarray(fitter.call(device, _energies, fitter.model, arrays, stacked, **options))
+            for item, value in zip(some, found, strict=False):
+                energies[item.place] = float(value)
     return energies

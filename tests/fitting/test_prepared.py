@@ -131,7 +131,7 @@ def test_the_vote_keeps_the_fit_that_all_answers_like_best(
 
 def test_the_votes_energy_is_the_one_a_fit_records(settings: FitSettings, fitter: Fitter, make_scene) -> None:
     """Of a fit that takes no second step, at its end: the sum of its recorded terms, moved to the vote's weights."""
-    scene = make_scene(3)
+    scene = make_scene(3, apart=1.5)
     item = prepare_scene(scene, ANSWERS, settings)
     (_, fit), *_ = fitter.fit_prepared([item])
     still = dataclasses.replace(
