@@ -401,7 +401,7 @@ def legs_across_lap(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         Touch(0, "left hand", 1, "left leg", 0.35),
         Touch(0, "right hand", 1, "right leg", 0.35),
     )
-    grounded = ((0, "butt"), (0, "left calf"), (0, "right calf"), (1, "butt"), (1, "left palm"), (1, "right palm"))
+    grounded = ((0, "butt"), (0, "left foot"), (0, "right foot"), (1, "butt"), (1, "left palm"), (1, "right palm"))
     return Intent(touches, grounded)
 
 
