@@ -22,21 +22,10 @@ from prosepose_jax.io.scenes import save_scene
 from prosepose_jax.synthetic.figures import scene_figures
 from prosepose_jax.synthetic.generate import GeneratedScene, SceneMaker
 from prosepose_jax.synthetic.picture import contact_sheet, draw_scene, encode_jpeg
-from prosepose_jax.synthetic.templates import SELF_CONTACT, TWO_PERSON
+from prosepose_jax.synthetic.templates import PACKAGED, TWO_PERSON
 
 # The seed of each packaged scene. Chosen by looking at the pictures, before anything was fitted to them.
-SEEDS: dict[str, int] = {
-    "hug": 0,
-    "handshake": 0,
-    "arm_over_shoulder": 0,
-    "hug_from_behind": 0,
-    "dance_hold": 0,
-    "hand_on_head": 0,
-    "tree": 0,
-    "cobbler": 0,
-    "seated_fold": 0,
-    "childs_pose": 0,
-}
+SEEDS: dict[str, int] = dict.fromkeys(PACKAGED, 0)
 
 _OUT = flags.DEFINE_string("out", None, "folder to write to", required=True)
 _BODY = flags.DEFINE_string("body", None, "body file in SMPL-X format; the embedded body when not given")
@@ -74,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
         answers[key] = [{"table_response": answer.text} for answer in made.answers]
         figures[key] = scene_figures(maker.body, made.scene, made.answers, made.checks, made.joints)
         print(key, figures[key], flush=True)
-    order = [k for k in (*TWO_PERSON, *SELF_CONTACT) if k in answers]
+    order = [k for k in PACKAGED if k in answers]
     write_text(answers_file, json.dumps({k: answers[k] for k in order}, indent=1) + "\n")
     write_text(figures_file, json.dumps({k: figures[k] for k in order}, indent=1) + "\n")
     if _SHEET.value:

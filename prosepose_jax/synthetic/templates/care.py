@@ -14,7 +14,6 @@ from prosepose_jax.synthetic.templates.base import (
     both_feet,
     hang,
     kneel,
-    lay_hand,
     rest_hands_on_thighs,
     sit_cross_legged,
     sit_long,
@@ -133,25 +132,6 @@ def arm_in_arm(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     touches = [Touch(0, "left palm", 1, "right forearm", 0.4)]
     touches.append(Touch(0, "left forearm", 1, "right upper arm", 0.2, 0.6, required=False))
     return Intent(tuple(touches), both_feet(0, 1))
-
-
-def whisper(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
-    """One leans to the other's ear from the side, a hand on the shoulder."""
-    a.place(x=vary(rng, -0.43, 0.02), z=vary(rng, 0.06, 0.02), facing=vary(rng, 78, 5), pitch=vary(rng, 5, 2))
-    b.place(x=0.0, z=0.0, facing=vary(rng, 0, 4), roll=-3)
-    a.spine(bend=vary(rng, 10, 3)).head(nod=vary(rng, 6, 3), turn=vary(rng, 4, 4))
-    b.spine(side=vary(rng, -6, 3)).head(nod=vary(rng, 4, 4), side=vary(rng, -8, 4))
-    a.stand(width=0.0, stride=vary(rng, -0.08, 0.04))
-    b.stand(width=0.0, stride=vary(rng, 0.0, 0.06))
-    lay_hand(a, "left", b, "right shoulder back", a.heading(left=1, up=-0.6), a.heading(forward=1, up=0.5))
-    hang(a, "right", rng)
-    hang(b, "left", rng)
-    hang(b, "right", rng)
-    touches = (
-        Touch(0, "face", 1, "right ear side", 0.04),
-        Touch(0, "left hand", 1, "right shoulder or back", 0.3),
-    )
-    return Intent(touches, both_feet(0, 1))
 
 
 def hand_on_chest(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
@@ -421,7 +401,7 @@ def legs_across_lap(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         Touch(0, "left hand", 1, "left leg", 0.35),
         Touch(0, "right hand", 1, "right leg", 0.35),
     )
-    grounded = ((0, "butt"), (0, "left calf"), (0, "right calf"), (1, "butt"), (1, "left palm"), (1, "right palm"))
+    grounded = ((0, "butt"), (0, "left foot"), (0, "right foot"), (1, "butt"), (1, "left palm"), (1, "right palm"))
     return Intent(touches, grounded)
 
 
@@ -429,7 +409,6 @@ TEMPLATES: dict[str, Entry] = {
     "hand_on_head": Entry(hand_on_head, (90.0, 60.0, -70.0)),
     "hands_on_shoulders": Entry(hands_on_shoulders, (85.0, -85.0, 65.0)),
     "arm_in_arm": Entry(arm_in_arm, (0.0, 15.0, -15.0)),
-    "whisper": Entry(whisper, (0.0, 20.0, -30.0)),
     "hand_on_chest": Entry(hand_on_chest, (90.0, -90.0, 70.0)),
     "shoulder_massage": Entry(shoulder_massage, (50.0, -50.0, 80.0)),
     "conga": Entry(conga, (60.0, -60.0, 85.0)),

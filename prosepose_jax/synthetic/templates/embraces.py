@@ -331,7 +331,7 @@ def back_to_back_seated(a: Figure, b: Figure, rng: np.random.Generator) -> Inten
 
 
 def forehead_to_forehead(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
-    """Foreheads together, hands on the other's neck or shoulders."""
+    """Foreheads together, one's hands on the other's shoulders, the other's at the waist."""
     gap = vary(rng, 0.56, 0.02)
     a.place(x=0.0, z=-gap / 2, facing=0, pitch=vary(rng, 6, 2))
     b.place(x=vary(rng, 0.0, 0.01), z=gap / 2, facing=180, pitch=vary(rng, 5, 2))
@@ -349,54 +349,16 @@ def forehead_to_forehead(a: Figure, b: Figure, rng: np.random.Generator) -> Inte
         )
         b.reach(
             side,
-            a.spot(f"{far} upper arm front", 0.03),
-            b.heading(left=sign, up=-1),
-            palm=b.heading(left=-sign, forward=0.4),
-            fingers=b.heading(forward=0.8, up=0.6, left=sign * 0.2),
+            a.spot(f"{far} lower back", 0.03) + a.heading(left=sign, forward=0.9) * 0.07,
+            b.heading(left=sign, up=-0.7),
+            palm=b.heading(left=-sign, forward=-0.3),
+            fingers=b.heading(forward=1, left=-sign * 0.3),
         )
     touches = [Touch(0, "face", 1, "face", 0.06)]
     for side, far in (("left", "right"), ("right", "left")):
         touches.append(Touch(0, f"{side} palm", 1, f"{far} shoulder", 0.3))
-        touches.append(Touch(1, f"{side} hand", 0, f"{far} upper arm", 0.3))
+        touches.append(Touch(1, f"{side} hand", 0, f"{far} flank", 0.3))
     return Intent(tuple(touches), both_feet(0, 1))
-
-
-def wrestling_clinch(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
-    """Bent forward, shoulder against shoulder, a hand behind the other's neck, one on the arm."""
-    gap = vary(rng, 0.98, 0.03)
-    shift = vary(rng, 0.1, 0.01)
-    a.place(
-        x=-shift, z=-gap / 2, facing=0, height=0.82 * a.shape.leg_length + a.shape.sole_drop, pitch=vary(rng, 34, 3)
-    )
-    b.place(
-        x=shift, z=gap / 2, facing=180, height=0.82 * b.shape.leg_length + b.shape.sole_drop, pitch=vary(rng, 34, 3)
-    )
-    for f in (a, b):
-        f.spine(bend=vary(rng, 18, 3)).head(nod=vary(rng, -20, 4))
-        f.step("left", vary(rng, 0.28, 0.05), 0.06).step("right", vary(rng, -0.22, 0.05), 0.06)
-    for f, other in ((a, b), (b, a)):
-        f.reach(
-            "right",
-            other.spot("neck", 0.03) + f.heading(forward=1) * 0.03 + np.array([0.0, 0.05, 0.0]),
-            f.heading(left=-1, up=-0.3),
-            palm=f.heading(up=-1, forward=-0.3, left=0.4),
-            fingers=f.heading(forward=0.8, left=0.5),
-        )
-        f.reach(
-            "left",
-            other.spot("right upper arm", 0.03),
-            f.heading(left=1, up=-1),
-            palm=f.heading(left=-0.9, up=0.3),
-            fingers=f.heading(forward=0.9, up=0.4),
-        )
-    touches = (
-        Touch(0, "right hand", 1, "neck or shoulders", 0.25),
-        Touch(1, "right hand", 0, "neck or shoulders", 0.25),
-        Touch(0, "left hand", 1, "right elbow or arm", 0.3),
-        Touch(1, "left hand", 0, "right elbow or arm", 0.3),
-        Touch(0, "left shoulder", 1, "left shoulder", 0.15, required=False),
-    )
-    return Intent(touches, both_feet(0, 1))
 
 
 TEMPLATES: dict[str, Entry] = {
@@ -410,5 +372,4 @@ TEMPLATES: dict[str, Entry] = {
     "back_to_back": Entry(back_to_back, (80.0, -80.0, 100.0)),
     "back_to_back_seated": Entry(back_to_back_seated, (80.0, -80.0, 60.0)),
     "forehead_to_forehead": Entry(forehead_to_forehead, (80.0, -80.0, 100.0)),
-    "wrestling_clinch": Entry(wrestling_clinch, (80.0, -80.0, 100.0)),
 }

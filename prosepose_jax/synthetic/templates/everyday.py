@@ -122,21 +122,6 @@ def hugging_knees(f: Figure, rng: np.random.Generator) -> Intent:
     return Intent(touches, ((0, "butt"), *both_feet(0)))
 
 
-def scratching_back(f: Figure, rng: np.random.Generator) -> Intent:
-    """Standing, the right hand over the shoulder to the upper back, the left hand on the right elbow or hanging."""
-    _stand_easy(f, rng)
-    f.head(nod=vary(rng, 8, 4), side=vary(rng, 6, 3))
-    f.arm(
-        "right",
-        f.heading(up=1, forward=0.6, left=-0.35),
-        f.heading(up=-0.75, forward=-0.6, left=0.18),
-        palm=f.heading(forward=1, left=0.1),
-        fingers=f.heading(up=-1, left=0.15),
-    )
-    hang(f, "left", rng)
-    return Intent((Touch(0, "right hand", 0, "upper back", 0.3),), both_feet(0))
-
-
 def hand_on_heart(f: Figure, rng: np.random.Generator) -> Intent:
     """Standing, the right palm on the left side of the chest."""
     _stand_easy(f, rng)
@@ -280,7 +265,6 @@ TEMPLATES: dict[str, Entry] = {
     "hands_behind_head": Entry(hands_behind_head, (20.0, -20.0, 150.0)),
     "hands_on_head": Entry(hands_on_head, (0.0, 20.0, -20.0)),
     "hugging_knees": Entry(hugging_knees, (40.0, -40.0, 60.0)),
-    "scratching_back": Entry(scratching_back, (-40.0, -110.0, -140.0)),
     "hand_on_heart": Entry(hand_on_heart, (0.0, -25.0, 20.0)),
     "face_palm": Entry(face_palm, (0.0, -35.0, 20.0)),
     "hands_on_belly": Entry(hands_on_belly, (0.0, 30.0, -30.0)),

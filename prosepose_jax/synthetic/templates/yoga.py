@@ -11,11 +11,10 @@ from prosepose_jax.synthetic.templates.base import (
     SIGNS,
     Entry,
     Intent,
-    between,
     both_feet,
     hang,
+    rest_hands_on_thighs,
     sit_cross_legged,
-    sit_long,
     vary,
 )
 
@@ -169,7 +168,7 @@ def prayer(f: Figure, rng: np.random.Generator) -> Intent:
 def join_palms(f: Figure, rng: np.random.Generator, ahead: float = 0.2) -> tuple[Touch, ...]:
     """Palms together before the chest."""
     place = f.joint(SPINE3) + f.direction(forward=1, up=0.1, frame=SPINE3) * vary(rng, ahead, 0.02)
-    place = place + np.array([0.0, vary(rng, 0.06, 0.03), 0.0])
+    place = place + np.array([0.0, vary(rng, 0.01, 0.03), 0.0])
     for side, sign in SIGNS:
         f.hand(side, curl=0.0, thumb=55.0)
         f.reach(
@@ -195,14 +194,7 @@ def easy_pose(f: Figure, rng: np.random.Generator) -> Intent:
     """Cross-legged, hands on the knees."""
     sit_cross_legged(f, rng, vary(rng, 2, 2))
     f.spine(bend=vary(rng, 2, 3)).head(nod=vary(rng, 2, 6))
-    for side, sign in SIGNS:
-        f.reach(
-            side,
-            f.spot(f"{side} knee front", 0.03) + f.heading(forward=-1) * 0.03,
-            f.heading(left=sign, up=-0.5, forward=-0.2),
-            palm=f.heading(up=-1),
-            fingers=f.heading(forward=0.8, left=sign * 0.6, up=-0.3),
-        )
+    rest_hands_on_thighs(f)
     touches = (
         Touch(0, "left hand", 0, "left leg", 0.4),
         Touch(0, "right hand", 0, "right leg", 0.4),
@@ -265,29 +257,6 @@ def standing_fold(f: Figure, rng: np.random.Generator) -> Intent:
     return Intent(touches, both_feet(0))
 
 
-def head_to_knee(f: Figure, rng: np.random.Generator) -> Intent:
-    """Seated, the right leg straight, the left sole against its thigh, hands on the right foot or shin."""
-    sit_long(f, lean=vary(rng, 18, 3))
-    ankle = between(f.joint(2), f.joint(5)) + np.array([0.085 + f.shape.sole_drop, 0.0, -0.02])
-    ankle[1] = 0.06
-    f.plant("left", ankle, f.heading(forward=1, up=-0.1), f.heading(left=1, up=0.1), sole=f.heading(left=-1, up=0.1))
-    f.spine(bend=vary(rng, 48, 5), turn=-6).head(nod=vary(rng, 12, 8))
-    for side, sign in SIGNS:
-        f.reach(
-            side,
-            f.spot("right shin", 0.03) + f.heading(left=sign) * 0.045,
-            f.heading(left=sign, up=0.3),
-            palm=f.heading(left=-sign * 0.7, up=-0.7),
-            fingers=f.heading(forward=1, up=-0.2),
-        )
-    touches = (
-        Touch(0, "left sole", 0, "right thigh", 0.3),
-        Touch(0, "left hand", 0, "right lower leg or shin", 0.35),
-        Touch(0, "right hand", 0, "right lower leg or shin", 0.35),
-    )
-    return Intent(touches, ((0, "butt"), (0, "right calf"), (0, "left knee"), (0, "left foot")))
-
-
 def eagle_arms(f: Figure, rng: np.random.Generator) -> Intent:
     """Standing, the forearms wound upright before the face, elbow over elbow."""
     f.place(facing=0).spine(bend=vary(rng, 4, 3)).head(nod=vary(rng, 4, 5))
@@ -317,8 +286,8 @@ def quad_stretch(f: Figure, rng: np.random.Generator) -> Intent:
         "left",
         f.heading(up=-1, forward=vary(rng, -0.02, 0.06)),
         f.heading(forward=-0.75, up=0.75),
-        toes=f.heading(forward=-0.4, up=1),
-        sole=f.heading(forward=-1, up=0.2),
+        toes=f.heading(forward=-1, up=0.15),
+        sole=f.heading(up=1, forward=-0.15),
     )
     f.reach(
         "left",
@@ -372,7 +341,6 @@ TEMPLATES: dict[str, Entry] = {
     "seated_prayer": Entry(seated_prayer, (0.0, 35.0, -35.0)),
     "half_twist": Entry(half_twist, (0.0, 30.0, -20.0)),
     "standing_fold": Entry(standing_fold, (75.0, -75.0, 55.0)),
-    "head_to_knee": Entry(head_to_knee, (50.0, 70.0, 30.0)),
     "eagle_arms": Entry(eagle_arms, (0.0, 25.0, -25.0)),
     "quad_stretch": Entry(quad_stretch, (60.0, 80.0, 110.0)),
     "garland": Entry(garland, (0.0, 25.0, -25.0)),
