@@ -155,7 +155,7 @@ class _Loader:
         prior = "" if config is None else config.prior.path
         name = repr((sorted(section.items()), prior)) if any([*section.values(), prior]) else ""
         if name not in self._bodies:
-            files = {k: section.get(k) or None for k in ("keypoints", "lowres", "kid_template")}
+            files: dict[str, Any] = {k: section.get(k) or None for k in ("keypoints", "lowres", "kid_template")}
             flat = bool(section.get("flat_hands"))
             body = load_body(section.get("path") or None, section.get("regions") or None, flat_hands=flat, **files)
             loaded = load_pose_prior(prior)

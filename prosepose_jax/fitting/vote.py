@@ -157,7 +157,7 @@ def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequenc
             params = []
             for item in filled:
                 initial = initial_params(fitter.model.body, item.scene)
-                moved = {name: np.asarray(getattr(fits[item.place], name)) for name in _MOVED}
+                moved: dict[str, Any] = {name: np.asarray(getattr(fits[item.place], name)) for name in _MOVED}
                 params.append(dataclasses.replace(initial, **moved))
             stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
             pixels = fitter.initial_pixels(filled, device)
