@@ -46,7 +46,7 @@ class Reading(NamedTuple):
     rows: tuple[WeightedRow, ...]
     free: bool  # either of the two may be the first
     weight: float  # in the scene's loss
-    index: int = 0  # of the (first) answer among the scene's
+    answer: int = 0  # which of the scene's answers (the first, of several)
 
 
 Gather = Callable[[Sequence[Reading], AggregationSettings], Sequence[Reading]]
@@ -87,7 +87,7 @@ def consensus(readings: Sequence[Reading], settings: AggregationSettings) -> Seq
         for share in shares[options]
     )
     free = all(reading.free for reading in readings)
-    return [Reading(named, free, total, readings[0].index)] if readings else []
+    return [Reading(named, free, total, readings[0].answer)] if readings else []
 
 
 def _options(row: Row, turn: bool) -> tuple[Pair, ...]:

@@ -248,7 +248,7 @@ def _arrays(
     people = _readings(answers, rows, alone)
     gather = AGGREGATIONS[aggregation.name].gather
     compiled = [(q, one) for q, found in enumerate(people.values()) for one in gather(found, aggregation)]
-    compiled.sort(key=lambda item: item[1].index)  # as the answers came
+    compiled.sort(key=lambda item: item[1].answer)  # as the answers came
     references: list[list[tuple[list[int], list[int]]]] = []
     for table, reading in compiled:
         options = [_trellis.Weighted(tuple(sorted(set(one.row.options))), one.weight) for one in reading.rows]
