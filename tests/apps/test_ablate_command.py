@@ -26,7 +26,8 @@ def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.Ca
     assert files == plots | points | {"table.csv", "table.md", "table.tex", "run.json"}
     assert "N = 1 (reference)" in (workdir / "table.md").read_text(encoding="utf-8")
     assert (workdir / "table.md").read_text(encoding="utf-8") in out
-    assert Image.open(workdir / "plots/two_person_pcc.png").size[0] > 1000
+    with Image.open(workdir / "plots/two_person_pcc.png") as picture:
+        assert picture.size[0] > 1000
     info = json.loads((workdir / "run.json").read_text(encoding="utf-8"))
     assert {"versions", "device", "seed", "command", "seconds", "config", "git_revision"} <= set(info)
     assert info["command"].startswith("prosepose ablate --config=configs/ablation_answers.py:smoke")
