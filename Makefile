@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 BODY_MODELS ?= body-models==0.26.2
 
 .PHONY: help demo test test-slow lint types check parity goldens assets scenes wheel clean \
-	bench bench-long bench-check bench-tables
+	bench bench-long bench-check bench-tables ablations
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -95,6 +95,15 @@ bench-check: $(VENV)/.plain ## compare the ratios in benchmarks/results with the
 
 bench-tables: $(VENV)/.plain ## write the figures of benchmarks/results into docs/benchmarks.md
 	$(BIN)/python benchmarks/tables.py
+
+ABLATIONS ?= answers threshold losses fallback weights aggregation order_sides noise oracle keypoints solvers final
+ABLATIONS_DIR ?= out/ablations
+ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable), their tables into docs/results.md
+	for name in $(ABLATIONS); do \
+		$(BIN)/prosepose ablate --config=ablation_$$name --workdir=$(ABLATIONS_DIR)/$$name \
+			--scenes=$(ABLATIONS_DIR)/scenes || exit 1; \
+	done
+	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
 
 wheel: $(VENV)/.test ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -17,6 +17,9 @@ def get_config() -> ConfigDict:
     config = load_config("two_person")
     config.contact.parser = "published"
     config.contact.min_share = 0.0
+    config.contact.aggregation = "mean"
+    config.contact.choice_m = 0.0
+    config.contact.starts = (1.0,)
     config.contact.search = "sample"
     config.contact.sample_size = 80
     config.contact.refresh_every = 1

@@ -33,6 +33,13 @@ def get_config() -> ConfigDict:
                 "parser": "extended",  # "published": the release's semantics
                 "min_count": 0,  # f, self-contact only; 0: half of the answers
                 "min_share": 0.0,  # share of the answers that must name a contact, two people only
+                "aggregation": "mean",  # published; or "frequency", "median", "trimmed", "soft", "nearest", "vote"
+                "aggregation_power": 1.0,  # frequency: a row weighs its share of the answers to this power
+                "aggregation_trim": 0.25,  # trimmed: share of the answers, the farthest, that do not count
+                "aggregation_m": 0.05,  # soft: m by which an answer may be farther than the nearest and still count
+                "choice_m": 0.0,  # the same for left/right choices and person orders; 0: the nearest one alone
+                # Factors of stage 1's contact weight; of several, the fit with the lowest energy of stage 2 is kept.
+                "starts": (1.0,),
                 "fallback_empty_answers": 0,  # t; 0: all answers
                 "search": "cells",  # "exact": every vertex, "sample": sample_size random ones per region and search
                 "sample_size": 80,

@@ -7,10 +7,7 @@ with the same folder goes on where it was.
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
-import platform
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -20,6 +17,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prosepose_jax.apps._inputs import forget_changed
+from prosepose_jax.apps._machine import machine_info
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
@@ -32,7 +30,6 @@ from prosepose_jax.metrics.table import format_table
 from prosepose_jax.scene import Fit, Scene
 
 NO_ANSWERS = "no_answers"
-_PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow")
 
 
 @dataclasses.dataclass
@@ -247,21 +244,8 @@ def _write_report(
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
-    import jax
-
-    from prosepose_jax import __version__
-
-    device = jax.devices()[0]
     rate = counts.fits / counts.fit_seconds if counts.fit_seconds > 0 else None
-    return {
-        "prosepose_jax": __version__,
-        "git_revision": _git_revision(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "device": device.device_kind,
-        "devices": jax.device_count(),
-        "backend": jax.default_backend(),
+    return machine_info() | {
         "body": body.name,
         "wall_seconds": time.monotonic() - begin,
         "seconds_to_first_step": counts.seconds_to_first_step,
@@ -279,19 +263,6 @@ def _earlier_info(file: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return info if isinstance(info, dict) else {}
-
-
-def _git_revision() -> str | None:
-    """The checkout's revision; None for an installed package."""
-    here = Path(__file__).resolve().parents[2]
-    if not (here / ".git").exists():  # an installed package may lie inside somebody else's repository
-        return None
-    command = ["git", "-C", str(here), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any]) -> int:

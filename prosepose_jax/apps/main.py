@@ -5,6 +5,8 @@
   prosepose ask --scenes=… --client=…   photographs to a language model's answers
   prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
+  prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
+  prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
 """
@@ -23,6 +25,8 @@ VERBS = {
     "ask": "prosepose_jax.apps.ask",
     "fit": "prosepose_jax.apps.fit",
     "evaluate": "prosepose_jax.apps.evaluate",
+    "ablate": "prosepose_jax.apps.ablate",
+    "generate": "prosepose_jax.apps.generate",
 }
 
 

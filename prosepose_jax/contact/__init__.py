@@ -1,5 +1,6 @@
 """From words to a loss: vocabulary, parsers, contact programs, region distances (docs/contact.md)."""
 
+from prosepose_jax.contact.aggregation import AGGREGATIONS, Aggregation, AggregationSettings
 from prosepose_jax.contact.compile import compile_answers
 from prosepose_jax.contact.distance import nearest_region_pairs, part_distances, region_distances
 from prosepose_jax.contact.loss import contact_loss, pair_part_distances
@@ -20,8 +21,11 @@ from prosepose_jax.contact.program import (
 from prosepose_jax.contact.vocabulary import PART_REGIONS, PARTS
 
 __all__ = [
+    "AGGREGATIONS",
     "PARTS",
     "PART_REGIONS",
+    "Aggregation",
+    "AggregationSettings",
     "ContactProgram",
     "ProgramArrays",
     "ProgramShape",

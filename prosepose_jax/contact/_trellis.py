@@ -16,11 +16,21 @@ import collections
 import dataclasses
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from prosepose_jax.contact.rows import Pair
 from prosepose_jax.contact.vocabulary import NAME_PARTS, is_ambiguous
 
 Options = tuple[Pair, ...]  # one row: any of these
+
+
+class Weighted(NamedTuple):
+    """A row and how much its distance counts."""
+
+    options: Options
+    weight: float
+
+
 PartPair = tuple[int, int]  # indices into PARTS, on the first and on the second person
 Class = tuple[int, str]  # (person 0 or 1, ambiguous name)
 
@@ -47,12 +57,13 @@ class Node:
     """A state after some row: the ways into it, each (node of the level before or SOURCE, part pairs)."""
 
     edges: tuple[tuple[int, tuple[PartPair, ...]], ...]
+    weight: float  # of the row
 
 
 Trellis = tuple[tuple[Node, ...], ...]  # one level per row; the last has a single node
 
 
-def couple(rows: Sequence[Options], hedges_count: bool = True) -> list[tuple[frozenset[Class], list[Options]]]:
+def couple(rows: Sequence[Weighted], hedges_count: bool = True) -> list[tuple[frozenset[Class], list[Weighted]]]:
     """Splits an answer's rows into groups that can be minimised alone.
 
     Args:
@@ -62,13 +73,13 @@ def couple(rows: Sequence[Options], hedges_count: bool = True) -> list[tuple[fro
     Returns:
       (repeated ambiguous parts of the group, its rows) per group.
     """
-    classes = [_classes(options, hedges_count) for options in rows]
+    classes = [_classes(row.options, hedges_count) for row in rows]
     counts = collections.Counter(itertools.chain.from_iterable(classes))
     repeated = [frozenset(c for c in found if counts[c] > 1) for found in classes]
     group_of: dict[Class, int] = {}
-    groups: dict[int, tuple[set[Class], list[Options]]] = {}
-    for index, (options, found) in enumerate(zip(rows, repeated, strict=True)):
-        merged: tuple[set[Class], list[Options]] = (set(found), [options])
+    groups: dict[int, tuple[set[Class], list[Weighted]]] = {}
+    for index, (row, found) in enumerate(zip(rows, repeated, strict=True)):
+        merged: tuple[set[Class], list[Weighted]] = (set(found), [row])
         for old in sorted({group_of[c] for c in found if c in group_of}):
             members, old_rows = groups.pop(old)
             merged = (merged[0] | members, old_rows + merged[1])
@@ -86,7 +97,7 @@ def row_entries(options: Options) -> tuple[PartPair, ...]:
     return tuple(sorted(pairs))
 
 
-def build_trellis(classes: frozenset[Class], rows: Sequence[Options], hedges_count: bool = True) -> Trellis:
+def build_trellis(classes: frozenset[Class], rows: Sequence[Weighted], hedges_count: bool = True) -> Trellis:
     """The layered graph of one group, rows in an order that keeps few parts open.
 
     Args:
@@ -97,17 +108,17 @@ def build_trellis(classes: frozenset[Class], rows: Sequence[Options], hedges_cou
     Raises:
       TooManyStates: rows with alternatives couple too many parts at once.
     """
-    touched = [_classes(options, hedges_count) & classes for options in rows]
+    touched = [_classes(row.options, hedges_count) & classes for row in rows]
     order = _row_order(touched)
     slots = sorted(classes)
     slot_of = {c: slot for slot, c in enumerate(slots)}
     last_use = {c: step for step, index in enumerate(order) for c in touched[index]}
-    hedged = hedges_count and any(len(options) > 1 for options in rows)
+    hedged = hedges_count and any(len(row.options) > 1 for row in rows)
 
     levels: list[tuple[Node, ...]] = []
     states: dict[tuple[int, ...], int] = {(_FRESH,) * len(slots): SOURCE}
     for step, index in enumerate(order):
-        choices = _row_choices(rows[index], slot_of, touched[index])
+        choices = _row_choices(rows[index].options, slot_of, touched[index])
         closing = [slot_of[c] for c in touched[index] if last_use[c] == step]
         reached: dict[tuple[int, ...], dict[int, set[PartPair]]] = {}
         for state, node in states.items():
@@ -125,7 +136,8 @@ def build_trellis(classes: frozenset[Class], rows: Sequence[Options], hedges_cou
         states = {state: position for position, state in enumerate(reached)}
         levels.append(
             tuple(
-                Node(tuple((node, tuple(sorted(pairs))) for node, pairs in into.items())) for into in reached.values()
+                Node(tuple((node, tuple(sorted(pairs))) for node, pairs in into.items()), rows[index].weight)
+                for into in reached.values()
             )
         )
     return tuple(levels)

@@ -10,6 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from prosepose_jax.contact import _trellis
+from prosepose_jax.contact.aggregation import (
+    AGGREGATIONS,
+    AggregationSettings,
+    Reading,
+    WeightedRow,
+    check_aggregation,
+)
 from prosepose_jax.contact.parse import MODES, parse_published
 from prosepose_jax.contact.parse_extended import parse_extended
 from prosepose_jax.contact.program import ContactProgram, ProgramArrays
@@ -35,6 +42,7 @@ def compile_answers(
     min_count: int | None = None,
     min_share: float = 0.0,
     pairs: Sequence[Sequence[int]] | Sequence[int] | None = None,
+    aggregation: AggregationSettings | str = "mean",
 ) -> ContactProgram:
     """Compiles the answers about one scene; `contact_loss` evaluates the result.
 
@@ -50,19 +58,21 @@ def compile_answers(
         (published) keeps every row.
       pairs: the people (i, j) that plain texts are about, one pair for all or one per text; None
         for (0, 1), or (0, 0) for self-contact.
+      aggregation: how the answers become one loss, by name or with its numbers; "mean" is the published one.
 
     Returns:
       The program. An answer's weight is one over the number of answers about the same people, so the
-      loss is the sum over pairs of the mean over answers.
+      loss is the sum over pairs of the mean over answers (or what the aggregation makes of them).
 
     Raises:
-      InputError: one text instead of a list, an unknown mode, parser or order, or a pair that names people the
-        scene lacks.
+      InputError: one text instead of a list, an unknown mode, parser, order or aggregation, or a pair that names
+        people the scene lacks.
     """
     mode = mode or ("self_contact" if num_people == 1 else "two_person")
     for what, value, known in (("mode", mode, MODES), ("parser", parser, tuple(PARSERS)), ("order", order, ORDERS)):
         if value not in known:
             raise InputError(f"{what}: expected one of {', '.join(known)}, found {value!r}")
+    aggregation = check_aggregation(AggregationSettings(aggregation) if isinstance(aggregation, str) else aggregation)
     if isinstance(texts, str | bytes | Answer):  # a text is a sequence too: of its letters
         raise InputError(f"texts: expected a list of texts, found one {type(texts).__name__}")
     answers = _as_answers(texts, num_people, mode, order, pairs)
@@ -74,8 +84,9 @@ def compile_answers(
     elif min_share > 0:
         rows = _shared_rows(rows, [answer.pair for answer in answers], min_share, rejected)
     return ContactProgram(
-        arrays=_arrays(answers, rows, mode),
+        arrays=_arrays(answers, rows, mode, aggregation),
         mode=mode,
+        aggregation=aggregation,
         usable_answers=tuple(bool(one) for one in rows),
         rejected=tuple(sorted(rejected, key=lambda record: record.answer)),
         constraints=_constraint_counts(answers, rows, mode),
@@ -199,27 +210,27 @@ class _Tables:
     """Collects the row minima and coupled groups that the answers share."""
 
     def __init__(self) -> None:
-        self.minima: dict[tuple[int, ...], int] = {(): 0}
-        self.groups: dict[tuple[int, tuple[_trellis.Options, ...], bool], int] = {}
+        self.minima: dict[tuple[tuple[int, ...], float], int] = {((), 1.0): 0}  # entries and weight
+        self.groups: dict[tuple[int, tuple[_trellis.Weighted, ...], bool], int] = {}
         self.trellises: list[tuple[int, _trellis.Trellis]] = []  # (pair index, graph)
 
-    def minimum(self, table: int, part_pairs: Sequence[tuple[int, int]]) -> int:
-        key = tuple(1 + (table * NUM_PARTS + a) * NUM_PARTS + b for a, b in part_pairs)
-        return self.minima.setdefault(key, len(self.minima))
+    def minimum(self, table: int, part_pairs: Sequence[tuple[int, int]], weight: float) -> int:
+        entries = tuple(1 + (table * NUM_PARTS + a) * NUM_PARTS + b for a, b in part_pairs)
+        return self.minima.setdefault((entries, weight), len(self.minima))
 
-    def answer(self, table: int, rows: Sequence[_trellis.Options]) -> tuple[list[int], list[int]]:
+    def answer(self, table: int, rows: Sequence[_trellis.Weighted]) -> tuple[list[int], list[int]]:
         """The uncoupled rows (indices of minima) and coupled groups (1-based) of one answer in one order."""
         try:
             return self._answer(table, rows, hedges_count=True)
         except _trellis.TooManyStates:
             return self._answer(table, rows, hedges_count=False)
 
-    def _answer(self, table: int, rows: Sequence[_trellis.Options], hedges_count: bool) -> tuple[list[int], list[int]]:
+    def _answer(self, table: int, rows: Sequence[_trellis.Weighted], hedges_count: bool) -> tuple[list[int], list[int]]:
         singles: list[int] = []
         coupled: list[int] = []
         for classes, group in _trellis.couple(rows, hedges_count):
             if not classes:
-                singles.extend(self.minimum(table, _trellis.row_entries(options)) for options in group)
+                singles.extend(self.minimum(table, _trellis.row_entries(row.options), row.weight) for row in group)
                 continue
             key = (table, tuple(sorted(group)), hedges_count)
             if key not in self.groups:
@@ -229,41 +240,57 @@ class _Tables:
         return singles, coupled
 
 
-def _arrays(answers: Sequence[Answer], rows: Sequence[Sequence[Row]], mode: str) -> ProgramArrays:
+def _arrays(
+    answers: Sequence[Answer], rows: Sequence[Sequence[Row]], mode: str, aggregation: AggregationSettings
+) -> ProgramArrays:
     alone = mode == "self_contact"
-    pairs: dict[tuple[int, int], int] = {}
     tables = _Tables()
+    people = _readings(answers, rows, alone)
+    gather = AGGREGATIONS[aggregation.name].gather
+    compiled = [(q, one) for q, found in enumerate(people.values()) for one in gather(found, aggregation)]
+    compiled.sort(key=lambda item: item[1].answer)  # as the answers came
     references: list[list[tuple[list[int], list[int]]]] = []
-    pair_of: list[int] = []
-    for answer, answer_rows in zip(answers, rows, strict=True):
-        i, j = answer.pair
-        turned = (i, j) not in pairs and (j, i) in pairs
-        table = pairs[j, i] if turned else pairs.setdefault((i, j), len(pairs))
-        pair_of.append(table)
-        options = [tuple(sorted(set(row.options))) for row in answer_rows]
+    for table, reading in compiled:
+        options = [_trellis.Weighted(tuple(sorted(set(one.row.options))), one.weight) for one in reading.rows]
         if alone:
-            singles = [tables.minimum(table, _self_entries(one)) for one in options]
+            singles = [tables.minimum(table, _self_entries(one.options), one.weight) for one in options]
             references.append([(singles, [])] * 2)
             continue
-        swapped = [tuple(sorted(Pair(b, a) for a, b in one)) for one in options]
-        orders = [swapped if turned else options]
-        if answer.order == "free":
-            orders.append(options if turned else swapped)
+        orders = [options, [_turned(one) for one in options]] if reading.free else [options]
         found = [tables.answer(table, one) for one in orders]
         references.append([found[0], found[-1]])
 
-    people = list(pairs) or [(0, 0) if alone else (0, 1)]
-    counts = np.bincount(pair_of, minlength=len(people)) if pair_of else np.zeros(len(people))
     sources, steps = _layers(tables)
     return ProgramArrays(
-        pairs=np.array(people, np.int32),
-        minima=_ragged([list(key) for key in tables.minima]),
+        pairs=np.array(list(people) or [(0, 0) if alone else (0, 1)], np.int32),
+        minima=_ragged([list(entries) for entries, _ in tables.minima]),
+        scales=np.array([weight for _, weight in tables.minima], np.float32),
         sources=sources,
         steps=steps,
         singles=_references([[order[0] for order in one] for one in references]),
         coupled=_references([[order[1] for order in one] for one in references]),
-        weights=np.array([1.0 / counts[table] for table in pair_of], np.float32),
+        weights=np.array([reading.weight for _, reading in compiled], np.float32),
+        pair_of=np.array([table for table, _ in compiled], np.int32),
     )
+
+
+def _readings(
+    answers: Sequence[Answer], rows: Sequence[Sequence[Row]], alone: bool
+) -> dict[tuple[int, int], list[Reading]]:
+    """What the answers say about each pair of people, all seen from the pair's first person."""
+    people: dict[tuple[int, int], list[Reading]] = {}
+    for index, (answer, answer_rows) in enumerate(zip(answers, rows, strict=True)):
+        i, j = answer.pair
+        turned = (i, j) not in people and (j, i) in people
+        found = people[j, i] if turned else people.setdefault((i, j), [])
+        seen = (Row(tuple(Pair(b, a) for a, b in row.options), row.text) if turned else row for row in answer_rows)
+        weighted = tuple(WeightedRow(row, 1.0) for row in seen)
+        found.append(Reading(weighted, answer.order == "free" and not alone, 1.0, index))
+    return {pair: [one._replace(weight=1.0 / len(found)) for one in found] for pair, found in people.items()}
+
+
+def _turned(row: _trellis.Weighted) -> _trellis.Weighted:
+    return _trellis.Weighted(tuple(sorted(Pair(b, a) for a, b in row.options)), row.weight)
 
 
 def _self_entries(options: _trellis.Options) -> list[tuple[int, int]]:
@@ -283,7 +310,10 @@ def _layers(tables: _Tables) -> tuple[np.ndarray, np.ndarray]:
             for node in nodes:
                 ways[level].append(
                     [
-                        (0 if source == _trellis.SOURCE else above + source, tables.minimum(table, part_pairs))
+                        (
+                            0 if source == _trellis.SOURCE else above + source,
+                            tables.minimum(table, part_pairs, node.weight),
+                        )
                         for source, part_pairs in node.edges
                     ]
                 )

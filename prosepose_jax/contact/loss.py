@@ -14,7 +14,8 @@ def contact_loss(program: ContactProgram, vertices: jax.Array, regions: Regions)
     """How far the people are from the contacts that the answers name.
 
     For each answer the minimum, over all left/right choices and person orders, of the sum of its rows'
-    distances; the mean over the answers (0 for one without a usable row), summed over the pairs of people.
+    distances; the mean over the answers (0 for one without a usable row), summed over the pairs of people. A
+    program compiled with another aggregation than "mean" has that in the place of the mean.
 
     Args:
       program: the scene's compiled answers.
@@ -24,7 +25,7 @@ def contact_loss(program: ContactProgram, vertices: jax.Array, regions: Regions)
     Returns:
       Scalar in metres, unweighted. Exact over all region vertices; differentiable in `vertices`.
     """
-    return program_loss(program.arrays, pair_part_distances(program.arrays, vertices, regions))
+    return program_loss(program.arrays, pair_part_distances(program.arrays, vertices, regions), program.aggregation)
 
 
 def pair_part_distances(arrays: ProgramArrays, vertices: jax.Array, regions: Regions) -> jax.Array:

@@ -18,11 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings, mean
 from prosepose_jax.contact.rows import RejectedRow
 from prosepose_jax.contact.vocabulary import NUM_PARTS
 
 # Stands for "no such entry" in a minimum; finite, so that no gradient meets inf - inf.
 _NEVER = 1e30
+PUBLISHED = AggregationSettings()
 
 
 class ProgramShape(NamedTuple):
@@ -45,11 +47,13 @@ class ProgramArrays:
 
     pairs: jax.Array | np.ndarray  # (Q, 2) int32 people (i, j) of each distance table; i == j for self-contact
     minima: jax.Array | np.ndarray  # (M, A) int32, 1 + flat index into (Q, S, S); 0 = nothing; row 0 is all nothing
+    scales: jax.Array | np.ndarray  # (M,) float32 what each minimum counts in its answer's sum; published: 1
     sources: jax.Array | np.ndarray  # (T, W, K) int32 node of the level before; 0 = start
     steps: jax.Array | np.ndarray  # (T, W, K) int32 row of minima taken on the way; 0 = no such way
     singles: jax.Array | np.ndarray  # (N, 2, G1) int32 row of minima, 0 = none; axis 1: the two person orders
     coupled: jax.Array | np.ndarray  # (N, 2, G2) int32 node 1.. of the last level, 0 = none
-    weights: jax.Array | np.ndarray  # (N,) float32 weight of each answer's loss in the total
+    weights: jax.Array | np.ndarray  # (N,) float32 weight of each answer's loss in the total; 0 = padding
+    pair_of: jax.Array | np.ndarray  # (N,) int32 row of `pairs` that each answer is about
 
 
 @struct.dataclass
@@ -62,6 +66,7 @@ class ContactProgram:
     rejected: tuple[RejectedRow, ...] = struct.field(pytree_node=False, default=())
     constraints: tuple[tuple[str, str, int], ...] = struct.field(pytree_node=False, default=())
     """(part, part, number of answers that name the two), the most frequent first."""
+    aggregation: AggregationSettings = struct.field(pytree_node=False, default=PUBLISHED)
 
     @property
     def num_answers(self) -> int:
@@ -78,23 +83,28 @@ class ContactProgram:
         return sum(self.usable_answers)
 
 
-def program_losses(arrays: ProgramArrays, part_distances: jax.Array) -> jax.Array:
+def program_losses(arrays: ProgramArrays, part_distances: jax.Array, choice_m: float = 0.0) -> jax.Array:
     """Each answer's contact loss: the exact minimum over sides and person orders.
 
     Args:
       arrays: the program.
       part_distances: (Q, S, S) distances in metres from part a of person `pairs[q, 0]` to part b of
         person `pairs[q, 1]`.
+      choice_m: 0 for the minimum; above, the soft minimum -T log Σ exp(-x / T) over all choices with T = choice_m
+        metres: exact as well, and its gradient is the share of each choice. It is below the minimum and
+        may be negative.
 
     Returns:
       (N,) losses in metres, 0 for answers without a usable row. docs/method.md, "Contact loss".
     """
+    if choice_m > 0:
+        return _soft_losses(arrays, part_distances, choice_m)
     dtype = part_distances.dtype
     table = jnp.concatenate([jnp.full((1,), _NEVER, dtype), part_distances.reshape(-1)])
     entries = jnp.asarray(arrays.minima)
     # Every minimum is searched without gradient and taken at the winner: the backward pass then touches one
     # entry a minimum instead of all of them.
-    minima = table[_winner(jax.lax.stop_gradient(table)[entries], entries)]
+    minima = table[_winner(jax.lax.stop_gradient(table)[entries], entries)] * jnp.asarray(arrays.scales, dtype)
     fixed_minima = jax.lax.stop_gradient(minima)
     start = jnp.zeros((1,), dtype)
 
@@ -112,24 +122,75 @@ def program_losses(arrays: ProgramArrays, part_distances: jax.Array) -> jax.Arra
     return jnp.min(by_order, axis=-1)
 
 
+def _soft_losses(arrays: ProgramArrays, part_distances: jax.Array, choice_m: float) -> jax.Array:
+    """`program_losses` with sums over choices in place of minima: the same graphs, read as partition functions."""
+    dtype = part_distances.dtype
+
+    def soft_minimum(costs: jax.Array) -> jax.Array:
+        return -choice_m * jax.nn.logsumexp(-costs / choice_m, axis=-1)
+
+    table = jnp.concatenate([jnp.full((1,), _NEVER, dtype), part_distances.reshape(-1)])
+    # The weight of a row belongs inside: exp(-w d / T) is what a choice of that row counts.
+    minima = soft_minimum(table[jnp.asarray(arrays.minima)] * jnp.asarray(arrays.scales, dtype)[:, None])
+    start = jnp.zeros((1,), dtype)
+
+    def level(values: jax.Array, ways: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        sources, steps = ways
+        # Never plus never would grow from level to level.
+        return jnp.concatenate([start, jnp.minimum(soft_minimum(values[sources] + minima[steps]), _NEVER)]), None
+
+    width = arrays.sources.shape[-2]
+    values = jnp.concatenate([start, jnp.full((width,), _NEVER, dtype)])
+    values, _ = jax.lax.scan(level, values, (jnp.asarray(arrays.sources), jnp.asarray(arrays.steps)))
+    singles = jnp.concatenate([start, minima[1:]])
+    by_order = jnp.sum(singles[arrays.singles], axis=-1) + jnp.sum(values[arrays.coupled], axis=-1)
+    # The two orders share one choice: where they are equal (a given order) they count once.
+    orders = soft_minimum(by_order) + choice_m * jnp.log(jnp.asarray(2.0, dtype))
+    return jnp.where(usable_answers(arrays), orders, 0.0)
+
+
+def usable_answers(arrays: ProgramArrays) -> jax.Array:
+    """(N,) bool: answers with a usable row; False on padding."""
+    singles, coupled = jnp.asarray(arrays.singles), jnp.asarray(arrays.coupled)
+    rows = jnp.any(singles > 0, axis=(-2, -1)) | jnp.any(coupled > 0, axis=(-2, -1))
+    return rows & (jnp.asarray(arrays.weights) > 0)
+
+
 def _winner(costs: jax.Array, labels: jax.Array) -> jax.Array:
     """The label of the smallest cost along the last axis."""
     return jnp.take_along_axis(labels, jnp.argmin(costs, axis=-1, keepdims=True), axis=-1)[..., 0]
 
 
-def program_loss(arrays: ProgramArrays, part_distances: jax.Array) -> jax.Array:
-    """The contact loss: the mean over a pair's answers, summed over the pairs of the scene (scalar, metres)."""
+def program_loss(
+    arrays: ProgramArrays, part_distances: jax.Array, aggregation: AggregationSettings = PUBLISHED
+) -> jax.Array:
+    """The contact loss: the mean over a pair's answers, summed over the pairs of the scene (scalar, metres).
+
+    Args:
+      arrays: the program.
+      part_distances: (Q, S, S) in metres, as in `program_losses`.
+      aggregation: what takes the place of the mean; what it does to the rows happened when they were compiled.
+    """
     weights = jnp.asarray(arrays.weights, part_distances.dtype)
-    return jnp.sum(weights * program_losses(arrays, part_distances))
+    losses = program_losses(arrays, part_distances, aggregation.choice_m)
+    combine = AGGREGATIONS[aggregation.name].combine
+    usable = usable_answers(arrays)
+    if combine is mean or not len(losses):  # its sum over pairs is one sum
+        return mean(losses, weights, usable, aggregation)
+    of_pair = jnp.asarray(arrays.pair_of)[None] == jnp.arange(arrays.pairs.shape[0])[:, None]
+    one = jax.vmap(lambda mine: combine(losses, jnp.where(mine, weights, 0.0), usable & mine, aggregation))
+    return jnp.sum(one(of_pair))
 
 
-def program_weights(arrays: ProgramArrays, part_distances: jax.Array) -> jax.Array:
+def program_weights(
+    arrays: ProgramArrays, part_distances: jax.Array, aggregation: AggregationSettings = PUBLISHED
+) -> jax.Array:
     """How much each part distance weighs in the loss at its minimum: the loss's gradient, (Q, S, S).
 
     Locally the loss is the sum of weights times distances; a fit that fixes the choices for some
     steps needs nothing else. Where two choices tie, one of them takes the weight.
     """
-    return jax.grad(program_loss, argnums=1)(arrays, part_distances)
+    return jax.grad(program_loss, argnums=1)(arrays, part_distances, aggregation)
 
 
 def used_entries(arrays: ProgramArrays) -> jax.Array:
@@ -186,12 +247,12 @@ def pad_arrays(arrays: ProgramArrays, shape: ProgramShape) -> ProgramArrays:
     if any(want < size for want, size in zip(shape, have, strict=True)):
         raise ValueError(f"cannot pad a program of {have} to the smaller {shape}")
 
-    def pad(array: jax.Array | np.ndarray, *sizes: int, front: int = 0) -> np.ndarray:
+    def pad(array: jax.Array | np.ndarray, *sizes: int, front: int = 0, value: float = 0.0) -> np.ndarray:
         array = np.asarray(array)
         widths = [(0, size - old) for size, old in zip(sizes, array.shape, strict=True)]
         if front:
             widths[0] = (front, 0)
-        return np.pad(array, widths)
+        return np.pad(array, widths, constant_values=value)
 
     # Levels are padded in front: every group ends on the last level and may start on any.
     front = shape.levels - have.levels
@@ -199,11 +260,13 @@ def pad_arrays(arrays: ProgramArrays, shape: ProgramShape) -> ProgramArrays:
     return ProgramArrays(
         pairs=np.concatenate([pairs, np.repeat(pairs[:1], shape.pairs - have.pairs, axis=0)]),
         minima=pad(arrays.minima, shape.minima, shape.entries),
+        scales=pad(arrays.scales, shape.minima, value=1.0),
         sources=pad(arrays.sources, shape.levels, shape.nodes, shape.edges, front=front),
         steps=pad(arrays.steps, shape.levels, shape.nodes, shape.edges, front=front),
         singles=pad(arrays.singles, shape.answers, 2, shape.singles),
         coupled=pad(arrays.coupled, shape.answers, 2, shape.coupled),
         weights=pad(arrays.weights, shape.answers),
+        pair_of=pad(arrays.pair_of, shape.answers),
     )
 
 

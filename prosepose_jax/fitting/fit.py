@@ -15,11 +15,13 @@ import numpy as np
 
 from prosepose_jax.body import BodyModel, BodyParams, PosedBody, keypoints, pose_body
 from prosepose_jax.camera import project
+from prosepose_jax.contact.program import ProgramShape, bucket, program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
 from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
+from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
 from prosepose_jax.losses import TERMS, load_pose_prior
 from prosepose_jax.losses.pose_prior import PosePrior
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -108,26 +110,64 @@ class Fitter:
                 prepared.append(prepare_scene(scene, answers(scene.key), self.settings, self.model.body.num_betas))
             except InputError as error:
                 yield Fit(key=scene.key, status=f"failed: {error}", variant=variant)
+        for _, fit in self.fit_prepared(prepared, variant):
+            yield fit
+
+    def fit_prepared(self, prepared: Sequence[PreparedScene], variant: str = "") -> Iterator[tuple[int, Fit]]:
+        """Fits prepared scenes and yields each with its place in `prepared` as its batch ends.
+
+        Scenes may have been prepared with settings of their own (another reading of the answers, other weights);
+        one call then fits the scenes of many runs in one compilation.
+
+        Args:
+          prepared: from `prepare_scene`.
+          variant: recorded in the fits.
+
+        Raises:
+          ValueError: a scene's settings ask for another compilation than this fitter's.
+        """
+        wanted = self.settings.on_device()
+        counting = np.array([np.maximum(s.weights, s.fallback_weights) > 0 for s in self.settings.stages])
+        for item in prepared:
+            other = item.settings is not self.settings and item.settings.on_device() != wanted
+            if other or np.any((item.weights > 0) & ~counting):
+                raise ValueError(f"scene {item.scene.key} was prepared with settings that this fitter cannot serve")
+        voting = [place for place, item in enumerate(prepared) if takes_a_vote(item)]
+        plain = [place for place, item in enumerate(prepared) if not takes_a_vote(item)]
+        for place, fit in self.fit_plain([prepared[place] for place in plain], variant):
+            yield plain[place], fit
+        for place, fit in fit_by_vote(self, [prepared[place] for place in voting], variant):
+            yield voting[place], fit
+
+    def fit_plain(self, prepared: Sequence[PreparedScene], variant: str = "") -> Iterator[tuple[int, Fit]]:
+        """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says."""
+        prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
         devices = list(self._models)
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch in self._calls(prepared):
+        for batch, size, shape in self._calls(prepared):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, next(turn)))
+            running.append(self._start(batch, size, shape, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
 
-    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[list[PreparedScene]]:
-        """Scenes of equal shape in portions, small enough that every device gets some."""
-        for group in group_scenes(prepared):
-            size = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
-            for first in range(0, len(group), size):
-                yield list(group[first : first + size])
+    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[tuple[list[PreparedScene], int, ProgramShape]]:
+        """Scenes of equal shape in portions, small enough that every device gets some.
 
-    def _call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
+        The calls of a group share their size and the shape of their programs, and with them a compilation: filling
+        up is cheap, compiling is not.
+        """
+        for group in group_scenes(prepared):
+            portion = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
+            shape = bucket(*(program_shape(item.arrays) for item in group))
+            size = call_size(portion, self.settings.batch_size)
+            for first in range(0, len(group), portion):
+                yield list(group[first : first + portion]), size, shape
+
+    def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
         leaves, tree = jax.tree.flatten(args)
         signature = (function, device, tree, tuple((np.shape(x), x.dtype) for x in leaves), tuple(static.items()))
@@ -140,19 +180,22 @@ class Fitter:
             self.timing.first_step = time.monotonic()
         return self._compiled[signature](*args)
 
-    def _start(self, batch: Sequence[PreparedScene], device: jax.Device) -> _Running:
+    def initial_pixels(self, batch: Sequence[PreparedScene], device: jax.Device) -> np.ndarray:
+        """(B, P, 25, 2) keypoints of the initial estimates in the image."""
+        body = self._models[device].body
+        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in batch])
+        return _project_all(batch, self.call(device, _pose_batch, body, initial)[1])
+
+    def _start(self, batch: Sequence[PreparedScene], size: int, shape: ProgramShape, device: jax.Device) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, static, model = self.settings, self.settings.without_weights(), self._models[device]
-        size = call_size(len(batch), settings.batch_size)
         # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)
         initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(model.body, p.scene) for p in filled])
         begin, compiled = time.monotonic(), self.timing.compile
-        initial_posed, points = self._call(device, _pose_batch, model.body, initial)
-        cameras = [(p.scene.focal_length, p.scene.principal_point) for p in filled]
-        pixels = [np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)]
-        arrays: SceneArrays = stack_scenes(model.body, filled, np.stack(pixels), settings)
+        initial_posed, points = self.call(device, _pose_batch, model.body, initial)
+        arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
         params = initial
         records: list[tuple[jax.Array, jax.Array]] = []  # losses and steps of each stage
         for index, stage in enumerate(settings.stages):
@@ -160,28 +203,37 @@ class Fitter:
                 result = no_steps(params)
             else:
                 options = {"index": index, "settings": static}
-                result = self._call(device, run_stage, model, arrays, params, real, **options)
+                result = self.call(device, run_stage, model, arrays, params, real, **options)
             records.append((result.losses, result.steps))
             # The next stage may use up the memory of its input, so the final parameters alone are kept.
             params = result.params
-        posed, _ = self._call(device, _pose_batch, model.body, params)
+        posed, _ = self.call(device, _pose_batch, model.body, params)
         return _Running(batch, (posed, params, records, initial_posed), begin, self.timing.compile - compiled)
 
-    def _finish(self, running: _Running, variant: str) -> Iterator[Fit]:
-        """Waits for a batch and yields its fits."""
+    def _finish(self, running: _Running, variant: str) -> Iterator[tuple[int, Fit]]:
+        """Waits for a batch and yields its fits with their places."""
         posed, params, records, initial_posed = jax.device_get(running.results)
         seconds = time.monotonic() - max(running.begin, self._finished) - running.compile
         self.timing.fit += seconds
         self.timing.scenes += len(running.batch)
         for i, item in enumerate(running.batch):
-            yield _record(
-                item,
-                jax.tree.map(lambda leaf, i=i: leaf[i], (params, posed, initial_posed)),
-                [(losses[i], steps[i]) for losses, steps in records],
-                seconds / len(running.batch),
-                variant,
+            yield (
+                item.place,
+                _record(
+                    item,
+                    jax.tree.map(lambda leaf, i=i: leaf[i], (params, posed, initial_posed)),
+                    [(losses[i], steps[i]) for losses, steps in records],
+                    seconds / len(running.batch),
+                    variant,
+                ),
             )
         self._finished = time.monotonic()
+
+
+def _project_all(batch: Sequence[PreparedScene], points: jax.Array) -> np.ndarray:
+    """Keypoints (B, P, 25, 3) in the images of their scenes, (B, P, 25, 2)."""
+    cameras = [(item.scene.focal_length, item.scene.principal_point) for item in batch]
+    return np.stack([np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)])
 
 
 def _record(

@@ -93,7 +93,7 @@ def hold(
     rest, vertices = jax.vmap(jax.vmap(pose))(params)
 
     found, whole = _search(model, scenes, vertices, stage, settings, stage_index, round_index)
-    contact = jax.vmap(lambda *one: _hold_contact(model, *one))(scenes, params, found, whole)
+    contact = jax.vmap(lambda *one: _hold_contact(model, settings, *one))(scenes, params, found, whole)
     penetration = _hold_penetration(model, rest, vertices, settings, busy) if stage.has_penetration else None
     return Held(contact=contact, penetration=penetration)
 
@@ -132,14 +132,19 @@ def _search(
 
 
 def _hold_contact(
-    model: FitModel, scene: SceneArrays, params: BodyParams, found: ClosestPairs, whole: ClosestPairs
+    model: FitModel,
+    settings: FitSettings,
+    scene: SceneArrays,
+    params: BodyParams,
+    found: ClosestPairs,
+    whole: ClosestPairs,
 ) -> HeldContact:
     pairs = scene.program.pairs
     # Entries that the program does not read never win: their weight is 0 whatever the table says.
     table = jnp.zeros((pairs.shape[0], len(PARTS), len(PARTS)), jnp.float32)
     entries = scene.entries
     table = table.at[entries[:, 0], entries[:, 1], entries[:, 2]].max(jnp.where(scene.entry_mask, found.distance, 0.0))
-    weights = program_weights(scene.program, table)
+    weights = program_weights(scene.program, table, settings.aggregation)
     weight = jnp.where(scene.entry_mask, weights[entries[:, 0], entries[:, 1], entries[:, 2]], 0.0)
     ids_a = jnp.concatenate([found.ids_a, whole.ids_a])
     ids_b = jnp.concatenate([found.ids_b, whole.ids_b])

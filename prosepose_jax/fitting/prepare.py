@@ -18,6 +18,7 @@ from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.program import (
     ContactProgram,
     ProgramArrays,
+    ProgramShape,
     bucket,
     pad_arrays,
     program_shape,
@@ -40,8 +41,9 @@ _ANKLES_AND_FEET = (
     (Body25.LEFT_ANKLE, Body25.LEFT_BIG_TOE, Body25.LEFT_SMALL_TOE, Body25.LEFT_HEEL),
     (Body25.RIGHT_ANKLE, Body25.RIGHT_BIG_TOE, Body25.RIGHT_SMALL_TOE, Body25.RIGHT_HEEL),
 )
-# Programs whose trellis is larger by this factor do not share a bucket with the others.
-_TRELLIS_CLASS = 16
+# Programs of a size class share the arrays' shape, so a class must not be wide: the sizes up to which a program is
+# of the first class, and by how much each grows from class to class.
+_PROGRAM_CLASSES = {"levels": (9, 1.6), "nodes": (128, 2.0), "edges": (16, 1.6), "minima": (128, 2.0)}
 _ENTRY_STEP, _FINE_PAIR_STEP = 32, 64
 
 
@@ -53,6 +55,14 @@ class PreparedScene:
     program: ContactProgram  # what the answers say, for the records
     arrays: ProgramArrays  # what the fit uses: an empty program for a fallback
     fallback: bool
+    settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
+    place: int = 0  # among the scenes of a call
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(stages, 7) in the order of losses.TERMS, those of the fallback where it applies."""
+        chosen = [s.fallback_weights if self.fallback else s.weights for s in self.settings.stages]
+        return np.asarray(chosen, np.float32)
 
 
 def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
@@ -103,14 +113,15 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
             parser=settings.parser,
             min_count=settings.min_count,
             min_share=settings.min_share,
+            aggregation=settings.aggregation,
         )
 
     program = compiled(answers)
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
-        return PreparedScene(scene, program, program.arrays, fallback=False)
+        return PreparedScene(scene, program, program.arrays, fallback=False, settings=settings)
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
     empty = dataclasses.replace(compiled([]).arrays, pairs=np.array(pairs, np.int32))
-    return PreparedScene(scene, program, empty, fallback=True)
+    return PreparedScene(scene, program, empty, fallback=True, settings=settings)
 
 
 def _entries(arrays: ProgramArrays) -> np.ndarray:
@@ -181,15 +192,19 @@ def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSetting
 
 
 def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]:
-    """Scenes that share array shapes: same people and pairs, trellises of similar size."""
+    """Scenes that share array shapes: same people and pairs, programs of similar size."""
     groups: dict[tuple[int, int, int], list[PreparedScene]] = {}
     for item in prepared:
         shape = program_shape(item.arrays)
-        size, trellis_class = shape.levels * shape.nodes * shape.edges, 0
-        while size > 1 << 14:
-            size, trellis_class = size // _TRELLIS_CLASS, trellis_class + 1
-        groups.setdefault((item.scene.num_people, shape.pairs, trellis_class), []).append(item)
+        groups.setdefault((item.scene.num_people, shape.pairs, _program_class(shape)), []).append(item)
     return list(groups.values())
+
+
+def _program_class(shape: ProgramShape) -> int:
+    number = 0
+    while any(getattr(shape, name) > size * growth**number for name, (size, growth) in _PROGRAM_CLASSES.items()):
+        number += 1
+    return number
 
 
 def stack_scenes(
@@ -197,6 +212,7 @@ def stack_scenes(
     group: Sequence[PreparedScene],
     initial_px: np.ndarray,
     settings: FitSettings,
+    shape: ProgramShape | None = None,
 ) -> SceneArrays:
     """One batch of scenes as stacked arrays (numpy).
 
@@ -204,19 +220,19 @@ def stack_scenes(
       body: the body model.
       group: B scenes of one group.
       initial_px: (B, P, 25, 2) keypoints of the initial estimates in the image.
-      settings: of the fit.
+      settings: of the fit; what concerns one scene alone is the scene's own.
+      shape: of the programs; None for the smallest of the ladder that holds them.
     """
     entries = [_entries(item.arrays) for item in group]
     fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
     num_entries = _round_up(max(map(len, entries)), _ENTRY_STEP)
     num_fine = _round_up(max(map(len, fine)), _FINE_PAIR_STEP)
-    shape = bucket(*(program_shape(item.arrays) for item in group))
+    shape = bucket(*(program_shape(item.arrays) for item in group)) if shape is None else shape
     scenes = []
     leaves: dict[str, Any]
     for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
         scene = item.scene
-        keypoints = _target_keypoints(scene, pixels, settings)
-        weights = [s.fallback_weights if item.fallback else s.weights for s in settings.stages]
+        keypoints = _target_keypoints(scene, pixels, item.settings)
         leaves = {
             "params": initial_params(body, scene),
             "keypoints_px": keypoints[..., :2],
@@ -228,7 +244,7 @@ def stack_scenes(
             "entries": _pad_rows(e, num_entries),
             "entry_mask": np.arange(num_entries) < len(e),
             "fine_pairs": _pad_rows(f, num_fine),
-            "weights": np.asarray(weights, np.float32),
+            "weights": item.weights,
             "seed": np.uint32(zlib.crc32(scene.key.encode())),
         }
         scenes.append(SceneArrays(**leaves))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings, check_aggregation, mean
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.losses.total import TERMS
@@ -97,6 +98,8 @@ class FitSettings:
     min_count: int | None  # f; None: half of the answers, rounded up
     min_share: float  # two people: share of the answers that must name a contact
     fallback_empty_answers: int | None  # t; None: all of them
+    aggregation: AggregationSettings  # how the answers become one loss
+    starts: tuple[float, ...]  # factors of the contact weight before the last stage; several: the best fit is kept
     search: str  # "cells" | "exact" | "sample"
     sample_size: int  # vertices per fine region of the "sample" search
     lost_ankle: str  # "leave_out" | "initial"
@@ -123,6 +126,30 @@ class FitSettings:
             for s in self.stages
         )
         return dataclasses.replace(self, stages=stages)
+
+    def on_device(self) -> FitSettings:
+        """What the compiled stages depend on, the weights apart: settings that differ on the host alone are equal here.
+
+        A Fitter can fit scenes prepared with other settings than its own as long as these agree.
+        """
+        found = self.aggregation
+        if AGGREGATIONS[found.name].combine is mean:
+            found = AggregationSettings(choice_m=found.choice_m)
+        none = (0.0,) * len(TERMS)
+        return dataclasses.replace(
+            self,
+            use_answers=True,
+            parser="",
+            min_count=None,
+            min_share=0.0,
+            fallback_empty_answers=None,
+            aggregation=found,
+            starts=(),
+            lost_ankle="",
+            exchange_swapped=False,
+            scenes_per_call=0,
+            stages=tuple(dataclasses.replace(s, weights=none, fallback_weights=none) for s in self.stages),
+        )
 
 
 def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any:
@@ -201,6 +228,28 @@ def _limits(section: Mapping[str, Any], where: str) -> dict[str, Any]:
     }
 
 
+def _starts(contact: Mapping[str, Any]) -> tuple[float, ...]:
+    found = contact.get("starts", (1.0,))
+    if not isinstance(found, tuple | list) or not found:
+        raise InputError(f"config: field contact.starts is {found!r}, expected a list of factors")
+    factors = tuple(_take({"starts": factor}, "starts", float, "contact.") for factor in found)
+    return tuple(_within(factor, "contact.starts", 0.0) for factor in factors)
+
+
+def _aggregation(contact: Mapping[str, Any]) -> AggregationSettings:
+    settings = AggregationSettings(
+        name=_take(contact, "aggregation", str, "contact."),
+        power=_take(contact, "aggregation_power", float, "contact."),
+        trim=_take(contact, "aggregation_trim", float, "contact."),
+        answer_m=_take(contact, "aggregation_m", float, "contact."),
+        choice_m=_take(contact, "choice_m", float, "contact."),
+    )
+    try:
+        return check_aggregation(settings)
+    except InputError as error:
+        raise InputError(f"config: section contact: {error}") from None
+
+
 def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings:
     """Checks a config (ml_collections ConfigDict or dict, layout of configs/two_person.py) and freezes it.
 
@@ -228,6 +277,8 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         min_count=min_count or None,
         min_share=_within(_take(contact, "min_share", float, "contact."), "contact.min_share", 0.0, 1.0),
         fallback_empty_answers=empty or None,
+        aggregation=_aggregation(contact),
+        starts=_starts(contact),
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),

@@ -58,6 +58,14 @@ class Evaluator:
             self._surface = SurfaceDistances(np.asarray(self.body.v_template), self._faces, SELF_CONTACT_GEODESIC_M)
         return self._surface
 
+    def truth(self, scene: Scene) -> tuple[np.ndarray, np.ndarray] | None:
+        """True vertices (P, V, 3) and joints (P, J, 3), m, camera frame; None when the scene has none."""
+        return _people.true_people(self.body, scene)
+
+    def initial(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+        """The same of the scene's initial estimate."""
+        return _people.initial_people(self.body, scene)
+
     def bodies(
         self,
         scene: Scene,
@@ -110,7 +118,7 @@ class Evaluator:
     ) -> dict[str, Any]:
         """One scene's entry of metrics.json."""
         figures: dict[str, Any] = {}
-        truth = _people.true_people(self.body, scene)
+        truth = self.truth(scene)
         if fit.ok:
             figures |= self.bodies(scene, *_fitted(fit), truth)
         pairs = annotated_pairs(scene)
@@ -133,7 +141,7 @@ class Evaluator:
         if fit.initial_vertices is not None and fit.initial_joints is not None:
             initial = np.asarray(fit.initial_vertices), np.asarray(fit.initial_joints)
         else:
-            initial = _people.initial_people(self.body, scene)
+            initial = self.initial(scene)
         figures["initial"] = self.bodies(scene, *initial, truth)
         if no_answers is not None:
             beside: dict[str, Any] = self.bodies(scene, *_fitted(no_answers), truth) if no_answers.ok else {}

@@ -1,14 +1,18 @@
-"""Scenes with known truth: posed people who touch, noisy estimates of them, simulated answers (docs/demo_scenes.md)."""
+"""Scenes with known truth: posed people who touch, noisy estimates of them, simulated answers (docs/synthetic.md)."""
 
 from __future__ import annotations
 
 from prosepose_jax.synthetic.answers import AnswerNoise, simulate_answers
+from prosepose_jax.synthetic.dataset import make_dataset, make_truths
 from prosepose_jax.synthetic.generate import GeneratedScene, SceneMaker, generate_scenes
+from prosepose_jax.synthetic.levels import LEVELS, Noise
 from prosepose_jax.synthetic.measure import Checks, Contacts
-from prosepose_jax.synthetic.noise import KeypointNoise, NoiseLevel, RegressorNoise
+from prosepose_jax.synthetic.noise import KeypointNoise, RegressorNoise
 from prosepose_jax.synthetic.templates import SELF_CONTACT, TWO_PERSON
+from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
 
 __all__ = [
+    "LEVELS",
     "SELF_CONTACT",
     "TWO_PERSON",
     "AnswerNoise",
@@ -16,9 +20,15 @@ __all__ = [
     "Contacts",
     "GeneratedScene",
     "KeypointNoise",
-    "NoiseLevel",
+    "Noise",
     "RegressorNoise",
     "SceneMaker",
+    "Truth",
     "generate_scenes",
+    "load_truth",
+    "make_dataset",
+    "make_truths",
+    "observe",
+    "save_truth",
     "simulate_answers",
 ]

@@ -2,8 +2,9 @@
 
 The texts are invented from the measured contacts: no model was asked. What a model gets wrong is drawn in
 two steps, because real models repeat their mistakes over the N answers to one picture: first the scene's
-*beliefs* (which contacts are seen at all, which are taken for a neighbouring part, which are imagined),
-then each answer's rows from these. Rates are those of `AnswerNoise`.
+*beliefs* (which contacts are seen at all, which are taken for a neighbouring part, which are imagined, whose
+left is taken for right), then each answer's rows from these. Rates are those of `AnswerNoise`. More answers
+of one scene begin with the same answers as fewer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from prosepose_jax.synthetic.measure import Contacts
+
+ORDERS = ("free", "given")
+# Shares among the rates, each between 0 and 1.
+_SHARES = (
+    "blind", "confused", "slip", "random_row", "plural", "alternative", "empty", "prose", "swapped", "generic",
+    "clear_blind", "clear_confused", "sides", "side_error", "order_error",
+)  # fmt: skip
+_BLIND_RATE = 0.04  # how often an overlooked contact is named all the same
+# Repeated mistakes: a scene's own rate comes from a Beta of this size, mostly near 0 or near 1.
+_PERSISTENCE = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +46,36 @@ class AnswerNoise:
     prose: float = 0.03  # an answer without a table
     swapped: float = 0.5  # the model's Person 1 is person 1 of the scene, not 0
     generic: float = 0.35  # "shoulder" for "shoulder (back)", "waist" for "waist (front)"
+    clear_blind: float = 0.3  # what an interaction is about is overlooked this much more rarely
+    clear_confused: float = 0.3  # and confused this much more rarely
+    sides: float = 0.0  # answers that say left and right
+    side_error: float = 0.1  # parts told with the wrong side; mistakes repeat over a scene's answers
+    order: str = "free"  # "free": the model chooses who is Person 1; "given": it was told, person 0 of the scene
+    order_error: float = 0.05  # with "given": answers that mix the people up; mistakes repeat
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise ValueError(f"order: expected one of {ORDERS}, found {self.order!r}")
+        for name in _SHARES:
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name}: expected a share between 0 and 1, found {getattr(self, name)}")
+
+    def missing(self, rate: float) -> AnswerNoise:
+        """The same model, but every true contact is left out of an answer with this probability.
+
+        One rate for all contacts, main ones and slight ones. About half of what is missed is missed in (nearly)
+        all answers of a scene, the rest by a rate of the contact's own, as concentrated as `seen`.
+
+        Args:
+          rate: 0 to 0.95.
+        """
+        if not 0.0 <= rate <= 0.95:
+            raise ValueError(f"rate: expected a share between 0 and 0.95, found {rate}")
+        blind = rate / 2
+        missed = (rate - blind * (1 - _BLIND_RATE)) / (1 - blind)  # of what is not overlooked altogether
+        size = sum(self.seen)
+        told = (max(size * (1 - missed), 1e-9), max(size * missed, 1e-9))
+        return dataclasses.replace(self, blind=blind, clear_seen=told, seen=told, weak_seen=told, clear_blind=1.0)
 
 
 LOW = AnswerNoise(
@@ -54,7 +95,6 @@ HIGH = AnswerNoise(
     empty=0.06,
     prose=0.06,
 )
-LEVELS: dict[str, AnswerNoise] = {"low": LOW, "middle": MIDDLE, "high": HIGH}
 
 _NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "hand": ("arm",),
@@ -91,7 +131,8 @@ _PLURAL = {
     "hand": "hands", "arm": "arms", "leg": "legs", "foot": "feet", "shoulder": "shoulders",
     "shoulder (front)": "shoulders (front)", "shoulder (back)": "shoulders (back)",
 }  # fmt: skip
-_CLEAR = 0.3  # what an interaction is about is missed and confused this much more rarely
+_SINGULAR = {plural: part for part, plural in _PLURAL.items()}
+_OTHER_SIDE = {"left": "right", "right": "left", "": ""}
 _WEAK = 2  # contacts of at most this many fine region pairs are easily overlooked
 
 _OPENINGS = (
@@ -122,6 +163,8 @@ class _Belief:
     twice_second: bool
     told_first: str
     told_second: str
+    sides: tuple[tuple[str, str], ...]  # "left", "right" or "" of the touching pairs, in the same columns
+    wrong_sides: tuple[float, float] = (0.0, 0.0)  # share of the answers that exchange left and right, per column
 
 
 def simulate_answers(
@@ -148,14 +191,24 @@ def simulate_answers(
       salient: part pairs of `contacts` that the interaction is about; a model seldom overlooks them.
 
     Returns:
-      N texts: a sentence, then a Markdown table.
+      N texts: a sentence, then a Markdown table. With `noise.order` "given" they are answers of that order.
     """
     beliefs = _beliefs(contacts, num_people, noise, rng, salient)
-    return [_answer(beliefs, num_people, noise, rng, name.replace("_", " "), grounded) for _ in range(count)]
+    side_rng, order_rng = rng.spawn(2)
+    mixed = _persistent(noise.order_error, order_rng)
+    title = name.replace("_", " ")
+    return [
+        _answer(beliefs, num_people, noise, rng, side_rng, order_rng.random() < mixed, title, grounded)
+        for _ in range(count)
+    ]
 
 
 def _bare(part: str) -> str:
     return part.removeprefix("left ").removeprefix("right ")
+
+
+def _side(part: str) -> str:
+    return part.split()[0] if part.startswith(("left ", "right ")) else ""
 
 
 def _ordered(first: str, second: str, num_people: int) -> tuple[str, str]:
@@ -169,7 +222,10 @@ def _beliefs(
     rng: np.random.Generator,
     salient: Collection[tuple[str, str]],
 ) -> list[_Belief]:
+    # Of its own: what is told about sides and order changes nothing else.
+    side_rng = rng.spawn(1)[0]
     sides: dict[tuple[str, str], tuple[set[str], set[str], int]] = {}
+    exact: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for (a, b), strength in contacts.strength.items():
         first, second = _bare(a), _bare(b)
         if num_people == 1 and first > second:
@@ -177,19 +233,23 @@ def _beliefs(
         seen = sides.setdefault((first, second), (set(), set(), 0))
         seen[0].add(a)
         seen[1].add(b)
+        exact.setdefault((first, second), []).append((_side(a), _side(b)))
         sides[first, second] = (seen[0], seen[1], max(seen[2], strength))
     beliefs = []
     clear = {_ordered(_bare(a), _bare(b), num_people) for a, b in salient}
     for (first, second), (sides_a, sides_b, strength) in sorted(sides.items()):
         main = (first, second) in clear
         rate = float(rng.beta(*(noise.clear_seen if main else noise.weak_seen if strength <= _WEAK else noise.seen)))
-        if rng.random() < noise.blind * (_CLEAR if main else 1.0):
-            rate = 0.04
+        if rng.random() < noise.blind * (noise.clear_blind if main else 1.0):
+            rate = _BLIND_RATE
         told = [first, second]
-        if rng.random() < noise.confused * (_CLEAR if main else 1.0):
+        if rng.random() < noise.confused * (noise.clear_confused if main else 1.0):
             k = int(rng.integers(2))
             told[k] = str(rng.choice(_NEIGHBOURS[told[k]]))
-        beliefs.append(_Belief(first, second, rate, len(sides_a) > 1, len(sides_b) > 1, told[0], told[1]))
+        twice = len(sides_a) > 1, len(sides_b) > 1
+        pairs = tuple(sorted(exact[first, second]))
+        wrong = _persistent(noise.side_error, side_rng), _persistent(noise.side_error, side_rng)
+        beliefs.append(_Belief(first, second, rate, *twice, told[0], told[1], pairs, wrong))
     pool = _PLAUSIBLE_ALONE if num_people == 1 else _PLAUSIBLE
     for _ in range(int(rng.poisson(noise.imagined))):
         first, second = pool[int(rng.integers(len(pool)))]
@@ -197,8 +257,16 @@ def _beliefs(
             first, second = second, first
         if (first, second) not in sides:
             rate = float(rng.beta(*noise.imagined_seen))
-            beliefs.append(_Belief(first, second, rate, False, False, first, second))
+            side_a, side_b = (str(side_rng.choice(("left", "right"))) for _ in range(2))
+            beliefs.append(_Belief(first, second, rate, False, False, first, second, ((side_a, side_b),)))
     return beliefs
+
+
+def _persistent(rate: float, rng: np.random.Generator) -> float:
+    """A scene's own rate of a mistake that is made at this rate over all scenes."""
+    if rate <= 0.0 or rate >= 1.0:
+        return float(rate)
+    return float(rng.beta(_PERSISTENCE * rate, _PERSISTENCE * (1 - rate)))
 
 
 def _answer(
@@ -206,9 +274,12 @@ def _answer(
     num_people: int,
     noise: AnswerNoise,
     rng: np.random.Generator,
+    side_rng: np.random.Generator,
+    mixed_up: bool,
     name: str,
     grounded: Sequence[str],
 ) -> str:
+    says_sides = side_rng.random() < noise.sides
     if rng.random() < noise.prose:
         return str(rng.choice(_PROSE))
     rows: list[tuple[str, str]] = []
@@ -219,7 +290,8 @@ def _answer(
             # A confused contact is told wrongly in most answers, now and then rightly.
             right = rng.random() < 0.2
             cells = [belief.first, belief.second] if right else [belief.told_first, belief.told_second]
-            rows += _rows(cells, (belief.twice_first, belief.twice_second), noise, rng)
+            told = _rows(cells, (belief.twice_first, belief.twice_second), noise, rng)
+            rows += _with_sides(told[0], belief, side_rng) if says_sides else told
         if rng.random() < noise.random_row:
             names = tuple(_NEIGHBOURS)
             rows.append((str(rng.choice(names)), str(rng.choice(names))))
@@ -228,6 +300,8 @@ def _answer(
                 if rng.random() < 0.55:
                     rows.append((part, "ground"))
     swap = num_people == 2 and rng.random() < noise.swapped
+    if num_people == 2 and noise.order == "given":
+        swap = mixed_up
     if swap:
         rows = [(b, a) for a, b in rows]
     if num_people == 1:
@@ -266,3 +340,21 @@ def _rows(
             told[k] = f"{told[k]}/{rng.choice(_NEIGHBOURS[told[k]])}"
     row = (told[0], told[1])
     return [row, row] if repeat else [row]
+
+
+def _with_sides(row: tuple[str, str], belief: _Belief, rng: np.random.Generator) -> list[tuple[str, str]]:
+    """One row for every touching pair of sides, with the sides as the model sees them."""
+    wrong = [rng.random() < rate for rate in belief.wrong_sides]
+    rows = []
+    for pair in belief.sides:
+        sides = [_OTHER_SIDE[s] if w else s for s, w in zip(pair, wrong, strict=True)]
+        rows.append((_sided(row[0], sides[0]), _sided(row[1], sides[1])))
+    return rows
+
+
+def _sided(cell: str, side: str) -> str:
+    """The cell with a side before every part that has two; "hands" becomes "left hand"."""
+    if not side:
+        return cell
+    parts = [_SINGULAR.get(part, part) for part in cell.split("/")]
+    return "/".join(f"{side} {part}" if part in _PLURAL else part for part in parts)

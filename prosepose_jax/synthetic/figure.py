@@ -101,6 +101,7 @@ class Shape:
     parents: tuple[int, ...]
     spots: dict[str, tuple[np.ndarray, np.ndarray, int]]  # name -> centre, mean normal, joint it moves with
     sole_drop: float  # ankle height over the sole, m
+    height: float = 0.0  # of the whole body standing, m
 
     @property
     def leg_length(self) -> float:

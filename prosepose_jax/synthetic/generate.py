@@ -1,14 +1,17 @@
-"""Scenes with known truth from a seed: templates, refined, measured, seen by a noisy camera.
+"""Scenes with known truth from a seed: templates, refined, measured, seen by a camera.
 
-`generate_scenes` is the one entry point; everything random comes from its seed, so the same call makes
-the same scenes. Scene i of a template depends on (seed, template, i) alone, not on how many are made.
+Everything random comes from the seed, so the same call makes the same scenes. Scene i of a template depends on
+(seed, template, i) alone, not on how many are made. `dataset.make_truths` keeps truths in a folder.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -19,11 +22,11 @@ from prosepose_jax.body.keypoints import keypoints as body_keypoints
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.body.skinning import pose_body
 from prosepose_jax.scene import Answer, Scene
-from prosepose_jax.synthetic import answers as answers_room
-from prosepose_jax.synthetic import noise as noise_room
 from prosepose_jax.synthetic.camera_placement import View, choose_view, orientation_in_camera, translation_in_camera
 from prosepose_jax.synthetic.figure import Figure
+from prosepose_jax.synthetic.levels import Noise, noise_level
 from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts, Yardstick
+from prosepose_jax.synthetic.noise import hidden_keypoints
 from prosepose_jax.synthetic.refine import (
     STEPS,
     SURFACE_SAMPLES,
@@ -45,10 +48,13 @@ from prosepose_jax.synthetic.templates import (
     Intent,
     Template,
 )
+from prosepose_jax.synthetic.truth import Truth, observe
 
 KINDS = ("two_person", "self_contact")
 _SHAPE_SPREAD, _PAIR_SPREAD = 0.7, 0.5  # of betas: common to a pair, and each person's own
-_MAX_TRIES = 8  # candidates per wanted scene before giving up
+_MOST_REFUSALS = 60  # of one template in a row before giving up
+_MOST_WORKERS = 4
+_VIEW_STREAM = 1  # of the scene's random numbers; truth.py has the others
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,84 +138,138 @@ class SceneMaker:
         done = jax.device_get(refine(self.body, self.surface, starts, touches, self.steps))
         return [jax.tree.map(lambda x, i=i: x[i], done) for i in range(len(candidates))]
 
-    def check(self, candidate: Candidate, refined: Start) -> Checks:
-        """Measures a refined candidate in the world frame."""
+    def check(self, candidate: Candidate, refined: Start, thorough: bool = True) -> Checks:
+        """Measures a refined candidate in the world frame (`Yardstick.check`)."""
         vertices = np.asarray(self._pose(start_params(refined)).vertices)
         bend = float(np.max(np.asarray(limit_excess(jnp.asarray(refined.body_pose)))))
-        return self.yardstick.check(vertices, candidate.intent.touches, self.wardrobe.spots, bend)
+        grounded = {person for person, _ in candidate.intent.grounded}
+        return self.yardstick.check(
+            vertices, refined.body_pose, candidate.intent.touches, grounded, self.wardrobe.spots, bend, thorough
+        )
 
-    def finish(
-        self, candidate: Candidate, refined: Start, checks: Checks, key: str, level: str, num_answers: int
-    ) -> GeneratedScene:
-        """Looks at a refined candidate through a camera, adds the noisy estimates and the answers."""
+    def finish(self, candidate: Candidate, refined: Start, checks: Checks, key: str) -> Truth:
+        """Looks at a refined candidate through a camera and measures what touches."""
         people = len(refined.betas)
-        seed = [*candidate.seed, zlib.crc32(candidate.template.encode())]
-        rng_view, rng_noise, rng_answers = (np.random.default_rng([*seed, k]) for k in (1, 2, 3))
+        rng_view = np.random.default_rng([*candidate.seed, zlib.crc32(candidate.template.encode()), _VIEW_STREAM])
         world = np.asarray(self._pose(start_params(refined)).vertices)
         view = choose_view(world, float(rng_view.choice(AZIMUTHS[candidate.template])), rng_view)
-        root = np.array([self.wardrobe.shape(b).joints[0] for b in refined.betas])
-        truth = dataclasses.replace(
+        shapes = [self.wardrobe.shape(b) for b in refined.betas]
+        people_cam = dataclasses.replace(
             refined,
             global_orient=_f32(orientation_in_camera(view, refined.global_orient)),
-            transl=_f32(translation_in_camera(view, refined.transl, root)),
+            transl=_f32(translation_in_camera(view, refined.transl, np.array([s.joints[0] for s in shapes]))),
         )
-        posed = jax.device_get(self._pose(start_params(truth)))
+        posed = jax.device_get(self._pose(start_params(people_cam)))
         keypoints = np.asarray(body_keypoints(self.body, posed), np.float64)
         contacts = self.yardstick.contacts(posed.vertices)
-
-        noise = noise_room.LEVELS[level]
-        regressor = noise.two_person if people == 2 else noise.self_contact
-        pixels = view.project(keypoints)
-        initial: dict[str, list[np.ndarray]] = {"orient": [], "pose": [], "betas": [], "transl": []}
-        for i in range(people):
-            touching = {pair[i] for pair in contacts.parts} if people == 2 else {p for q in contacts.parts for p in q}
-            betas = noise_room.noisy_betas(refined.betas[i].astype(np.float64), regressor, rng_noise)
-            size = float(np.max(np.ptp(pixels[i], axis=0)))
-            pelvis = noise_room.noisy_pelvis(
-                posed.joints[i, 0].astype(np.float64), size, view.focal, regressor, rng_noise
-            )
-            initial["orient"].append(noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise))
-            initial["pose"].append(noise_room.noisy_pose(truth.body_pose[i], touching, regressor, rng_noise))
-            initial["betas"].append(betas)
-            initial["transl"].append(pelvis - self.wardrobe.shape(betas).joints[0])
-        hidden = noise_room.hidden_keypoints(posed.vertices, keypoints, view)
-        detected = noise_room.detect_keypoints(keypoints, hidden, view, noise.keypoints, rng_noise)
-        scene = Scene(
+        count = refined.betas.shape[1]
+        return Truth(
             key=key,
-            global_orient=_f32(initial["orient"]),
-            body_pose=_f32(initial["pose"]),
-            betas=_f32(initial["betas"]),
-            transl=_f32(initial["transl"]),
-            keypoints=_f32(detected),
-            focal_length=_f32([view.focal, view.focal]),
-            principal_point=_f32(view.principal),
-            image_size=np.array(view.size, np.int32),
+            template=candidate.template,
+            seed=candidate.seed,
+            global_orient=people_cam.global_orient,
+            body_pose=_f32(refined.body_pose),
+            betas=_f32(refined.betas),
+            transl=people_cam.transl,
             left_hand_pose=_f32(refined.left_hand_pose),
             right_hand_pose=_f32(refined.right_hand_pose),
-            gt_global_orient=_f32(truth.global_orient),
-            gt_body_pose=_f32(truth.body_pose),
-            gt_betas=_f32(truth.betas),
-            gt_transl=_f32(truth.transl),
-            gt_contacts=contacts.parts,
-            gt_region_pairs=contacts.region_pairs,
-        )
-        texts = answers_room.simulate_answers(
-            contacts,
-            people,
-            rng_answers,
-            count=num_answers,
-            noise=answers_room.LEVELS[level],
-            name=candidate.template,
-            grounded=_grounded_names(candidate.intent) if people == 1 else (),
-            salient=intended_parts(candidate.intent, contacts, people),
-        )
-        answers = tuple(Answer(text=t, sample=i, model="simulated", prompt="") for i, t in enumerate(texts))
-        floor = (view.to_camera(np.zeros(3)), view.rotation @ np.array([0.0, 1.0, 0.0]))
-        return GeneratedScene(
-            scene, answers, candidate.template, contacts, checks, view, posed.vertices, posed.joints, floor
+            pelvis=posed.joints[:, 0],
+            keypoints=keypoints,
+            hidden=hidden_keypoints(posed.vertices, keypoints, view),
+            pelvis_template=np.asarray(self.body.joint_template)[0],
+            pelvis_shape_dirs=np.asarray(self.body.joint_shape_dirs)[0, :, :count],
+            contacts=contacts,
+            intended=tuple(sorted(intended_parts(candidate.intent, contacts, people))),
+            grounded=grounded_names(candidate.intent),
+            view=view,
+            checks=checks,
+            heights=np.array([s.height for s in shapes]),
         )
 
+    def pose_truth(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices (P, V, 3) and joints (P, J, 3) of the true people, camera frame."""
+        posed = jax.device_get(self._pose(truth.params()))
+        return posed.vertices, posed.joints
+
     # ---- all together --------------------------------------------------------------------------------------
+
+    def attempt(self, template: str, seed: Sequence[int]) -> tuple[Truth | None, Checks]:
+        """One try of a template: the scene (its key is not final yet), or None when a check failed."""
+        candidate = self.author(template, seed)
+        refined = self.refine([candidate])[0]
+        checks = self.check(candidate, refined, thorough=False)
+        return (self.finish(candidate, refined, checks, candidate.key) if checks.passed else None), checks
+
+    def truths(
+        self,
+        seed: int,
+        wanted: Mapping[str, int],
+        *,
+        made: Mapping[str, int] | None = None,
+        tried: Mapping[str, int] | None = None,
+        workers: int = 0,
+        progress: Callable[[str], None] | None = None,
+    ) -> Iterator[Truth]:
+        """Yields accepted scenes of templates of one kind until there are as many as wanted.
+
+        A scene depends on the seed, its template and its number among the template's tries alone.
+
+        Args:
+          seed: of everything random.
+          wanted: how many scenes of each template.
+          made: how many of them exist already.
+          tried: with which try each template goes on.
+          workers: threads that make scenes side by side; 0: one per core, at most four.
+          progress: called with a line about each refused candidate.
+
+        Raises:
+          RuntimeError: far too many candidates of a template were refused.
+        """
+        names = tuple(wanted)
+        made = {name: (made or {}).get(name, 0) for name in names}
+        tried = {name: (tried or {}).get(name, 0) for name in names}
+        in_a_row = dict.fromkeys(names, 0)
+        workers = workers or min(os.cpu_count() or 1, _MOST_WORKERS)
+        pending: collections.deque[tuple[str, Future[tuple[Truth | None, Checks]]]] = collections.deque()
+
+        def lack(name: str) -> int:
+            return wanted[name] - made[name] - sum(n == name for n, _ in pending)
+
+        def idle() -> bool:
+            """Whether another try should be handed out."""
+            if not pending:
+                return True
+            if not warm:  # the first one alone: it compiles
+                return False
+            if any(in_a_row.values()) and len(pending) < workers:
+                return True  # towards the end further tries keep the workers busy
+            return len(pending) < 2 * workers and any(lack(name) > 0 for name in names)
+
+        warm = False
+        pool = ThreadPoolExecutor(workers)
+        try:
+            while open_names := [n for n in names if made[n] < wanted[n]]:
+                while idle():
+                    name = max(open_names, key=lack)
+                    pending.append((name, pool.submit(self.attempt, name, (seed, tried[name]))))
+                    tried[name] += 1
+                name, attempt = pending.popleft()
+                truth, checks = attempt.result()
+                warm = True
+                if made[name] >= wanted[name]:
+                    continue
+                if truth is None:
+                    in_a_row[name] += 1
+                    if progress:
+                        progress(f"{name} refused: {', '.join(checks.reasons)}")
+                    if in_a_row[name] > _MOST_REFUSALS:
+                        raise RuntimeError(f"template {name}: {in_a_row[name]} candidates in a row were refused")
+                    continue
+                in_a_row[name] = 0
+                made[name] += 1
+                yield dataclasses.replace(truth, key=f"{name}_{made[name] - 1:03d}")
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def scenes(
         self,
@@ -218,41 +278,40 @@ class SceneMaker:
         seed: int,
         *,
         templates: Sequence[str] | None = None,
-        level: str = "middle",
+        level: str | Noise = "middle",
         num_answers: int = 20,
-        batch: int = 8,
+        workers: int = 0,
         progress: Callable[[str], None] | None = None,
     ) -> Iterator[GeneratedScene]:
         """Yields `count` accepted scenes, the templates in turn; see `generate_scenes`."""
-        library = TWO_PERSON if kind == "two_person" else SELF_CONTACT
-        names = tuple(library) if templates is None else tuple(templates)
-        wanted = {name: count // len(names) + (i < count % len(names)) for i, name in enumerate(names)}
-        tried = dict.fromkeys(names, 0)
-        made = dict.fromkeys(names, 0)
-        refused = 0
-        while any(made[n] < wanted[n] for n in names):
-            batch_rows: list[Candidate] = []
-            while len(batch_rows) < batch:
-                open_names = [n for n in names if made[n] < wanted[n]]
-                # Fill the batch with the templates that lack most; spare places try further seeds.
-                name = min(open_names, key=lambda n: (tried[n] - made[n] - (wanted[n] - made[n]), names.index(n)))
-                batch_rows.append(self.author(name, (seed, tried[name])))
-                tried[name] += 1
-            for candidate, refined in zip(batch_rows, self.refine(batch_rows), strict=True):
-                name = candidate.template
-                if made[name] >= wanted[name]:
-                    continue
-                checks = self.check(candidate, refined)
-                if not checks.passed:
-                    refused += 1
-                    if progress:
-                        progress(f"{candidate.key} refused: {checks}")
-                    continue
-                key = f"{name}_{made[name]:03d}"
-                made[name] += 1
-                yield self.finish(candidate, refined, checks, key, level, num_answers)
-            if refused > _MAX_TRIES * (count + batch):
-                raise RuntimeError(f"templates {names}: {refused} candidates refused for {sum(made.values())} scenes")
+        wanted = share_out(count, templates or tuple(library(kind)))
+        for truth in self.truths(seed, wanted, workers=workers, progress=progress):
+            yield self.observed(truth, level, num_answers)
+
+    def observed(self, truth: Truth, level: str | Noise = "middle", num_answers: int = 20) -> GeneratedScene:
+        """A truth with noisy estimates and answers, and its meshes."""
+        scene, answers = observe(truth, level, num_answers=num_answers)
+        vertices, joints = self.pose_truth(truth)
+        return GeneratedScene(
+            scene, tuple(answers), truth.template, truth.contacts, truth.checks, truth.view, vertices, joints,
+            truth.floor,
+        )  # fmt: skip
+
+
+def library(kind: str) -> dict[str, Template]:
+    """The templates of a kind.
+
+    Raises:
+      ValueError: unknown kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: expected one of {KINDS}, found {kind!r}")
+    return TWO_PERSON if kind == "two_person" else SELF_CONTACT
+
+
+def share_out(count: int, names: Sequence[str]) -> dict[str, int]:
+    """So many scenes shared among templates, the first ones getting what is left over."""
+    return {name: count // len(names) + (i < count % len(names)) for i, name in enumerate(names)}
 
 
 def generate_scenes(
@@ -262,9 +321,9 @@ def generate_scenes(
     seed: int = 0,
     *,
     templates: Sequence[str] | None = None,
-    level: str = "middle",
+    level: str | Noise = "middle",
     num_answers: int = 20,
-    batch: int = 8,
+    workers: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> list[GeneratedScene]:
     """Distinct scenes with truth, noisy initial estimates, keypoints and simulated answers.
@@ -275,9 +334,9 @@ def generate_scenes(
       count: accepted scenes wanted; the templates take turns.
       seed: everything random comes from it.
       templates: names to use; None for all of the kind.
-      level: noise of regressor, keypoints and answers: "low", "middle" or "high".
+      level: noise of regressor, keypoints and answers: "low", "middle", "high" or a `Noise`.
       num_answers: N answers per scene.
-      batch: scenes refined together.
+      workers: threads that make scenes side by side; 0: one per core, at most four.
       progress: called with a line about each refused candidate.
 
     Returns:
@@ -285,21 +344,16 @@ def generate_scenes(
 
     Raises:
       ValueError: unknown kind, template or level.
-      RuntimeError: far too many candidates were refused.
+      RuntimeError: far too many candidates of a template were refused.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind: expected one of {KINDS}, found {kind!r}")
-    if level not in noise_room.LEVELS:
-        raise ValueError(f"level: expected one of {tuple(noise_room.LEVELS)}, found {level!r}")
-    library = TWO_PERSON if kind == "two_person" else SELF_CONTACT
-    unknown = sorted(set(templates or ()) - set(library))
+    noise = noise_level(level)
+    unknown = sorted(set(templates or ()) - set(library(kind)))
     if unknown:
-        raise ValueError(f"templates: expected names of {tuple(library)}, found {unknown}")
-    return list(
-        SceneMaker(body).scenes(
-            kind, count, seed, templates=templates, level=level, num_answers=num_answers, batch=batch, progress=progress
-        )
+        raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
+    maker = SceneMaker(body).scenes(
+        kind, count, seed, templates=templates, level=noise, num_answers=num_answers, workers=workers, progress=progress
     )
+    return list(maker)
 
 
 def _f32(values: Any) -> np.ndarray:
@@ -317,7 +371,7 @@ def intended_parts(intent: Intent, contacts: Contacts, people: int) -> set[tuple
     return meant
 
 
-def _grounded_names(intent: Intent) -> tuple[str, ...]:
+def grounded_names(intent: Intent) -> tuple[str, ...]:
     """Part names (without side) that the template puts on the floor."""
     words = {
         "foot": "foot",

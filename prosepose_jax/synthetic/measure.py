@@ -8,6 +8,7 @@ apart along the surface count.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 import jax
 import numpy as np
@@ -16,6 +17,8 @@ from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.distance import region_distances
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.penetration import crossing_numbers, penetration
+from prosepose_jax.synthetic.balance import imbalance
+from prosepose_jax.synthetic.joint_limits import limit_excesses
 from prosepose_jax.synthetic.refine import Surface, Touch, body_joint_of_vertices, rest_normals
 
 TOUCH_DISTANCE_M = 0.02
@@ -24,6 +27,9 @@ INTENDED_GAP_M = 0.0025  # half a millimetre under the promised 3 mm
 PENETRATION_LIMIT_M = 0.010
 SELF_PENETRATION_LIMIT_M = 0.020
 FLOOR_LIMIT_M = 0.02
+BEND_LIMIT = 0.1  # radians past a hinge's limits
+RANGE_LIMIT = 0.05  # radians past a joint's range
+BALANCE_LIMIT_M = 0.03
 _SELF_REACH_M = 0.06
 
 # The most specific name of every fine region, for part-level labels.
@@ -56,18 +62,44 @@ class Checks:
     gaps: tuple[float, ...]  # smallest vertex distance of each required touch
     penetration: float  # deepest vertex of one person inside the other
     self_penetration: float  # deepest vertex inside another part of the same person
-    floor: float  # largest distance between the lowest vertex and the floor, over people
+    floor: float  # largest distance between the lowest vertex and the floor; who is carried may be above it
     bend: float  # largest excess over a hinge's limits, radians
+    limits: float  # largest excess over a joint's range, radians (joint_limits.py)
+    balance: float  # how far people are from standing safely (balance.py)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the people touch, keep within their joints' ranges and would not fall."""
+        return (
+            max(self.gaps, default=0.0) <= INTENDED_GAP_M
+            and self.floor <= FLOOR_LIMIT_M
+            and self.bend <= BEND_LIMIT
+            and self.limits <= RANGE_LIMIT
+            and self.balance <= BALANCE_LIMIT_M
+        )
 
     @property
     def passed(self) -> bool:
+        """Whether the scene is kept. Depths that were not measured (NaN) don't pass."""
         return (
-            max(self.gaps, default=0.0) <= INTENDED_GAP_M
+            self.stands
             and self.penetration <= PENETRATION_LIMIT_M
             and self.self_penetration <= SELF_PENETRATION_LIMIT_M
-            and self.floor <= FLOOR_LIMIT_M
-            and self.bend <= 0.1
         )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of the checks that failed, depths only if they were measured."""
+        failed = {
+            "gap": max(self.gaps, default=0.0) > INTENDED_GAP_M,
+            "floor": self.floor > FLOOR_LIMIT_M,
+            "bend": self.bend > BEND_LIMIT,
+            "limits": self.limits > RANGE_LIMIT,
+            "balance": self.balance > BALANCE_LIMIT_M,
+            "penetration": self.penetration > PENETRATION_LIMIT_M,
+            "self-penetration": self.self_penetration > SELF_PENETRATION_LIMIT_M,
+        }
+        return tuple(name for name, wrong in failed.items() if wrong)
 
 
 class Yardstick:
@@ -88,8 +120,12 @@ class Yardstick:
                 self._regions_of[int(vertex)].append(region)
         owner = body_joint_of_vertices(body)
         self._near_sample = _nearest(template, template[np.asarray(surface.ids)])
+        self._sample_ids = np.asarray(surface.ids)
+        # How far a vertex may be from its sample, posed: at rest, and a little more where skin stretches.
+        self._sample_radius = 1.3 * float(
+            np.linalg.norm(template - template[self._sample_ids[self._near_sample]], axis=1).max()
+        )
         self._far_samples = np.asarray(surface.self_pairs)
-        self._has_far = np.asarray(np.any(self._far_samples, axis=1))
         # Armpits and the crotch fold into themselves in any linear blend skinning.
         self._folds = np.isin(owner, (0, 1, 2, 3, 6, 9, 12, 13, 14, 16, 17))
         self._head = owner == 15
@@ -136,9 +172,26 @@ class Yardstick:
                     pairs.add((min(r, s), max(r, s)))
 
     def check(
-        self, vertices: np.ndarray, touches: tuple[Touch, ...], spots: dict[str, np.ndarray], bend: float
+        self,
+        vertices: np.ndarray,
+        body_pose: np.ndarray,
+        touches: tuple[Touch, ...],
+        grounded: Collection[int],
+        spots: dict[str, np.ndarray],
+        bend: float,
+        thorough: bool = True,
     ) -> Checks:
-        """The figures of a refined scene, world frame (floor at y = 0)."""
+        """The figures of a refined scene, world frame (floor at y = 0).
+
+        Args:
+          vertices: (P, V, 3).
+          body_pose: (P, 21, 3).
+          touches: the intended contacts.
+          grounded: the people who stand, sit or kneel on the floor; others are carried.
+          spots: vertex ids of each spot.
+          bend: excess over the hinges' limits.
+          thorough: measure depths (the costly part) of a scene that fails for another reason too.
+        """
         gaps = []
         for touch in touches:
             if not touch.required:
@@ -146,16 +199,31 @@ class Yardstick:
             a = vertices[touch.person_a][spots[touch.spot_a]]
             b = vertices[touch.person_b][spots[touch.spot_b]]
             gaps.append(float(_smallest(a, b)))
+        lowest = vertices[..., 1].min(axis=1)
+        floor = max(abs(float(y)) if i in grounded else max(-float(y), 0.0) for i, y in enumerate(lowest))
+        excess = float(limit_excesses(body_pose).max())
+        balance = imbalance(vertices, self.faces)
+        checks = Checks(tuple(gaps), np.nan, np.nan, floor, bend, excess, balance)
+        if not thorough and not checks.stands:
+            return checks
         between = penetration(vertices, self.faces).max_mm / 1000.0 if len(vertices) > 1 else 0.0
-        inside = max(self.self_penetration(v) for v in vertices)
-        floor = float(np.max(np.abs(vertices[..., 1].min(axis=1))))
-        return Checks(tuple(gaps), between, inside, floor, bend)
+        checks = dataclasses.replace(checks, penetration=between)
+        if not thorough and between > PENETRATION_LIMIT_M:
+            return checks
+        return dataclasses.replace(checks, self_penetration=max(self.self_penetration(v) for v in vertices))
 
     def self_penetration(self, vertices: np.ndarray) -> float:
         """Deepest vertex (m) inside a far part of the same person; armpits and crotch left out."""
         vertices = np.asarray(vertices, np.float64)
         normals = rest_normals(vertices, self.faces)
-        candidates = np.flatnonzero(~self._head & self._has_far[self._near_sample])
+        # Only what has a far part near it can be inside one; samples stand for the vertices around them.
+        samples = vertices[self._sample_ids]
+        squared = np.sum(samples**2, 1)[:, None] + np.sum(samples**2, 1)[None] - 2 * samples @ samples.T
+        reach = _SELF_REACH_M + 2 * self._sample_radius
+        near = np.any(self._far_samples & (squared < reach**2), axis=1)
+        candidates = np.flatnonzero(~self._head & near[self._near_sample])
+        if not len(candidates):
+            return 0.0
         # (The face folds over itself at lids and lips; what touches the head is found from the other side.)
         # A vertex a little below its own surface is inside once; inside a second part, twice.
         numbers = crossing_numbers(vertices[candidates] - 0.002 * normals[candidates], vertices, self.faces)

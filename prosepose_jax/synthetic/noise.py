@@ -1,8 +1,8 @@
 """What detectors and regressors get wrong: noise models with documented parameters.
 
-Fixed before any method was run on the scenes, from published error figures alone. Three levels; the
-middle one gives two-person initial estimates a joint PA-MPJPE of 100-145 mm on average, as BEV has on
-Hi4D and FlickrCI3D, and single people a PA-MPJPE of 60-90 mm, as HMR2 has on MOYO (docs/demo_scenes.md).
+Fixed before any method was run on the scenes, from published error figures alone. `levels.py` has the three
+levels; the middle one gives two-person initial estimates a joint PA-MPJPE of 100-145 mm on average, as BEV has on
+Hi4D and FlickrCI3D, and single people a PA-MPJPE of 60-90 mm, as HMR2 has on MOYO (docs/synthetic.md).
 """
 
 from __future__ import annotations
@@ -31,6 +31,19 @@ class RegressorNoise:
     shape_shrink: float = 0.5  # betas shrink towards the mean
     shape_noise: float = 0.35
 
+    def scaled(self, factor: float) -> RegressorNoise:
+        """All errors so many times as large; what is drawn towards a mean at most reaches it."""
+        return dataclasses.replace(
+            self,
+            joint_degrees=self.joint_degrees * factor,
+            towards_rest=min(self.towards_rest * factor, 1.0),
+            orient_degrees=self.orient_degrees * factor,
+            depth_share=self.depth_share * factor,
+            pixel_share=self.pixel_share * factor,
+            shape_shrink=min(self.shape_shrink * factor, 1.0),
+            shape_noise=self.shape_noise * factor,
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class KeypointNoise:
@@ -43,33 +56,6 @@ class KeypointNoise:
     swap: float = 0.03  # a person's left and right arm or leg exchanged
     outlier: float = 0.01  # visible keypoints that land somewhere near the people
 
-
-@dataclasses.dataclass(frozen=True)
-class NoiseLevel:
-    """One level of difficulty."""
-
-    two_person: RegressorNoise
-    self_contact: RegressorNoise
-    keypoints: KeypointNoise
-
-
-LEVELS: dict[str, NoiseLevel] = {
-    "low": NoiseLevel(
-        RegressorNoise(joint_degrees=5.5, orient_degrees=4.0, depth_share=0.02),
-        RegressorNoise(joint_degrees=3.8, orient_degrees=4.0, depth_share=0.025),
-        KeypointNoise(pixel_share=0.006, missing=0.01, occluded_missing=0.2, swap=0.01, outlier=0.0),
-    ),
-    "middle": NoiseLevel(
-        RegressorNoise(joint_degrees=8.5),
-        RegressorNoise(joint_degrees=4.8),
-        KeypointNoise(),
-    ),
-    "high": NoiseLevel(
-        RegressorNoise(joint_degrees=12.0, orient_degrees=9.0, depth_share=0.05),
-        RegressorNoise(joint_degrees=7.5, orient_degrees=9.0, depth_share=0.07),
-        KeypointNoise(pixel_share=0.016, missing=0.05, occluded_missing=0.5, swap=0.06, outlier=0.02),
-    ),
-}
 
 # Rotation error of each body joint 1-21 relative to joint_degrees: trunk small, limbs large, ends unseen.
 _JOINT_SCALE = np.array(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.report._raster import Mesh, draw, vertex_normals
@@ -132,3 +133,18 @@ def encode_jpeg(picture: np.ndarray, limit_bytes: int = 60_000) -> bytes:
         if len(data) <= limit_bytes:
             break
     return data
+
+
+def contact_sheet(pictures: Sequence[tuple[str, Image.Image]], cell: int = 340, columns: int = 5) -> Image.Image:
+    """One picture of captioned pictures, in rows of `columns` cells of `cell` pixels."""
+    caption = 22
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * cell, rows * (cell + caption)), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (text, picture) in enumerate(pictures):
+        small = picture.copy()
+        small.thumbnail((cell - 8, cell - 4), Image.Resampling.LANCZOS)
+        x, y = index % columns * cell, index // columns * (cell + caption)
+        sheet.paste(small, (x + (cell - small.width) // 2, y + caption))
+        draw.text((x + cell // 2, y + caption // 2), text, "#222222", ImageFont.load_default(15), "mm")
+    return sheet

@@ -22,6 +22,7 @@ class Wardrobe:
         self._normals = {name: _unit(normals[ids].mean(axis=0)) for name, ids in self.spots.items()}
         self._joints = {name: int(np.bincount(owner[ids]).argmax()) for name, ids in self.spots.items()}
         self._ids = np.unique(np.concatenate(list(self.spots.values())))
+        self._crown = int(np.argmax(template[:, 1]))
         self._soles = np.concatenate([self.spots["left foot"], self.spots["right foot"]])
 
     def shape(self, betas: np.ndarray) -> Shape:
@@ -32,12 +33,21 @@ class Wardrobe:
         joints = np.asarray(body.joint_template) + np.asarray(body.joint_shape_dirs)[..., :count] @ betas
         vertices = np.asarray(body.v_template, np.float64).copy()
         vertices[self._ids] += np.asarray(body.shape_dirs)[self._ids, :, :count] @ betas
+        crown = vertices[self._crown, 1]
+        if self._crown not in self._ids:
+            crown = crown + np.asarray(body.shape_dirs)[self._crown, 1, :count] @ betas
         spots = {
             name: (vertices[ids].mean(axis=0), self._normals[name], self._joints[name])
             for name, ids in self.spots.items()
         }
-        drop = float((joints[7, 1] + joints[8, 1]) / 2 - vertices[self._soles, 1].min())
-        return Shape(joints=joints, parents=body.parents, spots=spots, sole_drop=drop)
+        sole = vertices[self._soles, 1].min()
+        return Shape(
+            joints=joints,
+            parents=body.parents,
+            spots=spots,
+            sole_drop=float((joints[7, 1] + joints[8, 1]) / 2 - sole),
+            height=float(crown - sole),
+        )
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

@@ -72,8 +72,20 @@ def _build() -> dict[str, tuple[int, ...]]:
         spots[f"{side} back"] = tuple(r for part in ("upper", "middle", "lower") for r in spots[f"{side} {part} back"])
         spots[f"{side} shoulder or arm"] = spots[f"{side} shoulder"] + spots[f"{side} upper arm"]
         spots[f"{side} hand or forearm"] = spots[f"{side} hand"] + spots[f"{side} forearm"]
+        spots[f"{side} shoulder or back"] = spots[f"{side} shoulder"] + spots[f"{side} upper back"]
+        spots[f"{side} elbow or arm"] = spots[f"{side} elbow"] + spots[f"{side} forearm"] + spots[f"{side} upper arm"]
+        spots[f"{side} ear side"] = spots[f"{side} face"] + spots[f"{side} skull back"]
+        spots[f"{side} flank"] = spots[f"{side} belly"] + spots[f"{side} lower back"] + spots[f"{side} butt"]
+        spots[f"{side} lower leg back"] = spots[f"{side} calf"]
+        spots[f"{side} lower leg or shin"] = spots[f"{side} lower leg"] + spots[f"{side} shin"] + spots[f"{side} calf"]
+        spots[f"{side} knee or thigh"] = spots[f"{side} knee"] + spots[f"{side} thigh"]
+        spots[f"{side} knee or shin"] = spots[f"{side} knee"] + spots[f"{side} lower leg"] + spots[f"{side} shin"]
+        spots[f"{side} chest or shoulder"] = spots[f"{side} chest"] + spots[f"{side} shoulder"]
         spots[f"{side} leg"] = spots[f"{side} thigh front"] + spots[f"{side} knee"] + spots[f"{side} lower leg"]
     spots["waist front"] = spots["belly"] + spots["pelvis front"]
+    spots["neck or shoulders"] = spots["neck"] + spots["left shoulder back"] + spots["right shoulder back"]
+    spots["neck or shoulders"] += spots["upper back"]
+    spots["seat or back"] = spots["butt"] + spots["lower back"]
     spots["head"] = spots["face"] + spots["skull back"]
     return spots
 

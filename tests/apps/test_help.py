@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from prosepose_jax import __version__
-from prosepose_jax.apps import ask, demo, evaluate, fit, import_, main
+from prosepose_jax.apps import ablate, ask, demo, evaluate, fit, generate, import_, main
 from prosepose_jax.apps._progress import Progress
 
 _VERBS = {
@@ -18,6 +18,8 @@ _VERBS = {
     "import": import_.FLAGS,
     "ask": ask.FLAGS,
     "evaluate": evaluate.FLAGS,
+    "ablate": ablate._flags(),
+    "generate": generate.FLAGS,
 }
 
 
@@ -43,7 +45,7 @@ def test_help_is_a_screenful_and_true(verb: str, flag: str, capsys: pytest.Captu
     assert "undefok" not in captured.out and "flagfile" not in captured.out
     listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", captured.out, re.MULTILINE))
     own = {name for name in _VERBS[verb] if name not in ("help", "h", "flagfile", "undefok", "body_path")}
-    assert listed == own | ({"config"} if verb == "fit" else set())
+    assert listed == own | ({"config"} if verb in ("fit", "ablate") else set())
     # What the text mentions exists.
     mentioned = set(re.findall(r"--([a-z_]+)", captured.out)) - {
         "flag",
@@ -59,7 +61,8 @@ def test_fit_help_names_the_packaged_configs(capsys: pytest.CaptureFixture[str])
     fit.main(["prosepose fit", "--help"])
     shown = capsys.readouterr().out
     listed = set(re.split(r",\s*", re.search(r"packaged config: ([\w,\s]+)\.", shown)[1]))
-    assert listed == {file.stem for file in configs_dir().glob("*.py")}
+    packaged = {file.stem for file in configs_dir().glob("*.py")}
+    assert listed == {name for name in packaged if not name.startswith("ablation_")}
 
 
 class _Terminal(io.StringIO):

@@ -13,10 +13,12 @@ from prosepose_jax.metrics.contact import annotated_pairs, smallest_distance
 from prosepose_jax.metrics.penetration import penetration
 from prosepose_jax.metrics.pose import evaluation_joints, joint_pa_mpjpe_mm, pa_mpjpe_mm
 from prosepose_jax.resources import demo_dir
+from prosepose_jax.synthetic import templates
 from prosepose_jax.synthetic.measure import TOUCH_DISTANCE_M
-from prosepose_jax.synthetic.templates import SELF_CONTACT, TWO_PERSON
 
-KEYS = (*TWO_PERSON, *SELF_CONTACT)
+KEYS = templates.PACKAGED
+TWO_PERSON = tuple(key for key in KEYS if key in templates.TWO_PERSON)
+SELF_CONTACT = tuple(key for key in KEYS if key in templates.SELF_CONTACT)
 
 
 @pytest.fixture(scope="module")

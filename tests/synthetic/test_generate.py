@@ -11,6 +11,7 @@ import pytest
 from prosepose_jax.body import BodyParams
 from prosepose_jax.synthetic.figure import Figure
 from prosepose_jax.synthetic.generate import SceneMaker, generate_scenes
+from prosepose_jax.synthetic.joint_limits import limit_excesses
 from prosepose_jax.synthetic.measure import close_pairs
 from prosepose_jax.synthetic.refine import Touch, farthest_points, start_params, surface_geodesics
 from prosepose_jax.synthetic.spots import SPOTS, mirrored, spot_vertices
@@ -67,7 +68,7 @@ def test_authoring_depends_on_seed_and_template_alone(maker):
 def test_finished_scenes_are_the_same_for_the_same_seed(maker, refined):
     candidate, start = refined[0][0], refined[1][0]
     checks = maker.check(candidate, start)
-    first, again = (maker.finish(candidate, start, checks, "a", "middle", 5) for _ in range(2))
+    first, again = (maker.observed(maker.finish(candidate, start, checks, "a"), "middle", 5) for _ in range(2))
     np.testing.assert_array_equal(first.scene.body_pose, again.scene.body_pose)
     np.testing.assert_array_equal(first.scene.keypoints, again.scene.keypoints)
     assert [a.text for a in first.answers] == [a.text for a in again.answers]
@@ -142,3 +143,36 @@ def test_surface_geodesics_follow_a_bent_strip():
 def test_unknown_choices_are_named(small_body, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         generate_scenes(small_body, **wrong)
+
+
+def test_the_library_is_large_and_its_names_are_distinct():
+    assert len(TWO_PERSON) >= 20 and len(SELF_CONTACT) >= 15
+    assert not set(TWO_PERSON) & set(SELF_CONTACT)
+    assert len({t.__name__ for t in (*TWO_PERSON.values(), *SELF_CONTACT.values())}) == len(AZIMUTHS)
+
+
+@pytest.mark.parametrize("name", [*TWO_PERSON, *SELF_CONTACT])
+def test_authored_people_are_near_what_is_possible(maker, name):
+    """Before refining: joints near their ranges, feet and seats near the floor, touches within reach."""
+    for k in range(2):
+        candidate = maker.author(name, (11, k))
+        assert np.degrees(limit_excesses(candidate.start.body_pose)).max() < 15, name
+        vertices = np.asarray(maker._pose(start_params(candidate.start)).vertices)
+        for person in {p for p, _ in candidate.intent.grounded}:
+            assert abs(vertices[person, :, 1].min()) < 0.15, name
+        for touch in candidate.intent.touches:
+            if touch.required:
+                assert _gap(maker, candidate, candidate.start, touch) < 0.3, (name, touch)
+
+
+def test_self_penetration_looks_only_where_something_can_be(maker, refined, monkeypatch):
+    """The preselection by samples changes nothing."""
+    vertices = [np.asarray(maker._pose(start_params(start)).vertices)[0] for start in refined[1]]
+    figure = Figure(maker.wardrobe.shape(np.zeros(10))).place()
+    figure.arm("right", figure.heading(up=-1), figure.heading(left=1, forward=0.1))  # through the belly
+    params = BodyParams.zeros(1).replace(body_pose=np.float32(figure.parameters()[1][None]))
+    vertices.append(np.asarray(maker._pose(params).vertices)[0])
+    quick = [maker.yardstick.self_penetration(v) for v in vertices]
+    monkeypatch.setattr(maker.yardstick, "_sample_radius", 1e3)
+    assert quick == [maker.yardstick.self_penetration(v) for v in vertices]
+    assert quick[-1] > 0.02

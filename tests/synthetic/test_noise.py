@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from prosepose_jax.synthetic.camera_placement import View, choose_view
+from prosepose_jax.synthetic.levels import LEVELS
 from prosepose_jax.synthetic.noise import (
-    LEVELS,
     KeypointNoise,
     RegressorNoise,
     detect_keypoints,

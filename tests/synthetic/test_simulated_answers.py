@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pytest
 
 from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.vocabulary import NAME_PARTS
-from prosepose_jax.synthetic.answers import _NEIGHBOURS, LEVELS, MIDDLE, simulate_answers
+from prosepose_jax.synthetic.answers import _NEIGHBOURS, MIDDLE, simulate_answers
+from prosepose_jax.synthetic.levels import LEVELS
 from prosepose_jax.synthetic.measure import Contacts
 
 _HUG = {("left hand", "back"): 9, ("right hand", "back"): 7, ("back", "right hand"): 6, ("chest", "chest"): 4,
@@ -99,7 +101,7 @@ def test_levels_are_ordered_by_how_much_truth_they_tell():
     def truth_share(level: str) -> float:
         texts = [
             t for s in range(40)
-            for t in simulate_answers(_contacts(_HUG), 2, np.random.default_rng(s), noise=LEVELS[level])
+            for t in simulate_answers(_contacts(_HUG), 2, np.random.default_rng(s), noise=LEVELS[level].answers)
         ]  # fmt: skip
         return float(np.mean([any(set(r) in ({"hand", "back"}, {"hands", "back"}) for r in _rows(t)) for t in texts]))
 
@@ -112,3 +114,100 @@ def test_one_person_answers_have_ground_rows_and_survive_the_threshold():
     assert any("ground" in cell for t in texts for row in _rows(t) for cell in row)
     program = compile_answers(texts, num_people=1, mode="self_contact", parser="published")
     assert program.num_answers == 20
+
+
+_ONE = {("left hand", "back"): 9, ("chest", "right arm"): 9}
+_SURE = dataclasses.replace(
+    MIDDLE, blind=0.0, confused=0.0, slip=0.0, imagined=0.0, random_row=0.0, plural=0.0, alternative=0.0, empty=0.0,
+    prose=0.0, swapped=0.0, generic=0.0, seen=(1e6, 1e-3), clear_seen=(1e6, 1e-3), weak_seen=(1e6, 1e-3),
+)  # fmt: skip
+
+
+def _many(noise, scenes: int = 400, count: int = 10, contacts=_ONE) -> list[list[list[tuple[str, str]]]]:
+    """Rows of the answers of many scenes."""
+    rngs = (np.random.default_rng([77, s]) for s in range(scenes))
+    return [[_rows(t) for t in simulate_answers(_contacts(contacts), 2, rng, count=count, noise=noise)] for rng in rngs]
+
+
+def _told(rows: list[tuple[str, str]], first: str, second: str) -> bool:
+    return (first, second) in rows
+
+
+def test_miss_rate_is_what_was_asked_for_and_repeats():
+    for rate in (0.0, 0.3, 0.7):
+        answers = _many(_SURE.missing(rate))
+        missed = np.array([[not _told(rows, "hand", "back") for rows in scene] for scene in answers])
+        assert abs(missed.mean() - rate) < 0.04
+        if rate:
+            by_chance = np.sqrt(rate * (1 - rate) / missed.shape[1])
+            assert missed.mean(axis=1).std() > 1.5 * by_chance
+    # What the interaction is about is missed just as often.
+    noise = _SURE.missing(0.5)
+    texts = [
+        simulate_answers(_contacts(_ONE), 2, np.random.default_rng(s), noise=noise, salient={("left hand", "back")})
+        for s in range(300)
+    ]
+    assert abs(np.mean([_told(_rows(t), "hand", "back") for ts in texts for t in ts]) - 0.5) < 0.05
+
+
+def test_imagined_contacts_have_their_mean():
+    noise = dataclasses.replace(_SURE, imagined=2.0, imagined_seen=(1e6, 1e-3))
+    extra = [len(set(scene[0])) - 2 for scene in _many(noise, count=1)]
+    # Those that are drawn twice or are true already fall away: 12 pairs in both orders, 2 are true.
+    assert 1.6 < np.mean(extra) < 2.0
+    assert np.mean([len(set(scene[0])) - 2 for scene in _many(_SURE, count=1)]) == 0
+
+
+def test_confused_parts_have_their_rate():
+    noise = dataclasses.replace(_SURE, confused=0.4)
+    told = [[_told(rows, "hand", "back") for rows in scene] for scene in _many(noise)]
+    # A confused contact is told rightly in a fifth of the answers.
+    assert abs(np.mean(told) - (0.6 + 0.4 * 0.2)) < 0.04
+
+
+def test_sides_are_told_at_their_share_and_wrong_at_their_rate():
+    noise = dataclasses.replace(_SURE, sides=0.7, side_error=0.2)
+    answers = _many(noise)
+    rows = [rows for scene in answers for rows in scene]
+    with_sides = [r for r in rows if any("left" in c or "right" in c for row in r for c in row)]
+    assert abs(len(with_sides) / len(rows) - 0.7) < 0.03
+    assert all(_told(r, "left hand", "back") != _told(r, "right hand", "back") for r in with_sides)
+    assert abs(np.mean([_told(r, "right hand", "back") for r in with_sides]) - 0.2) < 0.05
+    assert abs(np.mean([_told(r, "chest", "left arm") for r in with_sides]) - 0.2) < 0.05
+    # A scene's answers share the mistake.
+    shares = [np.mean([_told(r, "right hand", "back") for r in s if r in with_sides]) for s in answers[:60]]
+    assert np.nanstd(shares) > 0.25
+
+
+def test_sides_name_every_touching_pair_and_survive_plurals():
+    noise = dataclasses.replace(_SURE, sides=1.0, side_error=0.0, plural=1.0)
+    for rows in _many(noise, scenes=5, contacts=_HUG)[0]:
+        assert {("left hand", "back"), ("right hand", "back"), ("back", "right hand")} <= set(rows)
+        assert ("left arm", "right shoulder (front)") in rows and ("chest", "chest") in rows
+    texts = simulate_answers(_contacts(_HUG), 2, np.random.default_rng(3), noise=dataclasses.replace(MIDDLE, sides=1.0))
+    program = compile_answers(texts, num_people=2, mode="two_person", parser="extended")
+    assert not [r for r in program.rejected if "left" in str(r) or "right" in str(r)]
+
+
+def test_telling_sides_changes_nothing_else():
+    plain, sided = (
+        simulate_answers(_contacts(_HUG), 2, np.random.default_rng(5), noise=dataclasses.replace(MIDDLE, sides=s))
+        for s in (0.0, 0.5)
+    )
+    same = [a == b for a, b in zip(plain, sided, strict=True)]
+    assert 4 <= sum(same) <= 16
+
+
+def test_given_order_is_mixed_up_at_its_rate():
+    noise = dataclasses.replace(_SURE, order="given", order_error=0.25, swapped=0.9)
+    mixed = np.array([[_told(r, "back", "hand") for r in scene] for scene in _many(noise)])
+    assert abs(mixed.mean() - 0.25) < 0.06
+    assert mixed.mean(axis=1).std() > 0.25  # the same mistake in most answers of a scene
+    sure = dataclasses.replace(noise, order_error=0.0)
+    assert not any(_told(r, "back", "hand") for scene in _many(sure, scenes=20) for r in scene)
+
+
+@pytest.mark.parametrize("wrong", [{"order": "left"}, {"sides": 1.2}, {"blind": -0.1}])
+def test_impossible_rates_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        dataclasses.replace(MIDDLE, **wrong)

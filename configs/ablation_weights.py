@@ -1,0 +1,27 @@
+"""How sensitive is the fit to its weights? Each weight of both stages times 1/4, 1/2, 2 and 4.
+
+    prosepose ablate --config=configs/ablation_weights.py --workdir=DIR
+
+64 generated two-person scenes. Weights are data to the compiled fit: one compilation serves all points.
+"""
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation.building import sweep, variant
+from prosepose_jax.config import load_config
+
+TERMS = ("contact", "initial_pose", "keypoints", "pose_prior", "shape_prior", "penetration")
+FACTORS = (0.25, 0.5, 2.0, 4.0)
+
+
+def get_config(name: str | None = None) -> ConfigDict:
+    """The sweep."""
+    base = load_config("two_person")
+    points: list[dict] = []
+    for term in TERMS:
+        points.append({"name": "default", "group": term, "x": 1.0})
+        for factor in FACTORS:
+            weights = {f"{s}.weights.{term}": factor * base[s].weights[term] for s in ("stage1", "stage2")}
+            points.append({"name": f"× {factor:g}", "group": term, "x": factor, "config": weights})
+    config = sweep("Weights", points, "default", x_label="factor of the weight", log_x=True)
+    return variant(config, name)

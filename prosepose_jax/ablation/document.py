@@ -1,0 +1,102 @@
+"""Writes the tables of finished sweeps into a document, between its markers, and copies their plots.
+
+    python -m prosepose_jax.ablation.document --sweeps=out/ablations --document=docs/results.md [--check]
+
+A marker pair is `<!-- sweep: NAME -->` … `<!-- end -->`; what stands between them is replaced by the table of
+SWEEPS/NAME, where it comes from, and its plots, which are copied to img/ beside the document. --check changes
+nothing and exits with status 1 when the document is not what it would write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.io import write_bytes, write_text
+
+_BLOCK = re.compile(r"(<!-- sweep: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_ABSENT = "*Not run yet.*\n"
+
+
+def fill(text: str, sweeps: Path, images: str = "img") -> str:
+    """The document with every marked block filled; a block whose sweep is not finished says so.
+
+    Args:
+      text: the document.
+      sweeps: folder with a folder per sweep.
+      images: where the plots lie, relative to the document.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        folder = sweeps / match[2]
+        found = _describe(folder, images) if (folder / "run.json").is_file() else _ABSENT
+        return f"{match[1]}\n{found}\n{match[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def plots_of(text: str, sweeps: Path) -> dict[str, Path]:
+    """{file name beside the document: plot} of the sweeps that a document has blocks for."""
+    found = {}
+    for match in _BLOCK.finditer(text):
+        for file in sorted((sweeps / match[2] / "plots").glob("*.png")):
+            found[f"{match[2]}_{file.name}"] = file
+    return found
+
+
+def _describe(folder: Path, images: str) -> str:
+    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    table = (folder / "table.md").read_text(encoding="utf-8").strip()
+    plots = [
+        f"![{info['title']}]({images}/{folder.name}_{file.name})" for file in sorted((folder / "plots").glob("*.png"))
+    ]
+    command = re.sub(r"--workdir=\S+", f"--workdir=DIR/{folder.name}", info["command"])
+    return f"```\n{command}\n```\n\n{_where(info)}\n\n{table}\n\n" + "\n".join(plots) + "\n"
+
+
+def _where(info: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {info['versions'][name]}" for name in ("jax", "numpy") if name in info["versions"])
+    revision = str(info.get("git_revision") or "unknown")[:10]
+    seeds = ", ".join(map(str, info["scene_seeds"]))
+    minutes = info["seconds"]["wall"] / 60
+    return (
+        f"{info['device']}, Python {info['python']}, {versions}; revision {revision}; scenes of seed {seeds}; "
+        f"{info['fits']} fits in {minutes:.0f} min. Intervals are 95 %, by bootstrap (seed {info['seed']}); Δ is the "
+        "paired difference to the reference."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Rewrites the document or checks it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sweeps", type=Path, required=True, help="folder with a folder per finished sweep")
+    parser.add_argument("--document", type=Path, required=True, help="the document")
+    parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
+    arguments = parser.parse_args(argv)
+    try:
+        text = arguments.document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{arguments.document}: cannot be read ({error.strerror})") from None
+    filled = fill(text, arguments.sweeps)
+    if arguments.check:
+        print("up to date" if filled == text else f"{arguments.document.name} is not up to date")
+        return 0 if filled == text else 1
+    for name, file in plots_of(text, arguments.sweeps).items():
+        write_bytes(arguments.document.parent / "img" / name, file.read_bytes())
+    write_text(arguments.document, filled)
+    print(f"written: {arguments.document.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,277 @@
+"""Runs a sweep: scenes prepared, equal problems shared, all fitted in few calls, figures written as they come."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prosepose_jax.ablation.answers import changed
+from prosepose_jax.ablation.points import Point, Sweep
+from prosepose_jax.ablation.problems import digest_arrays, digest_initial, digest_problem, digest_scene
+from prosepose_jax.ablation.scene_sets import Scenes, SceneSpec, load_or_make
+from prosepose_jax.ablation.store import append_records, read_records
+from prosepose_jax.body import BodyModel, load_body
+from prosepose_jax.contact import program_shape
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
+from prosepose_jax.losses import load_pose_prior
+from prosepose_jax.losses.pose_prior import PosePrior
+from prosepose_jax.metrics import Evaluator
+from prosepose_jax.scene import Fit, Scene
+
+# Figures of a scene that a sweep keeps, of those that metrics.json has.
+FIGURES = (
+    "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pcc", "penetration_max_mm", "penetration_mean_mm",
+    "reprojection_px",
+)  # fmt: skip
+_MOST_WAITING = 128  # fits in memory whose figures are not measured yet
+Record = dict[str, Any]
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a sweep has: every point's records by scene key, and what this run added."""
+
+    records: dict[Point, dict[str, Record]]
+    fits: int = 0
+    shared: int = 0  # records that came from the fit of another point
+    kept: int = 0  # records that were there already
+    fit_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    failures: dict[str, str] = dataclasses.field(default_factory=dict)  # "point: scene" and reason
+
+
+@dataclasses.dataclass(frozen=True)
+class _Bodies:
+    """A body with what depends on it."""
+
+    body: BodyModel
+    prior: PosePrior
+    digest: str
+    evaluator: Evaluator
+
+
+@dataclasses.dataclass
+class _Job:
+    """A problem to solve, and the records that wait for it."""
+
+    item: PreparedScene
+    bodies: _Bodies
+    waiting: list[tuple[Point, Record]]
+
+
+def run_sweep(
+    sweep: Sweep,
+    workdir: Path,
+    scenes_cache: Path | None = None,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> Outcome:
+    """Brings every point of a sweep up to date and returns all records.
+
+    Args:
+      sweep: the points.
+      workdir: the sweep's folder; what is there already is not fitted again.
+      scenes_cache: where generated scenes are kept; None: a folder of `workdir`.
+      step: called with (fits done, fits of this run).
+
+    Raises:
+      InputError: scenes, a body, a prior or a config cannot be used.
+    """
+    loader = _Loader(scenes_cache or workdir / "scenes")
+    folders = {point: workdir / "points" / point.folder for point in sweep.points}
+    outcome = Outcome({point: {} for point in sweep.points})
+    solved: dict[str, Record] = {}
+    before = {point: read_records(folders[point]) for point in sweep.points}
+    for records in before.values():
+        solved.update((record["problem"], record) for record in records.values() if "problem" in record)
+
+    jobs: dict[str, _Job] = {}
+    for point in sweep.points:
+        bodies, scenes = loader.bodies(point), loader.scenes(point)
+        settings = None if point.config is None else settings_from_config(point.config)
+        new: list[Record] = []
+        for scene in scenes.scenes:
+            found, item = _pose(point, settings, scene, scenes, bodies, loader)
+            old = before[point].get(scene.key, {})
+            if found["status"].startswith("failed"):
+                outcome.failures[f"{point.folder}: {scene.key}"] = found["status"].removeprefix("failed: ")
+                outcome.records[point][scene.key] = found
+                continue
+            if old.get("problem") == found["problem"] and "seconds" in old:
+                outcome.records[point][scene.key] = old
+                outcome.kept += 1
+            elif found["problem"] in solved:
+                new.append(_shared(solved[found["problem"]], found))
+                outcome.shared += 1
+            elif item is None:
+                new.append(found | _measure_initial(scene, bodies, loader))
+            elif found["problem"] in jobs:
+                jobs[found["problem"]].waiting.append((point, found))
+            else:
+                jobs[found["problem"]] = _Job(item, bodies, [(point, found)])
+        append_records(folders[point], new)
+        outcome.records[point].update((record["key"], record) for record in new)
+
+    total, done = len(jobs), 0
+    step(done, total)
+    for fitter, group in _fitters(jobs):
+        compiled, fitted = fitter.timing.compile, fitter.timing.fit
+        for job, fit, figures in _fitted(fitter, group, loader):
+            for count, (point, found) in enumerate(job.waiting):
+                record = found | figures
+                append_records(folders[point], [record])
+                outcome.records[point][record["key"]] = record
+                outcome.shared += count > 0
+                if not fit.ok:
+                    outcome.failures[f"{point.folder}: {fit.key}"] = fit.status.removeprefix("failed: ")
+            done += 1
+            step(done, total)
+        outcome.fits += len(group)
+        outcome.compile_seconds += fitter.timing.compile - compiled
+        outcome.fit_seconds += fitter.timing.fit - fitted
+    return outcome
+
+
+class _Loader:
+    """Scenes, bodies and true people, each read once."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._bodies: dict[str, _Bodies] = {}
+        self._scenes: dict[SceneSpec, Scenes] = {}
+        self._digests: dict[int, str] = {}
+        self._truths: dict[int, Any] = {}
+
+    def bodies(self, point: Point) -> _Bodies:
+        config = point.config
+        section = {"path": point.scenes.body} if config is None else config.body.to_dict()
+        prior = "" if config is None else config.prior.path
+        name = repr((sorted(section.items()), prior)) if any([*section.values(), prior]) else ""
+        if name not in self._bodies:
+            files: dict[str, Any] = {k: section.get(k) or None for k in ("keypoints", "lowres", "kid_template")}
+            flat = bool(section.get("flat_hands"))
+            body = load_body(section.get("path") or None, section.get("regions") or None, flat_hands=flat, **files)
+            loaded = load_pose_prior(prior)
+            self._bodies[name] = _Bodies(body, loaded, digest_arrays((body, loaded)), Evaluator(body))
+        return self._bodies[name]
+
+    def scenes(self, point: Point) -> Scenes:
+        if point.scenes not in self._scenes:
+            found = load_or_make(point.scenes, self.bodies(point).body, self._cache)
+            if not found.scenes:
+                raise InputError(f"point {point.folder}: its scenes are none")
+            self._scenes[point.scenes] = found
+        return self._scenes[point.scenes]
+
+    def digest(self, scene: Scene) -> str:
+        # Scenes live as long as this: their ids stay theirs.
+        if id(scene) not in self._digests:
+            self._digests[id(scene)] = digest_scene(scene)
+        return self._digests[id(scene)]
+
+    def truth(self, scene: Scene, bodies: _Bodies) -> Any:
+        if id(scene) not in self._truths:
+            self._truths[id(scene)] = bodies.evaluator.truth(scene)
+        return self._truths[id(scene)]
+
+
+def _pose(
+    point: Point, settings: FitSettings | None, scene: Scene, scenes: Scenes, bodies: _Bodies, loader: _Loader
+) -> tuple[Record, PreparedScene | None]:
+    """The problem that a point poses for a scene: what is known of its record, and what is to be fitted."""
+    digest = loader.digest(scene)
+    if settings is None:
+        return {"key": scene.key, "problem": digest_initial(digest, bodies.digest), "status": "ok"}, None
+    try:
+        answers = changed(scenes.of(scene), scene, point.answers)
+        item = prepare_scene(scene, answers, settings, bodies.body.num_betas)
+    except InputError as error:
+        return {"key": scene.key, "problem": "", "status": f"failed: {error}"}, None
+    record = {
+        "key": scene.key,
+        "problem": digest_problem(item, digest, bodies.digest),
+        "status": "fallback" if item.fallback else "ok",
+        "answers": item.program.num_answers,
+        "answers_usable": item.program.num_usable,
+    }
+    return record, item
+
+
+def _shared(solved: Record, found: Record) -> Record:
+    """The record of a scene whose problem was solved elsewhere."""
+    status = solved["status"] if solved["status"].startswith("failed") else found["status"]
+    return solved | found | {"status": status}
+
+
+def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
+    """Problems that one compilation serves, large programs apart from small ones."""
+    groups: dict[tuple[Any, int], list[_Job]] = {}
+    for job in jobs.values():
+        groups.setdefault((job.item.settings.on_device(), id(job.bodies)), []).append(job)
+    for group in groups.values():
+        # A call's arrays are as large as its largest program: neighbours in size share calls.
+        group.sort(key=lambda job: _size(job.item))
+        yield (
+            Fitter(group[0].bodies.body, _all_terms([job.item.settings for job in group]), group[0].bodies.prior),
+            group,
+        )
+
+
+def _fitted(fitter: Fitter, group: Sequence[_Job], loader: _Loader) -> Iterator[tuple[_Job, Fit, Record]]:
+    """The jobs with fits and figures; figures are measured while the next scenes are fitted."""
+    waiting: deque[tuple[_Job, Fit, Future[Record]]] = deque()
+
+    def next_one() -> tuple[_Job, Fit, Record]:
+        job, fit, figures = waiting.popleft()
+        return job, fit, figures.result()
+
+    with ThreadPoolExecutor(max_workers=1) as measuring:
+        for place, fit in fitter.fit_prepared([job.item for job in group]):
+            job = group[place]
+            waiting.append((job, fit, measuring.submit(_measure, fit, job, loader)))
+            while waiting and (waiting[0][2].done() or len(waiting) > _MOST_WAITING):
+                yield next_one()
+        while waiting:
+            yield next_one()
+
+
+def _size(item: PreparedScene) -> tuple[int, ...]:
+    shape = program_shape(item.arrays)
+    entries = len(np.unique(np.asarray(item.arrays.minima)))
+    return (item.scene.num_people, -(-entries // 32), shape.levels * shape.nodes * shape.edges, shape.answers)
+
+
+def _all_terms(settings: Sequence[FitSettings]) -> FitSettings:
+    """Settings under which every term counts that counts in any of these; the scenes carry their own weights."""
+    stages = []
+    for same in zip(*(s.stages for s in settings), strict=True):
+        weights = tuple(np.max([s.weights for s in same], axis=0).tolist())
+        fallback = tuple(np.max([s.fallback_weights for s in same], axis=0).tolist())
+        stages.append(dataclasses.replace(same[0], weights=weights, fallback_weights=fallback))
+    return dataclasses.replace(settings[0], stages=tuple(stages))
+
+
+def _measure(fit: Fit, job: _Job, loader: _Loader) -> Record:
+    """A fit's part of the record."""
+    if not fit.ok:
+        return {"status": fit.status, "seconds": 0.0}
+    scene, evaluator = job.item.scene, job.bodies.evaluator
+    assert fit.vertices is not None and fit.joints is not None and fit.steps is not None
+    figures = evaluator.bodies(scene, fit.vertices, fit.joints, loader.truth(scene, job.bodies))
+    return _kept(figures) | {"steps": [int(n) for n in fit.steps], "seconds": round(float(fit.seconds), 4)}
+
+
+def _measure_initial(scene: Scene, bodies: _Bodies, loader: _Loader) -> Record:
+    figures = bodies.evaluator.bodies(scene, *bodies.evaluator.initial(scene), loader.truth(scene, bodies))
+    return _kept(figures) | {"seconds": 0.0}
+
+
+def _kept(figures: Record) -> Record:
+    return {name: round(float(figures[name]), 5) for name in FIGURES if name in figures}

@@ -1,0 +1,49 @@
+"""A point's results: one JSON line a scene, appended whole, so that a killed run loses nothing that was written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+FILE = "scenes.jsonl"
+
+
+def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """{scene key: its last record}; a line that broke off is left out."""
+    records: dict[str, dict[str, Any]] = {}
+    try:
+        lines = (folder / FILE).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and isinstance(record.get("key"), str):
+            records[record["key"]] = record
+    return records
+
+
+def append_records(folder: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Adds records; they are on disk when this returns."""
+    if not records:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records)
+    with open(folder / FILE, "ab") as file:
+        # What a killed run left of a line is closed off: it stays unreadable, and the next line whole.
+        if file.tell() and not _ends_with_newline(folder / FILE):
+            text = "\n" + text
+        file.write(text.encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

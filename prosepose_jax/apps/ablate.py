@@ -1,0 +1,143 @@
+"""`prosepose ablate`: a named table of runs on scenes with known truth becomes a table and plots.
+
+  prosepose ablate --config=configs/ablation_answers.py --workdir=DIR
+
+--config takes a path or the name of a packaged sweep; ":smoke" after it is the small variant of a few
+scenes. Any field is set with --config.a.b=value, for example --config.scenes.count=20. Scenes are
+generated into DIR/scenes (or read from a folder), every point's figures go to DIR/points/NAME, and
+table.csv, table.md, table.tex, plots/ and run.json are written at the end. A stopped run goes on where it
+was; equal fits of several points are made once. docs/ablate.md explains the config.
+Exit status: 0 all done, 1 some scenes failed (named on stderr), 2 bad usage or an unusable config, body
+or scenes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from prosepose_jax.apps._usage import help_text, parse_with_config
+from prosepose_jax.errors import InputError
+
+DEFAULT = "ablation_answers"
+
+
+def _flags() -> flags.FlagValues:
+    values = flags.FlagValues()
+    flags.DEFINE_string("workdir", None, "folder of the sweep", flag_values=values)
+    flags.DEFINE_string("scenes", None, "folder of generated scenes; default: DIR/scenes", flag_values=values)
+    flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
+    return values
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    values = _flags()
+    if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
+        print(help_text(__doc__, values, {"config": f"sweep, file or packaged name (default: {DEFAULT})"}))
+        return 0
+    try:
+        config, rest = parse_with_config(argv, values, DEFAULT)
+        if rest:
+            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+        if not values.workdir:
+            raise InputError("--workdir is missing, expected a folder for the sweep")
+        if "points" not in config:
+            raise InputError(
+                "--config: expected the config of a sweep with a field points; `prosepose fit` runs others"
+            )
+        from prosepose_jax.apps._runtime import set_up_jax
+
+        set_up_jax()
+        command = " ".join(["prosepose ablate", *argv[1:]])
+        workdir = Path(values.workdir)
+        return ablate(config, workdir, Path(values.scenes) if values.scenes else workdir / "scenes", command)
+    except (InputError, flags.Error) as error:
+        print(f"prosepose ablate: {error}", file=sys.stderr)
+        return 2
+
+
+def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
+    """Runs a sweep and writes its tables and plots.
+
+    Args:
+      config: of the sweep, a ConfigDict.
+      workdir: its folder.
+      scenes: where generated scenes are kept; sweeps may share them.
+      command: how it was started, for run.json.
+
+    Returns:
+      The exit status.
+
+    Raises:
+      InputError: the config, a body, scenes or the folder cannot be used.
+    """
+    from prosepose_jax.ablation import draw_charts, expand, run_sweep, summarise, to_csv, to_latex, to_markdown
+    from prosepose_jax.apps._machine import machine_info
+    from prosepose_jax.apps._progress import Progress
+    from prosepose_jax.io import write_bytes, write_json, write_text
+
+    begin = time.monotonic()
+    sweep = expand(config)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{workdir}: cannot be the folder of a sweep ({error.strerror})") from None
+    progress: Progress | None = None
+    before = 0
+
+    def step(done: int, total: int) -> None:
+        nonlocal progress, before
+        if progress is None:
+            progress = Progress(total, "ablate", unit="fit")
+        if done > before:
+            progress.step(count=done - before)
+        before = done
+
+    outcome = run_sweep(sweep, workdir, scenes, step)
+    lines = summarise(sweep, outcome.records)
+    markdown = to_markdown(sweep, lines)
+    for name, text in (("csv", to_csv(lines)), ("md", markdown), ("tex", to_latex(sweep, lines))):
+        write_text(workdir / f"table.{name}", text)
+    for name, data in draw_charts(sweep, lines).items():
+        write_bytes(workdir / "plots" / name, data)
+    earlier = _earlier(workdir / "run.json")
+    seconds = {"wall": time.monotonic() - begin, "fit": outcome.fit_seconds, "compile": outcome.compile_seconds}
+    info = machine_info() | {
+        "command": command,
+        "title": sweep.title,
+        "seed": sweep.seed,
+        "scene_seeds": sorted({point.scenes.seed for point in sweep.points}),
+        "config": json.loads(config.to_json()),
+        "points": len(sweep.points),
+        # Of all runs in this folder together.
+        "fits": outcome.fits + int(earlier.get("fits", 0)),
+        "seconds": {name: value + float(earlier.get("seconds", {}).get(name, 0.0)) for name, value in seconds.items()},
+    }
+    write_json(workdir / "run.json", info)
+    print(markdown)
+    print(
+        f"{outcome.fits} fits, {outcome.shared} shared, {outcome.kept} kept from before; "
+        f"written: {workdir} (table.csv, table.md, table.tex, plots, points, run.json)"
+    )
+    for name in sorted(outcome.failures):
+        print(f"FAILED {name}: {outcome.failures[name]}", file=sys.stderr)
+    return 1 if outcome.failures else 0
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    try:
+        info = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

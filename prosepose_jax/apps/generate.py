@@ -1,0 +1,123 @@
+"""`prosepose generate`: scenes with known truth, noisy estimates of them and simulated answers.
+
+  prosepose generate --kind=two_person --count=1000 --seed=0 --out=DIR
+  prosepose generate --kind=self_contact --count=500 --out=DIR --level=high --images
+
+Writes DIR/scenes and DIR/answers.jsonl (what `prosepose fit` reads), DIR/truth (without noise), DIR/figures.json
+(what was measured), DIR/plots and DIR/contact_sheet.jpg. The same seed and body give the same scenes; the noise
+is that of docs/synthetic.md. A stopped run goes on where it was; a larger --count adds to what is there.
+Exit status: 0 all scenes made, 2 bad usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.errors import InputError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_enum("kind", None, ["two_person", "self_contact"], "of scenes", flag_values=FLAGS)
+flags.DEFINE_integer("count", 100, "scenes", 1, flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "of everything random", 0, flag_values=FLAGS)
+flags.DEFINE_string("out", None, "folder to write to", flag_values=FLAGS)
+flags.DEFINE_enum("level", "middle", ["low", "middle", "high"], "of noise", flag_values=FLAGS)
+flags.DEFINE_integer("noise_seed", 0, "other errors and answers about the same people", 0, flag_values=FLAGS)
+flags.DEFINE_integer("num_answers", 20, "answers per scene", 0, flag_values=FLAGS)
+flags.DEFINE_list("templates", [], "interactions to make; all of the kind when not given", flag_values=FLAGS)
+flags.DEFINE_bool("images", False, "draw a picture of every scene", flag_values=FLAGS)
+flags.DEFINE_integer("sheet", 40, "scenes on the contact sheet", 0, flag_values=FLAGS)
+flags.DEFINE_string("body", None, "body file in SMPL-X format; default: the embedded body", flag_values=FLAGS)
+flags.DEFINE_integer("samples", 0, "surface samples that keep people apart; 0: as usual", 0, flag_values=FLAGS)
+flags.DEFINE_integer("steps", 0, "steps of refining; 0: as usual", 0, flag_values=FLAGS)
+flags.DEFINE_integer("workers", 0, "scenes made side by side; 0: one a core, at most four", 0, flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    return run_verb("generate", __doc__, FLAGS, argv, _run)
+
+
+def _run() -> int:
+    for name, what in (("kind", "two_person or self_contact"), ("out", "the folder to write to")):
+        if not FLAGS[name].value:
+            raise InputError(f"--{name} is missing: {what}")
+    from prosepose_jax.synthetic import SELF_CONTACT, TWO_PERSON  # late: --help needs none of it
+
+    known = TWO_PERSON if FLAGS.kind == "two_person" else SELF_CONTACT
+    for name in FLAGS.templates:
+        if name not in known:
+            raise InputError(f"--templates: unknown interaction {name!r}, expected some of {', '.join(known)}")
+    out = Path(FLAGS.out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be the folder of the scenes ({error.strerror})") from None
+    _lock(out / "generate.json")
+
+    from prosepose_jax.apps._progress import Progress
+    from prosepose_jax.apps._runtime import set_up_jax
+    from prosepose_jax.body import load_body
+    from prosepose_jax.synthetic.collection import write_collection
+    from prosepose_jax.synthetic.dataset import make_truths
+    from prosepose_jax.synthetic.generate import SceneMaker
+    from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
+
+    set_up_jax()
+    maker = SceneMaker(load_body(FLAGS.body), FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
+    with Progress(FLAGS.count, "scenes", notes=True) as progress:
+        there = 0
+
+        def report(done: int, _: int, note: str) -> None:
+            nonlocal there
+            if done > there:
+                progress.step(note, done - there)
+            there = done
+
+        truths = make_truths(
+            maker.body, FLAGS.kind, FLAGS.count, FLAGS.seed, out / "truth", FLAGS.templates or None, report, maker,
+            FLAGS.workers,
+        )  # fmt: skip
+    with Progress(len(truths), "observed") as progress:
+        summary = write_collection(
+            maker, truths, out, FLAGS.level, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,
+            images=FLAGS.images, sheet=FLAGS.sheet, progress=progress.step,
+        )  # fmt: skip
+    kept = f"{100 * summary['accepted']:.0f} % of the tries were kept"
+    print(f"{len(truths)} scenes of {len(summary['templates'])} templates; {kept}")
+    print(f"written: {out} (scenes, answers.jsonl, truth, figures.json, plots, contact_sheet.jpg)")
+    return 0
+
+
+def _lock(file: Path) -> None:
+    """Writes how the folder's scenes are made, or checks that they are made in the same way."""
+    from prosepose_jax.io.atomic import write_json
+
+    names = ("kind", "seed", "level", "noise_seed", "num_answers", "templates", "body", "samples", "steps")
+    this = {name: FLAGS[name].value for name in names}
+    before = None
+    if file.is_file():
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: not the JSON of a folder of generated scenes ({error})") from None
+        before = before if isinstance(before, dict) else {}
+        for name in names:
+            if before.get(name) != this[name]:
+                raise InputError(
+                    f"{file}: this folder holds scenes made with --{name}={before.get(name)}, now it is {this[name]}; "
+                    "choose another --out or delete it"
+                )
+        if before.get("count", 0) > FLAGS.count:
+            raise InputError(f"--count={FLAGS.count}: {file.parent} is a set of {before['count']} scenes already")
+    write_json(file, this | {"count": FLAGS.count})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,169 @@
+"""Several fits of a scene, of which the one with the lowest energy is kept.
+
+The energy has many minima: which limb an answer means is decided early. So a scene may be fitted from several
+*starts*, that is with the contact weight of the stages before the last times some factors, or once per
+distinct usable answer (a *vote*). Candidates are compared by the energy of the last stage under all answers of the
+scene, keypoints, priors and penetration included (docs/method.md, "Several starts"; docs/ablate.md, "Aggregations").
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body.model import BodyParams
+from prosepose_jax.contact.aggregation import AGGREGATIONS
+from prosepose_jax.contact.program import ProgramArrays, bucket, program_shape
+from prosepose_jax.fitting.arrays import FitModel, SceneArrays
+from prosepose_jax.fitting.energy import energy
+from prosepose_jax.fitting.held import hold
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, stack_scenes
+from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.losses import TERMS, Weights
+from prosepose_jax.scene import Fit
+
+if TYPE_CHECKING:
+    from prosepose_jax.fitting.fit import Fitter
+
+_AT_ONCE = 512  # candidates fitted together: more share compilations and fill slots, and are in memory together
+_MOVED = ("global_orient", "body_pose", "betas", "transl")
+
+
+def takes_a_vote(item: PreparedScene) -> bool:
+    """Whether a scene is fitted several times."""
+    several = AGGREGATIONS[item.settings.aggregation.name].each_alone or len(item.settings.starts) > 1
+    return several and not item.fallback
+
+
+def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
+    """Fits every scene's candidates and yields the winners with their places.
+
+    Args:
+      fitter: does the fits.
+      prepared: scenes with their answers.
+      variant: recorded in the fits.
+    """
+    first = 0
+    while first < len(prepared):
+        owners: list[int] = []
+        candidates: list[PreparedScene] = []
+        some: list[PreparedScene] = []
+        for item in prepared[first:]:
+            several = candidates_of(item)
+            if some and len(candidates) + len(several) > _AT_ONCE:
+                break
+            candidates += several
+            owners += [len(some)] * len(several)
+            some.append(item)
+        # A candidate is a plain problem: it must not be taken to a vote again.
+        fits = dict(fitter.fit_plain(candidates, variant))
+        found = [k for k in range(len(candidates)) if fits[k].ok]
+        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found])
+        for owner, item in enumerate(some):
+            mine = [k for k in range(len(candidates)) if owners[k] == owner]
+            ranked = sorted((energies[found.index(k)], k) for k in mine if fits[k].ok)
+            winner = fits[ranked[0][1]] if ranked else fits[mine[0]]
+            yield (
+                first + owner,
+                dataclasses.replace(
+                    winner,
+                    seconds=sum(fits[k].seconds for k in mine),
+                    answers=item.program.num_answers,
+                    answers_usable=item.program.num_usable,
+                ),
+            )
+        first += len(some)
+
+
+def candidates_of(item: PreparedScene) -> list[PreparedScene]:
+    """The scene with each of its starts; for a vote, with each of its distinct usable answers alone."""
+    alone = AGGREGATIONS[item.settings.aggregation.name].each_alone
+    problems = _answers_alone(item) if alone else [item]
+    starts = [_started(item.settings, factor) for factor in item.settings.starts]
+    return [dataclasses.replace(problem, settings=start) for problem in problems for start in starts]
+
+
+def _started(settings: FitSettings, factor: float) -> FitSettings:
+    """The contact weight times a factor in all stages but the last."""
+    if factor == 1.0:
+        return settings
+    contact = TERMS.index("contact")
+
+    def scaled(weights: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(w * factor if k == contact else w for k, w in enumerate(weights))
+
+    *early, last = settings.stages
+    stages = tuple(dataclasses.replace(stage, weights=scaled(stage.weights)) for stage in early)
+    return dataclasses.replace(settings, stages=(*stages, last))
+
+
+def _answers_alone(item: PreparedScene) -> list[PreparedScene]:
+    arrays = item.arrays
+    seen: set[bytes] = set()
+    candidates = []
+    for k in range(len(arrays.weights)):
+        one = _answer_alone(arrays, k)
+        said = np.concatenate([one.singles.ravel(), [-1], one.coupled.ravel()]).tobytes()
+        if (one.singles.any() or one.coupled.any()) and said not in seen:
+            seen.add(said)
+            candidates.append(dataclasses.replace(item, arrays=one))
+    return candidates
+
+
+def _answer_alone(arrays: ProgramArrays, k: int) -> ProgramArrays:
+    pick = slice(k, k + 1)
+    return dataclasses.replace(
+        arrays,
+        singles=np.sort(np.asarray(arrays.singles)[pick], axis=-1),
+        coupled=np.sort(np.asarray(arrays.coupled)[pick], axis=-1),
+        weights=np.ones(1, np.float32),
+        pair_of=np.asarray(arrays.pair_of)[pick],
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("index", "settings"))
+def _energies(
+    model: FitModel, scenes: SceneArrays, params: BodyParams, *, index: int, settings: FitSettings
+) -> jax.Array:
+    """(B,) total energies of a stage, closest vertices and inside vertices searched at `params`."""
+    held = hold(
+        model, scenes, params, settings.stages[index], settings, index, jnp.zeros(len(params.transl), jnp.int32)
+    )
+
+    def one(scene: SceneArrays, params: BodyParams, held: Any) -> jax.Array:
+        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
+        return energy(model, scene, params, scene.params, held, weights, settings.robust)[0]
+
+    return jax.vmap(one)(scenes, params, held)
+
+
+def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequence[Fit]) -> list[float]:
+    """The energy of each fit under all answers of its scene, at the last stage that has steps."""
+    settings, size = fitter.settings, fitter.settings.batch_size
+    index = max((k for k, stage in enumerate(settings.stages) if stage.steps), default=len(settings.stages) - 1)
+    device = jax.local_devices()[0]
+    energies = [float("nan")] * len(items)
+    for group in group_scenes([dataclasses.replace(item, place=k) for k, item in enumerate(items)]):
+        shape = bucket(*(program_shape(item.arrays) for item in group))
+        for first in range(0, len(group), size):
+            some = group[first : first + size]
+            filled = some + some[-1:] * (size - len(some))
+            params = []
+            for item in filled:
+                initial = initial_params(fitter.model.body, item.scene)
+                moved: dict[str, Any] = {name: np.asarray(getattr(fits[item.place], name)) for name in _MOVED}
+                params.append(dataclasses.replace(initial, **moved))
+            stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+            pixels = fitter.initial_pixels(filled, device)
+            arrays = stack_scenes(fitter.model.body, filled, pixels, settings, shape)
+            options = {"index": index, "settings": settings.without_weights()}
+            found = np.asarray(fitter.call(device, _energies, fitter.model, arrays, stacked, **options))
+            for item, value in zip(some, found, strict=False):
+                energies[item.place] = float(value)
+    return energies

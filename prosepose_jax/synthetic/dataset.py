@@ -1,0 +1,153 @@
+"""Sets of scenes in a folder: made once, gone on with after an interruption, the same for the same seed.
+
+The folder of a set holds one file per truth and `set.json`, which says what it is a set of. A larger set
+begins with the smaller one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prosepose_jax.body.model import BodyModel
+from prosepose_jax.errors import InputError
+from prosepose_jax.io.atomic import write_json
+from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.synthetic.generate import SceneMaker, library, share_out
+from prosepose_jax.synthetic.levels import Noise, noise_level
+from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
+
+SET_FILE = "set.json"
+# Counts changes of the templates or the refining that make other scenes of the same seed.
+RECIPE = 2
+
+
+def make_truths(
+    body: BodyModel,
+    kind: str,
+    count: int,
+    seed: int,
+    folder: str | os.PathLike[str],
+    templates: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    maker: SceneMaker | None = None,
+    workers: int = 0,
+) -> list[Truth]:
+    """Noise-free scenes in a folder; those that are there already are read, the others made.
+
+    Args:
+      body: any SMPL-X format body with regions.
+      kind: "two_person" or "self_contact".
+      count: scenes wanted; the templates take turns, so the first ones are a smaller set of the same kind.
+      seed: everything random comes from it.
+      folder: of the set; `<key>.npz` each, written whole.
+      templates: names to use; None for all of the kind.
+      progress: called with (scenes there, scenes wanted, a note) whenever a scene is there or was refused.
+      maker: makes the scenes; None: one with the usual settings.
+      workers: threads that make scenes side by side; 0: one per core, at most four.
+
+    Returns:
+      `count` truths, the templates in turn.
+
+    Raises:
+      ValueError: unknown kind or template.
+      InputError: the folder holds another set, or a damaged file.
+    """
+    names = tuple(library(kind)) if templates is None else tuple(templates)
+    unknown = sorted(set(names) - set(library(kind)))
+    if unknown:
+        raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
+    folder = Path(folder)
+    _lock(folder / SET_FILE, {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)})
+    wanted = share_out(count, names)
+    truths: dict[str, list[Truth]] = {name: _read(folder, name, number) for name, number in wanted.items()}
+    there = sum(len(t) for t in truths.values())
+    if progress and there:
+        progress(there, count, "read")
+    if there < count:
+        maker = maker or SceneMaker(body)
+        refusals: Callable[[str], None] | None = None
+        if progress:
+            refusals = lambda line: progress(sum(len(t) for t in truths.values()), count, line)  # noqa: E731
+        made = {name: len(t) for name, t in truths.items()}
+        tried = {name: t[-1].seed[-1] + 1 for name, t in truths.items() if t}
+        for truth in maker.truths(seed, wanted, made=made, tried=tried, workers=workers, progress=refusals):
+            save_truth(folder, truth)
+            truths[truth.template].append(truth)
+            there += 1
+            if progress:
+                progress(there, count, truth.key)
+    return [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+
+
+def make_dataset(
+    body: BodyModel,
+    kind: str,
+    count: int,
+    seed: int,
+    folder: str | os.PathLike[str],
+    noise: str | Noise = "middle",
+    num_answers: int = 20,
+    noise_seed: int = 0,
+    templates: Sequence[str] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[list[Scene], dict[str, list[Answer]]]:
+    """Scenes with noisy estimates and answers, from the truths of a folder (`make_truths`).
+
+    Args:
+      body, kind, count, seed, folder, templates, progress: as in `make_truths`.
+      noise: a level's name, or a `Noise` of one's own.
+      num_answers: N answers per scene.
+      noise_seed: another one gives other errors and answers about the same truths.
+
+    Returns:
+      The scenes, the templates in turn, and the answers by scene key.
+
+    Raises:
+      ValueError: unknown kind, template or level.
+      InputError: the folder holds another set, or a damaged file.
+    """
+    noise = noise_level(noise)
+    truths = make_truths(body, kind, count, seed, folder, templates, progress)
+    seen = [observe(truth, noise, seed=noise_seed, num_answers=num_answers) for truth in truths]
+    return [scene for scene, _ in seen], {scene.key: answers for scene, answers in seen}
+
+
+def body_digest(body: BodyModel) -> str:
+    """Short name of a body's shape space: sets of different bodies don't mix."""
+    digest = hashlib.sha256()
+    for array in (body.v_template, body.faces, body.joint_template, body.joint_shape_dirs):
+        digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _read(folder: Path, template: str, count: int) -> list[Truth]:
+    """The template's scenes 0, 1, … that are there, at most `count`."""
+    truths: list[Truth] = []
+    while len(truths) < count and (file := folder / f"{template}_{len(truths):03d}.npz").is_file():
+        truths.append(load_truth(file))
+    return truths
+
+
+def _lock(file: Path, this: dict[str, Any]) -> None:
+    """Writes what the set is, or checks that the folder holds the same set."""
+    if not file.is_file():
+        write_json(file, this)
+        return
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: not the JSON of a set of scenes ({error})") from None
+    for name, value in this.items():
+        found = before.get(name) if isinstance(before, dict) else None
+        if found != value:
+            raise InputError(
+                f"{file}: this folder holds scenes whose {name} differs ({found!r} there, {value!r} now); "
+                "choose another folder or delete it"
+            )

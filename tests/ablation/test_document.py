@@ -1,0 +1,36 @@
+"""Tables of finished sweeps between a document's markers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prosepose_jax.ablation.document import fill, main
+from prosepose_jax.io import write_bytes, write_json, write_text
+
+TEXT = "# Results\n\n<!-- sweep: answers -->\nold\n<!-- end -->\n\nText.\n\n<!-- sweep: later -->\n<!-- end -->\n"
+
+
+def _finished(sweeps: Path) -> None:
+    write_text(sweeps / "answers" / "table.md", "| point |\n|---|\n| N = 1 |\n")
+    write_bytes(sweeps / "answers" / "plots" / "two_person_pcc.png", b"picture")
+    info = {"title": "Answers", "command": "prosepose ablate --config=a --workdir=/somewhere/answers", "fits": 12,
+            "device": "cpu", "python": "3.11", "versions": {"jax": "0.7", "numpy": "2.0"}, "git_revision": "abc",
+            "scene_seeds": [7], "seed": 0, "seconds": {"wall": 180.0}}  # fmt: skip
+    write_json(sweeps / "answers" / "run.json", info)
+
+
+def test_blocks_are_filled_and_checked(tmp_path: Path) -> None:
+    sweeps, document = tmp_path / "sweeps", tmp_path / "docs" / "results.md"
+    _finished(sweeps)
+    write_text(document, TEXT)
+    arguments = [f"--sweeps={sweeps}", f"--document={document}"]
+    assert main([*arguments, "--check"]) == 1
+    assert main(arguments) == 0
+    text = document.read_text(encoding="utf-8")
+    assert "| N = 1 |" in text and "old" not in text and "Text." in text and "*Not run yet.*" in text
+    assert "--workdir=DIR/answers" in text and "/somewhere" not in text
+    assert "12 fits in 3 min" in text and "scenes of seed 7" in text
+    assert "(img/answers_two_person_pcc.png)" in text
+    assert (document.parent / "img" / "answers_two_person_pcc.png").read_bytes() == b"picture"
+    assert main([*arguments, "--check"]) == 0
+    assert fill(text, sweeps) == text

@@ -1,0 +1,98 @@
+"""From configs to points: what is merged, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation import INITIAL, expand
+from prosepose_jax.ablation.building import grid
+from prosepose_jax.config import load_config
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import settings_from_config
+from prosepose_jax.resources import configs_dir
+
+SWEEPS = sorted(file.stem for file in configs_dir().glob("ablation_*.py"))
+
+
+def test_a_point_is_the_base_with_the_sweeps_and_its_own_changes(make_sweep: Callable[..., ConfigDict]) -> None:
+    points = [
+        {"name": "plain"},
+        {"name": "own", "x": 2, "config": {"contact.aggregation": "median", "lm.steps": 7}, "answers": {"first": 2}},
+    ]
+    sweep = expand(make_sweep(points, "plain"))
+    assert [point.name for point in sweep.points] == [INITIAL, "plain", "own"]
+    initial, plain, own = sweep.points
+    assert initial.config is None and plain.config is not None and own.config is not None
+    assert (plain.config.lm.steps, own.config.lm.steps) == (4, 7)
+    assert (plain.config.contact.aggregation, own.config.contact.aggregation) == ("mean", "median")
+    assert own.answers.first == 2 and own.x == 2.0 and plain.x is None
+    assert plain.config.body.path == plain.scenes.body != ""
+    settings_from_config(own.config)
+
+
+def test_groups_have_their_own_scenes_and_initial_estimates(make_sweep: Callable[..., ConfigDict]) -> None:
+    groups = {"near": {"scenes": {"count": 1}}, "far": {"scenes": {"count": 2}}}
+    sweep = expand(make_sweep(grid(groups, [{"name": "a"}, {"name": "b", "scenes": {"num_answers": 3}}]), "a"))
+    found = [(point.group, point.name, point.scenes.count, point.scenes.num_answers) for point in sweep.points]
+    assert found == [
+        ("near", INITIAL, 1, 20), ("near", "a", 1, 20), ("near", "b", 1, 3),
+        ("far", INITIAL, 2, 20), ("far", "a", 2, 20), ("far", "b", 2, 3),
+    ]  # fmt: skip
+    assert len({point.folder for point in sweep.points}) == 6
+
+
+@pytest.mark.parametrize(
+    ("points", "reference", "words"),
+    [
+        ([{"name": "a", "config": {"contact.agregation": "mean"}}], "a", "no field contact.agregation"),
+        ([{"name": "a", "config": {"contact": "mean"}}], "a", "no field contact"),
+        ([{"name": "a", "config": {"lm.steps": "many"}}], "a", "points\\[0\\]: config: lm.steps"),
+        ([{"name": "a", "answers": {"last": 3}}], "a", "answers: field last is unknown, expected one of oracle, first"),
+        ([{"name": "a", "answers": {"first": "three"}}], "a", "first: expected int, found 'three'"),
+        ([{"name": "a", "answers": {"oracle": "perfect"}}], "a", "oracle: expected one of"),
+        ([{"name": "a", "scenes": {"kind": "three"}}], "a", "kind: expected one of two_person, self_contact"),
+        ([{"name": "a", "scenes": {"kind": "self_contact"}}], "a", "need a base config of that mode"),
+        ([{"name": "a", "scenes": {"count": 0}}], "a", "count: expected at least 1"),
+        ([{"name": "a", "place": 3}], "a", "points\\[0\\]: field place is unknown"),
+        ([{"name": "a", "x": "left"}], "a", "x: expected a number, found 'left'"),
+        ([{"name": "a"}, {"name": "a"}], "a", "points\\[1\\]: name 'a' is given twice"),
+        ([{"name": "a"}], "b", "reference: no point of group '' has the name 'b'"),
+        ([{"title": "a"}], "a", "points\\[0\\]: expected a dict with a field 'name'"),
+        ([], "a", "expected at least one point"),
+    ],
+)
+def test_mistakes_are_named(make_sweep: Callable[..., ConfigDict], points: list, reference: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        expand(make_sweep(points, reference))
+
+
+def test_an_unknown_field_of_a_sweep_is_named(make_sweep: Callable[..., ConfigDict]) -> None:
+    config = make_sweep([{"name": "a"}], "a")
+    with config.unlocked():
+        config.colour = "red"
+    with pytest.raises(InputError, match="field colour is unknown"):
+        expand(config)
+
+
+def test_all_promised_sweeps_are_packaged() -> None:
+    wanted = {"answers", "threshold", "losses", "fallback", "weights", "aggregation", "order_sides", "noise", "oracle",
+              "keypoints", "solvers"}  # fmt: skip
+    assert {f"ablation_{name}" for name in wanted} <= set(SWEEPS)
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_packaged_sweeps_can_be_used(name: str) -> None:
+    """Every point's config is one of a fit, and the small variant is small."""
+    sweep = expand(load_config(name))
+    fitted = [point for point in sweep.points if point.config is not None]
+    assert len(fitted) >= 3
+    for point in fitted:
+        settings_from_config(point.config)
+        assert point.scenes.count in (300, 64) and not point.scenes.folder
+    small = expand(load_config(f"{name}:smoke"))
+    assert 2 <= len(small.points) <= 4
+    assert all(point.scenes.count <= 4 for point in small.points)
+    assert all(point.config is None or settings_from_config(point.config).lm.steps <= 5 for point in small.points)

@@ -1,0 +1,176 @@
+"""Sweeps that run: what is shared, what is kept, what a killed run leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation import expand, run_sweep
+from prosepose_jax.ablation.store import append_records, read_records
+from prosepose_jax.body import BodyModel
+from prosepose_jax.fitting import fit_scenes
+from prosepose_jax.io import load_answers, load_scenes
+from prosepose_jax.metrics import evaluate
+
+from .conftest import KEYS
+
+POINTS = [
+    {"name": "mean"},
+    {"name": "t = 4", "config": {"contact.fallback_empty_answers": 4}},  # one of four is empty: nothing changes
+    {"name": "t = 1", "config": {"contact.fallback_empty_answers": 1}},  # every scene falls back
+    {"name": "no answers", "config": {"contact.use_answers": False}},  # as t = 1
+    {"name": "no penetration", "config": {"stage2.weights.penetration": 0.0}},
+    {"name": "N = 1", "answers": {"first": 1}},
+]
+
+
+class Stopped(Exception):
+    """A run that ends in the middle."""
+
+
+@pytest.fixture(scope="module")
+def finished(
+    inputs: Path, small_body_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[ConfigDict, Path, object]:
+    """A sweep that was stopped after two fits, torn in its last line, and started again."""
+    from prosepose_jax.ablation.building import sweep
+
+    from .conftest import FEW_STEPS
+
+    scenes = {"folder": str(inputs / "scenes"), "answers": str(inputs / "answers.json"),
+              "body": str(small_body_file), "count": 3}  # fmt: skip
+    config = sweep("Small", POINTS, "mean", scenes=scenes, config=FEW_STEPS)
+    workdir = tmp_path_factory.mktemp("sweep")
+
+    def stop_after_two(done: int, total: int) -> None:
+        assert total == 12  # 18 records of fits, of which 6 are shared
+        if done == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_sweep(expand(config), workdir, step=stop_after_two)
+    written = {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")}
+    torn = next(file for file in written if b'"steps"' in written[file])
+    torn.write_bytes(written[torn] + b'{"key": "third", "prob')
+    sweep_ = expand(config)
+    return config, workdir, (sweep_, run_sweep(sweep_, workdir), written)
+
+
+def test_equal_problems_are_fitted_once(finished) -> None:
+    _, _, (sweep, outcome, _) = finished
+    records = {point.name: outcome.records[point] for point in sweep.points}
+    assert all(set(found) == set(KEYS) for found in records.values())
+    assert outcome.fits == 12 - 2
+    assert not outcome.failures
+    for key in KEYS:
+        for same, other in (("mean", "t = 4"), ("t = 1", "no answers")):
+            assert records[same][key]["problem"] == records[other][key]["problem"]
+            assert records[same][key]["joint_pa_mpjpe_mm"] == records[other][key]["joint_pa_mpjpe_mm"]
+        problems = {found[key]["problem"] for found in records.values()}
+        assert len(problems) == 1 + 4
+        assert records["mean"][key]["status"] == "ok" and records["t = 1"][key]["status"] == "fallback"
+        assert records["mean"][key]["answers_usable"] == 3 and records["N = 1"][key]["answers"] == 1
+
+
+def test_what_a_stopped_run_had_is_kept(finished) -> None:
+    config, workdir, (_, outcome, written) = finished
+    before = sum(content.count(b"\n") for content in written.values())
+    assert outcome.kept == before > 3  # the initial estimates and the records of two fits
+    for file, content in written.items():
+        assert file.read_bytes().startswith(content)
+    # Nothing to do any more, and nothing is written.
+    now = {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")}
+    again = run_sweep(expand(config), workdir)
+    assert again.fits == again.shared == 0 and again.kept == 7 * 3
+    assert {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")} == now
+
+
+def test_figures_are_those_of_a_fit_by_itself(finished, inputs: Path, small_body: BodyModel) -> None:
+    _, _, (sweep, outcome, _) = finished
+    scenes, answers = load_scenes(inputs / "scenes"), load_answers(inputs / "answers.json")
+    for name in ("mean", "no penetration"):
+        point = next(point for point in sweep.points if point.name == name)
+        table = evaluate(small_body, scenes, fit_scenes(small_body, scenes, answers, point.config))
+        for key in KEYS:
+            record = outcome.records[point][key]
+            for figure in ("joint_pa_mpjpe_mm", "pcc", "penetration_max_mm"):
+                assert record[figure] == pytest.approx(table["scenes"][key][figure], rel=1e-3, abs=1e-2)
+            initial = next(p for p in sweep.points if p.config is None)
+            wanted = table["scenes"][key]["initial"]["joint_pa_mpjpe_mm"]
+            assert outcome.records[initial][key]["joint_pa_mpjpe_mm"] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_a_changed_point_is_fitted_again(make_sweep: Callable[..., ConfigDict], tmp_path: Path) -> None:
+    points = [{"name": "a"}]
+    first = run_sweep(expand(make_sweep(points, "a", count=1)), tmp_path)
+    points[0]["config"] = {"stage1.weights.contact": 10.0}
+    second = run_sweep(expand(make_sweep(points, "a", count=1)), tmp_path)
+    assert (first.fits, second.fits) == (1, 1) and second.kept == 1  # the initial estimate
+    (file,) = (f for f in tmp_path.rglob("scenes.jsonl") if f.parent.name == "a")
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 2
+    assert len(read_records(file.parent)) == 1
+
+
+def test_a_scene_that_cannot_be_fitted_does_not_stop_the_others(
+    make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
+) -> None:
+    from prosepose_jax.io import write_json
+
+    answers = tmp_path / "answers.json"
+    texts = json.loads((inputs / "answers.json").read_text(encoding="utf-8"))
+    texts["second"] = [{"table_response": "| hand | hand |", "pair": [0, 5]}]
+    write_json(answers, texts)
+    config = make_sweep([{"name": "a"}], "a", count=2)
+    config.scenes.answers = str(answers)
+    outcome = run_sweep(expand(config), tmp_path / "work")
+    assert outcome.fits == 1
+    assert list(outcome.failures) == ["a: second"] and "pair [0, 5]" in outcome.failures["a: second"]
+
+
+def test_killed_runs_go_on(make_sweep: Callable[..., ConfigDict], tmp_path: Path) -> None:
+    """kill -9 in the middle of a sweep: whole lines stay, and are not fitted again."""
+    points = [{"name": f"w = {w}", "config": {"stage1.weights.contact": float(w)}} for w in range(1, 5)]
+    config = make_sweep(points, "w = 1")
+    config.config.scenes_per_call = 1  # results one by one
+    file = tmp_path / "sweep.py"
+    file.write_text(
+        "import json\nfrom ml_collections import ConfigDict\n\n\ndef get_config():\n"
+        f"    return ConfigDict(json.loads({config.to_json()!r}))\n"
+    )
+    workdir = tmp_path / "work"
+    command = [sys.executable, "-m", "prosepose_jax", "ablate", f"--config={file}", f"--workdir={workdir}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    fitted: list[Path] = []
+    deadline = time.monotonic() + 240
+    while len(fitted) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+        fitted = [f for f in workdir.rglob("scenes.jsonl") if b'"steps"' in f.read_bytes()]
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    _, errors = process.communicate()
+    assert running and fitted, errors
+    done = sum(len(read_records(folder)) for folder in (workdir / "points").iterdir())
+    assert 3 + 2 <= done < 3 + 12
+    outcome = run_sweep(expand(config), workdir)
+    assert outcome.kept == done and outcome.fits == 3 + 12 - done
+    assert not [name for name in os.listdir(workdir) if name.endswith(".tmp")]
+
+
+def test_store_reads_whole_lines_only(tmp_path: Path) -> None:
+    append_records(tmp_path, [{"key": "a", "x": 1}, {"key": "b", "x": 2}])
+    with open(tmp_path / "scenes.jsonl", "ab") as file:
+        file.write(b'{"key": "c", "x"')
+    assert set(read_records(tmp_path)) == {"a", "b"}
+    append_records(tmp_path, [{"key": "d", "x": 4}, {"key": "a", "x": 5}])
+    assert {key: record["x"] for key, record in read_records(tmp_path).items()} == {"a": 5, "b": 2, "d": 4}
+    with pytest.raises(ValueError):
+        append_records(tmp_path, [{"key": "e", "x": float("nan")}])

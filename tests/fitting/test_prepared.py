@@ -1,0 +1,206 @@
+"""Scenes prepared with settings of their own in one call, and the vote over one fit per answer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from prosepose_jax.body import BodyModel
+from prosepose_jax.config import load_config
+from prosepose_jax.contact.aggregation import AggregationSettings
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.fitting.prepare import prepare_scene
+from prosepose_jax.fitting.vote import candidates_of, total_energies
+from prosepose_jax.scene import Fit
+
+from .conftest import answer
+
+ANSWERS = [
+    answer(("hand", "hand")),
+    answer(("back", "back"), ("leg", "arm")),
+    answer(("hand", "hand")),
+    answer(("head", "foot")),
+    answer(),
+]
+
+
+@pytest.fixture(scope="module")
+def config():
+    config = load_config("two_person")
+    config.stage1.steps, config.stage2.steps, config.lm.steps = 6, 4, 6
+    config.batch_size = 3
+    return config
+
+
+@pytest.fixture(scope="module")
+def settings(config) -> FitSettings:
+    return settings_from_config(config)
+
+
+@pytest.fixture(scope="module")
+def fitter(small_body: BodyModel, settings: FitSettings) -> Fitter:
+    return Fitter(small_body, settings)
+
+
+def _alone(body: BodyModel, settings: FitSettings, scene, answers) -> Fit:
+    return next(Fitter(body, settings).fit([scene], lambda key: answers))
+
+
+def test_one_call_serves_settings_that_differ_on_the_host(
+    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
+) -> None:
+    """Fewer answers, a consensus, other weights and the fallback side by side, each as if alone."""
+    scene = make_scene(1)
+    # Not all weights alike: that would be the same problem.
+    heavier = tuple(
+        dataclasses.replace(s, weights=(s.weights[0], 20.0 * s.weights[1], *s.weights[2:])) for s in settings.stages
+    )
+    variants = [
+        settings,
+        dataclasses.replace(settings, aggregation=AggregationSettings("frequency", power=2.0)),
+        dataclasses.replace(settings, stages=heavier),
+        dataclasses.replace(settings, use_answers=False),
+        dataclasses.replace(settings, min_share=0.5, lost_ankle="initial"),
+    ]
+    prepared = [prepare_scene(scene, ANSWERS, one) for one in variants]
+    fits = dict(fitter.fit_prepared(prepared))
+    assert sorted(fits) == list(range(5))
+    assert [fits[k].status for k in range(5)] == ["ok", "ok", "ok", "fallback", "fallback"]
+    poses = [fits[k].body_pose for k in range(4)]
+    assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(poses) for b in poses[:i])
+    for k, one in enumerate(variants):
+        expected = _alone(small_body, one, scene, ANSWERS)
+        np.testing.assert_allclose(fits[k].vertices, expected.vertices, atol=2e-3)
+    other = dataclasses.replace(settings, robust=dataclasses.replace(settings.robust, contact_m=0.1))
+    with pytest.raises(ValueError, match="settings that this fitter cannot serve"):
+        list(fitter.fit_prepared([prepare_scene(scene, ANSWERS, other)]))
+
+
+def test_a_fitter_without_a_term_refuses_scenes_that_weigh_it(small_body: BodyModel, settings, make_scene) -> None:
+    bare = tuple(
+        dataclasses.replace(s, weights=(*s.weights[:5], 0.0, 0.0), fallback_weights=(*s.fallback_weights[:5], 0.0, 0.0))
+        for s in settings.stages
+    )
+    fitter = Fitter(small_body, dataclasses.replace(settings, stages=bare))
+    with pytest.raises(ValueError, match="cannot serve"):
+        list(fitter.fit_prepared([prepare_scene(make_scene(1), ANSWERS, settings)]))
+
+
+@pytest.mark.parametrize("name", ["median", "soft", "nearest", "trimmed"])
+def test_a_fit_follows_its_aggregation(small_body: BodyModel, settings: FitSettings, make_scene, name: str) -> None:
+    """The contact term that a fit records is the aggregation of its answers, not their mean."""
+    scene = make_scene(2)
+    plain = dataclasses.replace(settings, robust=dataclasses.replace(settings.robust, contact_m=0.0))
+    first = {}
+    for which in ("mean", name):
+        one = dataclasses.replace(plain, aggregation=AggregationSettings(which))
+        fit = _alone(small_body, one, scene, ANSWERS)
+        first[which] = fit.losses[0, 0, fit.loss_terms.index("contact")]
+    assert first[name] != pytest.approx(first["mean"], rel=1e-2)
+
+
+def test_soft_choices_reach_the_fit(small_body: BodyModel, settings: FitSettings, make_scene) -> None:
+    scene = make_scene(2)
+    soft = dataclasses.replace(settings, aggregation=AggregationSettings(choice_m=0.2))
+    fits = [_alone(small_body, one, scene, ANSWERS) for one in (settings, soft)]
+    contact = [fit.losses[0, 0, fit.loss_terms.index("contact")] for fit in fits]
+    # Weighed over all choices the parts are farther apart than the nearest choice is.
+    assert contact[1] > contact[0] * 1.01
+
+
+def test_the_vote_keeps_the_fit_that_all_answers_like_best(
+    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
+) -> None:
+    voting = dataclasses.replace(settings, aggregation=AggregationSettings("vote"))
+    scenes = [make_scene(seed) for seed in (1, 2)]
+    prepared = [prepare_scene(scene, ANSWERS, voting) for scene in scenes]
+    candidates = candidates_of(prepared[0])
+    assert len(candidates) == 3  # five answers: one empty, two equal
+    fits = dict(fitter.fit_prepared(prepared))
+    for k, scene in enumerate(scenes):
+        alone = [_alone(small_body, settings, scene, [ANSWERS[n]]) for n in (0, 1, 3)]
+        energies = total_energies(fitter, [prepared[k]] * 3, alone)
+        assert np.ptp(energies) > 1.0
+        best = alone[int(np.argmin(energies))]
+        np.testing.assert_allclose(fits[k].vertices, best.vertices, atol=2e-3)
+        assert (fits[k].answers, fits[k].answers_usable, fits[k].status) == (5, 4, "ok")
+
+
+def test_the_votes_energy_is_the_one_a_fit_records(settings: FitSettings, fitter: Fitter, make_scene) -> None:
+    """Of a fit that takes no second step, at its end: the sum of its recorded terms, moved to the vote's weights."""
+    scene = make_scene(3, apart=1.5)
+    item = prepare_scene(scene, ANSWERS, settings)
+    (_, fit), *_ = fitter.fit_prepared([item])
+    still = dataclasses.replace(
+        fit, global_orient=scene.global_orient, body_pose=scene.body_pose, betas=scene.betas, transl=scene.transl
+    )
+    (energy,) = total_energies(fitter, [item], [still])
+    # Stage 1 begins at the initial estimate; its weights differ from stage 2's in keypoints and shape, and it has
+    # no penetration, which people this far apart do not have either.
+    terms = dict(zip(fit.loss_terms, fit.losses[0, 0], strict=True))
+    wanted = terms["keypoints"] * 0.1 / 0.04 + terms["contact"] + terms["initial_pose"] + terms["pose_prior"]
+    assert energy == pytest.approx(float(wanted), rel=1e-3)
+
+
+def test_vote_falls_back_like_any_fit(settings: FitSettings, fitter: Fitter, make_scene) -> None:
+    voting = dataclasses.replace(settings, aggregation=AggregationSettings("vote"))
+    ((_, fit),) = fitter.fit_prepared([prepare_scene(make_scene(1), [answer()], voting)])
+    assert fit.status == "fallback"
+
+
+@pytest.mark.parametrize(
+    "name", ["two_person", "self_contact", "parity_two_person", "parity_self_contact", "heuristic"]
+)
+def test_packaged_settings_of_the_aggregation(name: str) -> None:
+    """The parity configs are the published mean whatever the defaults become."""
+    settings = settings_from_config(load_config(name))
+    if name.startswith("parity"):
+        assert settings.aggregation == AggregationSettings("mean", choice_m=0.0)
+        assert settings.min_share == 0.0 and settings.min_count is None
+
+
+def test_a_wrong_aggregation_is_named() -> None:
+    config = load_config("two_person")
+    config.contact.aggregation = "average"
+    with pytest.raises(InputError, match="config: section contact: aggregation: expected one of mean"):
+        settings_from_config(config)
+
+
+def test_several_starts_keep_the_lowest_energy(
+    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
+) -> None:
+    """Each start is a fit with another contact weight in stage 1; the last stage is the same for all."""
+    factors = (1.0, 0.1, 10.0)
+    several = dataclasses.replace(settings, starts=factors)
+    scenes = [make_scene(seed) for seed in (1, 2, 3)]
+    prepared = [prepare_scene(scene, ANSWERS, several) for scene in scenes]
+    fits = dict(fitter.fit_prepared(prepared))
+    winners = set()
+    for k, scene in enumerate(scenes):
+        alone = []
+        for factor in factors:
+            contact = settings.stages[0].weights[1] * factor
+            weights = (settings.stages[0].weights[0], contact, *settings.stages[0].weights[2:])
+            first = dataclasses.replace(settings.stages[0], weights=weights)
+            one = dataclasses.replace(settings, stages=(first, settings.stages[1]))
+            alone.append(_alone(small_body, one, scene, ANSWERS))
+        energies = total_energies(fitter, [prepared[k]] * 3, alone)
+        winners.add(int(np.argmin(energies)))
+        np.testing.assert_allclose(fits[k].vertices, alone[int(np.argmin(energies))].vertices, atol=2e-3)
+    assert winners != {0}
+
+
+@pytest.mark.parametrize(
+    ("starts", "words"),
+    [((), "expected a list of factors"), (0.5, "expected a list of factors"), (("a",), "expected float"),
+     ((1.0, -1.0), "expected a finite number at least 0")],
+)  # fmt: skip
+def test_unusable_starts_are_named(starts, words: str) -> None:
+    config = load_config("two_person")
+    with config.ignore_type():
+        config.contact.starts = starts
+    with pytest.raises(InputError, match=words):
+        settings_from_config(config)

@@ -1,0 +1,126 @@
+"""`prosepose generate`: what it writes, that a killed run goes on, what it says about wrong usage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prosepose_jax.apps import generate
+from prosepose_jax.io import load_answers, load_scenes
+from prosepose_jax.synthetic import load_truth
+
+
+@pytest.fixture(scope="module")
+def flags(small_body_file):
+    return [
+        "--kind=self_contact", f"--body={small_body_file}", "--templates=hands_on_hips,hand_on_neck", "--samples=400",
+        "--steps=200", "--sheet=2",
+    ]  # fmt: skip
+
+
+def _run(out, flags, *more: str) -> int:
+    return generate.main(["prosepose generate", f"--out={out}", *flags, *more])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, flags):
+    out = tmp_path_factory.mktemp("made")
+    assert _run(out, flags, "--count=3", "--num_answers=4", "--images") == 0
+    return out
+
+
+def test_scenes_answers_and_truth_belong_together(made):
+    scenes, answers = load_scenes(made / "scenes"), load_answers(made / "answers.jsonl")
+    assert scenes.keys == ("hand_on_neck_000", "hands_on_hips_000", "hands_on_hips_001") and not scenes.failures
+    for scene in scenes:
+        truth = load_truth(made / "truth" / f"{scene.key}.npz")
+        np.testing.assert_array_equal(scene.gt_body_pose, truth.body_pose)
+        assert truth.checks.passed and max(truth.checks.gaps) <= 0.003
+        texts = answers.for_scene(scene.key)
+        assert [a.sample for a in texts] == [0, 1, 2, 3] and all(a.order == "free" for a in texts)
+        with Image.open(scene.image) as picture:
+            assert picture.size == tuple(scene.image_size)
+
+
+def test_figures_plots_and_sheet(made):
+    figures = json.loads((made / "figures.json").read_text())
+    assert set(figures["scenes"]) == {f.stem for f in (made / "scenes").glob("*.npz")}
+    summary = figures["summary"]
+    assert summary["scenes"] == 3 and summary["largest_gap_mm"]["max"] <= 3.0
+    assert summary["templates"]["hands_on_hips"]["scenes"] == 2
+    assert 0 < summary["accepted"] <= 1
+    assert sum(n for n in summary["contact_kinds"].values()) >= 3
+    for file in ("plots/distribution.png", "contact_sheet.jpg"):
+        with Image.open(made / file) as picture:
+            assert np.asarray(picture.convert("L")).std() > 10  # something is drawn
+
+
+def test_a_larger_count_goes_on_and_keeps_what_is_there(made, flags, capsys):
+    before = {f.name: f.read_bytes() for f in (made / "truth").glob("*.npz")}
+    assert _run(made, flags, "--count=4", "--num_answers=4", "--images") == 0
+    after = {f.name: f.read_bytes() for f in (made / "truth").glob("*.npz")}
+    assert len(after) == 4 and all(after[name] == data for name, data in before.items())
+    assert len(load_answers(made / "answers.jsonl")) == 4
+    assert _run(made, flags, "--count=3", "--num_answers=4") == 2
+    assert "4 scenes already" in capsys.readouterr().err
+
+
+def test_a_killed_run_goes_on_to_the_same_scenes(tmp_path, made, flags):
+    """kill -9 after the first scene; the second run makes the rest, equal to those of a run in one go."""
+    command = [sys.executable, "-m", "prosepose_jax", "generate", f"--out={tmp_path}", *flags, "--count=4"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list((tmp_path / "truth").glob("*.npz")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "figures.json").exists()
+    there = {f.name for f in (tmp_path / "truth").glob("*.npz")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    files = {f.name: f for f in (tmp_path / "truth").glob("*.npz")}
+    assert len(files) == 4 and there < set(files)
+    for file in sorted((made / "truth").glob("*.npz")):
+        a, b = load_truth(file), load_truth(files[file.name])
+        assert a.seed == b.seed
+        np.testing.assert_allclose(a.body_pose, b.body_pose, atol=1e-5)
+    assert len(load_scenes(tmp_path / "scenes")) == 4
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--level=high"], "--level=middle"),
+        (["--seed=5"], "--seed=0"),
+        (["--templates=tree,hugs"], "hugs"),
+        (["--kind=three"], "kind"),
+        (["--count=0"], "count"),
+        (["surplus"], "surplus"),
+    ],
+)
+def test_wrong_usage_is_named(made, flags, more, said, capsys):
+    assert _run(made, flags, "--count=4", "--num_answers=4", "--images", *more) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_missing_flags_and_files_are_named(tmp_path, capsys):
+    assert generate.main(["prosepose generate", f"--out={tmp_path}"]) == 2
+    assert "--kind" in capsys.readouterr().err
+    assert generate.main(["prosepose generate", "--kind=two_person"]) == 2
+    assert "--out" in capsys.readouterr().err
+    nobody = tmp_path / "nobody.npz"
+    assert generate.main(["prosepose generate", "--kind=two_person", f"--out={tmp_path}/o", f"--body={nobody}"]) == 2
+    assert "nobody.npz" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert generate.main(["prosepose generate", "--kind=two_person", f"--out={tmp_path}/file"]) == 2
+    assert "file" in capsys.readouterr().err
