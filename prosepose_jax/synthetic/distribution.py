@@ -68,7 +68,7 @@ def _bars(draw: ImageDraw.ImageDraw, x: int, y: int, height: int, truths: Sequen
     for row, ((a, b), count) in enumerate(shown):
         top = y + 32 + row * step
         middle = (top + step / 2 - 2) * _FINE
-        draw.text(((x + left - 8) * _FINE, middle), f"{a} – {b}", _INK, _font(11), "rm")
+        draw.text(((x + left - 8) * _FINE, middle), f"{a} - {b}", _INK, _font(11), "rm")
         length = (_WIDTH - left - 60) * count / most
         box = [(x + left) * _FINE, top * _FINE, (x + left + length) * _FINE, (top + step - 5) * _FINE]
         draw.rectangle(box, fill=_BAR)

@@ -23,9 +23,9 @@ def maker(small_body):
 
 @pytest.fixture
 def lenient(monkeypatch):
-    """Few steps on a coarse body close no gap: every second try passes, so that refusals happen too."""
-    calls = iter(range(10**6))
-    monkeypatch.setattr(Checks, "passed", property(lambda self: next(calls) % 2 == 0))
+    """Few steps on a coarse body close no gap: a rule of the try alone, as the real one, decides instead."""
+    monkeypatch.setattr(Checks, "stands", True)
+    monkeypatch.setattr(Checks, "passed", property(lambda self: int(self.gaps[0] * 1e7) % 3 > 0))
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +109,7 @@ def test_a_stopped_run_goes_on_to_the_same_scenes(tmp_path, small_body, maker, l
     assert _equal(again[0], whole[0]) and _equal(again[1], whole[1])
 
 
-def test_interruption_changes_no_scene(tmp_path, small_body, maker, monkeypatch):
-    """Whether a try passes depends on the try alone here, as in earnest."""
-    monkeypatch.setattr(Checks, "passed", property(lambda self: self.bend < 10 and int(self.gaps[0] * 1e7) % 3 > 0))
+def test_interruption_changes_no_scene(tmp_path, small_body, maker, lenient):
     args = (small_body, "self_contact", 4, 9)
     names = ("tree", "cobbler")
     whole = make_truths(*args, tmp_path / "a", templates=names, maker=maker)
