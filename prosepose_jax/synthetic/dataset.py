@@ -25,7 +25,7 @@ from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
 
 SET_FILE = "set.json"
 # Counts changes of the templates or the refining that make other scenes of the same seed.
-RECIPE = 2
+RECIPE = 3
 
 
 def make_truths(

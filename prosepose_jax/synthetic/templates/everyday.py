@@ -103,7 +103,7 @@ def hands_on_head(f: Figure, rng: np.random.Generator) -> Intent:
 
 def hugging_knees(f: Figure, rng: np.random.Generator) -> Intent:
     """Seated, knees drawn up, forearms around the shins, a hand holding the other arm."""
-    sit_knees_up(f, vary(rng, 0.3, 0.02), lean=vary(rng, -2, 3), apart=-0.04)
+    sit_knees_up(f, vary(rng, 0.38, 0.02), lean=vary(rng, 5, 3), apart=-0.04)
     f.spine(bend=vary(rng, 36, 5)).head(nod=vary(rng, 0, 10))
     ahead = between(f.spot("left shin"), f.spot("right shin"), f.spot("left lower leg front"))
     for side, sign, lift in (("left", 1.0, 0.04), ("right", -1.0, -0.03)):
