@@ -6,7 +6,7 @@
 Writes DIR/scenes and DIR/answers.jsonl (what `prosepose fit` reads), DIR/truth (without noise), DIR/figures.json
 (what was measured), DIR/plots and DIR/contact_sheet.jpg. The same seed and body give the same scenes; the noise
 is that of docs/synthetic.md. A stopped run goes on where it was; a larger --count adds to what is there.
-Exit status: 0 all scenes made, 2 bad usage.
+Exit status: 0 all scenes made, 1 an interaction fails its checks again and again (on an unusual body), 2 bad usage.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _run() -> int:
     from prosepose_jax.body import load_body
     from prosepose_jax.synthetic.collection import write_collection
     from prosepose_jax.synthetic.dataset import make_truths
-    from prosepose_jax.synthetic.generate import SceneMaker
+    from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
     set_up_jax()
@@ -80,10 +80,14 @@ def _run() -> int:
                 progress.step(note, done - there)
             there = done
 
-        truths = make_truths(
-            maker.body, FLAGS.kind, FLAGS.count, FLAGS.seed, out / "truth", FLAGS.templates or None, report, maker,
-            FLAGS.workers,
-        )  # fmt: skip
+        try:
+            truths = make_truths(
+                maker.body, FLAGS.kind, FLAGS.count, FLAGS.seed, out / "truth", FLAGS.templates or None, report, maker,
+                FLAGS.workers,
+            )  # fmt: skip
+        except TooManyRefused as error:
+            progress.say(f"FAILED {error}; what was made is kept")
+            return 1
     with Progress(len(truths), "observed") as progress:
         summary = write_collection(
             maker, truths, out, FLAGS.level, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,

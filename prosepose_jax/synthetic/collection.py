@@ -74,8 +74,8 @@ def write_collection(
         title = "scenes of two people" if truths[0].num_people == 2 else "scenes of self-contact"
         write_bytes(out / "plots" / "distribution.png", encode_png(draw_distribution(truths, title)))
         if sheet:
-            picture = contact_sheet([(_caption(t), Image.fromarray(draw_truth(maker, t))) for t in truths[:sheet]])
-            write_bytes(out / "contact_sheet.jpg", encode_jpeg_image(picture))
+            drawn = contact_sheet([(_caption(t), Image.fromarray(draw_truth(maker, t))) for t in truths[:sheet]])
+            write_bytes(out / "contact_sheet.jpg", encode_jpeg_image(drawn))
     write_json(out / "figures.json", {"summary": summary, "scenes": figures})  # last: it says that all is there
     return summary
 

@@ -57,6 +57,10 @@ _MOST_WORKERS = 4
 _VIEW_STREAM = 1  # of the scene's random numbers; truth.py has the others
 
 
+class TooManyRefused(RuntimeError):
+    """A template's tries failed the checks again and again: it doesn't suit the body."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Candidate:
     """An authored scene before refining."""
@@ -223,7 +227,7 @@ class SceneMaker:
           progress: called with a line about each refused candidate.
 
         Raises:
-          RuntimeError: far too many candidates of a template were refused.
+          TooManyRefused: far too many candidates of a template were refused.
         """
         names = tuple(wanted)
         made = {name: (made or {}).get(name, 0) for name in names}
@@ -263,7 +267,7 @@ class SceneMaker:
                     if progress:
                         progress(f"{name} refused: {', '.join(checks.reasons)}")
                     if in_a_row[name] > _MOST_REFUSALS:
-                        raise RuntimeError(f"template {name}: {in_a_row[name]} candidates in a row were refused")
+                        raise TooManyRefused(f"template {name}: {in_a_row[name]} candidates in a row were refused")
                     continue
                 in_a_row[name] = 0
                 made[name] += 1
@@ -344,7 +348,7 @@ def generate_scenes(
 
     Raises:
       ValueError: unknown kind, template or level.
-      RuntimeError: far too many candidates of a template were refused.
+      TooManyRefused: far too many candidates of a template were refused.
     """
     noise = noise_level(level)
     unknown = sorted(set(templates or ()) - set(library(kind)))

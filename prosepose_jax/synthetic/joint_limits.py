@@ -10,7 +10,7 @@ shoulder flexion and abduction 180° shared with the collar, elbow flexion 150°
 widened because SMPL-X shares motion between joints differently from the anatomy, and for yoga: what the trunk
 has in all is spread over three joints, a forearm's twist over elbow and wrist, a deep fold over hip and back.
 A twist is measured against the shortest way of the bone to where it points: in a cross-legged seat the thigh's is
-90° from a shin that hangs down, and up to 150° with the soles together, which abduction and rotation share.
+90° from a shin that hangs down, and up to 155° with the soles together, which abduction and rotation share.
 SMPL-X bones don't lie on the axes exactly and a deeply bent knee takes part of the hip's rotation: kneeling on the
 heels (the packaged child's pose) shows up to 70° about the axes across the knee's own, which is allowed.
 """
@@ -22,7 +22,7 @@ import numpy as np
 # Degrees: about x, y and z, low and high, for the left or middle joint; right joints mirror y and z.
 # The bone axis of each is given first; the range about it is that of the twist.
 _RANGES: dict[str, tuple[str, tuple[float, float], tuple[float, float], tuple[float, float]]] = {
-    "hip": ("y", (-160, 45), (-70, 150), (-60, 105)),  # x: flexion negative; y: outward; z: abduction
+    "hip": ("y", (-160, 45), (-70, 155), (-60, 105)),  # x: flexion negative; y: outward; z: abduction
     "knee": ("y", (-8, 165), (-60, 60), (-72, 72)),
     "ankle": ("z", (-50, 65), (-45, 45), (-50, 50)),
     "foot": ("z", (-40, 40), (-20, 20), (-20, 20)),

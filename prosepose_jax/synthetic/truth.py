@@ -65,15 +65,9 @@ class Truth:
 
     def params(self) -> BodyParams:
         """The true people, for `pose_body`."""
-        return dataclasses.replace(
-            BodyParams.zeros(self.num_people, self.betas.shape[1]),
-            global_orient=self.global_orient,
-            body_pose=self.body_pose,
-            betas=self.betas,
-            transl=self.transl,
-            left_hand_pose=self.left_hand_pose,
-            right_hand_pose=self.right_hand_pose,
-        )
+        names = ("global_orient", "body_pose", "betas", "transl", "left_hand_pose", "right_hand_pose")
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        return dataclasses.replace(BodyParams.zeros(self.num_people, self.betas.shape[1]), **given)
 
 
 def observe(

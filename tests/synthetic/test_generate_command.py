@@ -113,6 +113,12 @@ def test_wrong_usage_is_named(made, flags, more, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_an_interaction_that_never_passes_is_named(tmp_path, flags, capsys):
+    assert _run(tmp_path, flags, "--count=1", "--steps=8") == 1  # too few steps to close a gap
+    assert "hands_on_hips" in (said := capsys.readouterr().err) and "in a row were refused" in said
+    assert not list((tmp_path / "truth").glob("*.npz"))
+
+
 def test_missing_flags_and_files_are_named(tmp_path, capsys):
     assert generate.main(["prosepose generate", f"--out={tmp_path}"]) == 2
     assert "--kind" in capsys.readouterr().err

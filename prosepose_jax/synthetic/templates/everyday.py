@@ -10,11 +10,9 @@ from prosepose_jax.synthetic.templates.base import (
     SIGNS,
     Entry,
     Intent,
-    between,
     both_feet,
     fold_arms,
     hang,
-    sit_knees_up,
     vary,
 )
 
@@ -99,27 +97,6 @@ def hands_on_head(f: Figure, rng: np.random.Generator) -> Intent:
         )
     touches = tuple(Touch(0, f"{s} hand", 0, "head", 0.3) for s in SIDES)
     return Intent(touches, both_feet(0))
-
-
-def hugging_knees(f: Figure, rng: np.random.Generator) -> Intent:
-    """Seated, knees drawn up, forearms around the shins, a hand holding the other arm."""
-    sit_knees_up(f, vary(rng, 0.38, 0.02), lean=vary(rng, 5, 3), apart=-0.04)
-    f.spine(bend=vary(rng, 36, 5)).head(nod=vary(rng, 0, 10))
-    ahead = between(f.spot("left shin"), f.spot("right shin"), f.spot("left lower leg front"))
-    for side, sign, lift in (("left", 1.0, 0.04), ("right", -1.0, -0.03)):
-        f.reach(
-            side,
-            ahead + f.heading(forward=1) * 0.06 + f.heading(left=-sign) * 0.06 + np.array([0.0, 0.05 + lift, 0.0]),
-            f.heading(left=sign, up=-0.2),
-            palm=f.heading(forward=-1),
-            fingers=f.heading(left=-sign, forward=0.1),
-        )
-    touches = (
-        Touch(0, "left hand or forearm", 0, "left leg", 0.2),
-        Touch(0, "right hand or forearm", 0, "right leg", 0.2),
-        Touch(0, "left hand", 0, "right hand or forearm", 0.35),
-    )
-    return Intent(touches, ((0, "butt"), *both_feet(0)))
 
 
 def hand_on_heart(f: Figure, rng: np.random.Generator) -> Intent:
@@ -264,7 +241,6 @@ TEMPLATES: dict[str, Entry] = {
     "thinking": Entry(thinking, (0.0, -25.0, 20.0)),
     "hands_behind_head": Entry(hands_behind_head, (20.0, -20.0, 150.0)),
     "hands_on_head": Entry(hands_on_head, (0.0, 20.0, -20.0)),
-    "hugging_knees": Entry(hugging_knees, (40.0, -40.0, 60.0)),
     "hand_on_heart": Entry(hand_on_heart, (0.0, -25.0, 20.0)),
     "face_palm": Entry(face_palm, (0.0, -35.0, 20.0)),
     "hands_on_belly": Entry(hands_on_belly, (0.0, 30.0, -30.0)),
