@@ -7,7 +7,7 @@
 people: the reference is the published objective (configs/parity_two_person.py: terms, weights, parser, mean over the
 answers, Adam, early stop) with closest and inside vertices searched exactly every ten steps instead of drawn anew at
 every step; against it the default, and the default that keeps the best of three starts by energy. Self-contact: the fit
-with answers against the fit without, each with the default and with the published objective.
+with answers against the fit without.
 """
 
 from ml_collections import ConfigDict
@@ -27,16 +27,12 @@ def get_config(name: str | None = None) -> ConfigDict:
         points.append({"name": "default", **common})
         points.append({"name": "three starts", **common, "config": {"contact.starts": (1.0, 0.3, 3.0)}})
     for level in LEVELS:
-        for label, base, config in (
-            ("", "self_contact", {}),
-            (", published objective", "parity_self_contact", SEARCHED),
-        ):
-            common = {
-                "group": f"self-contact, {level} noise{label}",
-                "base": base,
-                "scenes": {"kind": "self_contact", "noise": level},
-            }
-            points.append({"name": "reference", **common, "config": {**config, "contact.use_answers": False}})
-            points.append({"name": "with answers", **common, "config": config})
+        common = {
+            "group": f"self-contact, {level} noise",
+            "base": "self_contact",
+            "scenes": {"kind": "self_contact", "noise": level},
+        }
+        points.append({"name": "reference", **common, "config": {"contact.use_answers": False}})
+        points.append({"name": "with answers", **common})
     title = "Two people: published objective against the default; self-contact: without against with answers"
     return variant(sweep(title, points, "reference", scenes={"count": FEW}), name)
