@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before anything imports JAX or VTK: tests run on the CPU and without a display.
@@ -44,3 +46,14 @@ def small_body_file() -> Path:
 def small_body() -> BodyModel:
     """A closed body of about 1,000 vertices with pose blend shapes and curled mean hands, for fast tests."""
     return load_body(SMALL_BODY_FILE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs() -> Iterator[None]:
+    """Lets go of a module's programs: each holds memory maps, of which a process may have 65,530 on Linux.
+
+    XLA crashes when they run out. What a later module needs again comes from the session's compilation cache.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
