@@ -13,7 +13,14 @@ import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.cells import Cells
-from prosepose_jax.body.coarse import Boxes, Marked, boxes_of, squared_centre_distances, squared_gaps
+from prosepose_jax.body.coarse import (
+    Boxes,
+    Marked,
+    coarse_meshes,
+    keep_lower,
+    squared_centre_distances,
+    squared_gaps,
+)
 
 # Group pairs that the guess looks into.
 _GUESSES = 4
@@ -61,11 +68,8 @@ def search_cells(
     """
     num_scenes, num_entries = mask.shape
     looker = _Looker(cells, vertices, pairs)
-    asked = Marked(mask)
 
-    def body(state: tuple[jax.Array, ClosestPairs]) -> tuple[jax.Array, ClosestPairs]:
-        first, found = state
-        scene, column, valid = asked.find(first + jnp.arange(_ENTRY_CHUNK))
+    def look(scene: jax.Array, column: jax.Array, valid: jax.Array, found: ClosestPairs) -> ClosestPairs:
         entry = entries[scene, column]
         new = looker.closest(
             scene * pairs.shape[1] + entry[:, 0],
@@ -73,12 +77,10 @@ def search_cells(
             (cells.of_union[entry[:, 2]], cells.union_mask[entry[:, 2]]),
         )
         place = jnp.where(valid, scene * num_entries + column, mask.size)
-        found = jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), found, new)
-        return first + _ENTRY_CHUNK, found
+        return jax.tree.map(lambda old, new: old.at[place].set(new, mode="drop"), found, new)
 
     none = jnp.zeros(mask.size, jnp.int32)
-    found = ClosestPairs(none, none, jnp.full(mask.size, _FAR))
-    _, found = jax.lax.while_loop(lambda state: state[0] < asked.count, body, (jnp.int32(0), found))
+    found = Marked(mask).visit(_ENTRY_CHUNK, look, ClosestPairs(none, none, jnp.full(mask.size, _FAR)))
     return jax.tree.map(lambda x: x.reshape(num_scenes, num_entries), found)
 
 
@@ -95,25 +97,20 @@ def search_meshes(cells: Cells, vertices: jax.Array, pairs: jax.Array) -> Closes
     return jax.tree.map(lambda x: x.reshape(pairs.shape[:2]), found)
 
 
+# Squared distances (E,) of the closest cells so far, and which these are: rows (E,) of the cells of all people.
+_Best = tuple[jax.Array, tuple[jax.Array, jax.Array]]
+
+
 class _Looker:
-    """Cells, groups and their boxes of all people of a batch, in rows: a person is an offset."""
+    """Cells and groups of all people of a batch."""
 
     def __init__(self, cells: Cells, vertices: jax.Array, pairs: jax.Array) -> None:
         num_scenes, num_people = vertices.shape[:2]
         self.cells = cells
         self.num_cells, self.size = cells.vertex_ids.shape
-        self.num_groups = cells.of_group.shape[0]
         scene = jnp.arange(num_scenes)[:, None, None]
         self.people = (scene * num_people + pairs).reshape(-1, 2)  # of each table
-        people = vertices.reshape(-1, *vertices.shape[2:])
-        members = people[:, cells.vertex_ids]  # (people, C, M, 3)
-        self.points = jnp.moveaxis(members, -1, 2).reshape(-1, 3, self.size)
-        boxes = boxes_of(members)
-        self.boxes = jax.tree.map(lambda x: x.reshape(-1, 3), boxes)
-        self.group_boxes = Boxes(
-            jnp.min(boxes.low[:, cells.of_group], axis=2).reshape(-1, 3),
-            jnp.max(boxes.high[:, cells.of_group], axis=2).reshape(-1, 3),
-        )
+        self.meshes = coarse_meshes(vertices.reshape(-1, *vertices.shape[2:]), cells.vertex_ids, cells.of_group)
 
     def closest(
         self, table: jax.Array, groups_a: tuple[jax.Array, jax.Array], groups_b: tuple[jax.Array, jax.Array]
@@ -127,9 +124,8 @@ class _Looker:
         """
         (ids_a, mask_a), (ids_b, mask_b) = groups_a, groups_b
         person = self.people[table]  # (E, 2)
-        boxes_a = self.group_boxes.take(person[:, :1] * self.num_groups + ids_a)
-        boxes_b = self.group_boxes.take(person[:, 1:] * self.num_groups + ids_b)
-        bounds, ranks = _bounds(boxes_a, boxes_b)  # (E, La, Lb)
+        boxes = self.meshes.group_boxes
+        bounds, ranks = _bounds(boxes.take((person[:, :1], ids_a)), boxes.take((person[:, 1:], ids_b)))  # (E, La, Lb)
         real = mask_a[:, :, None] & mask_b[:, None, :]
         bounds, ranks = jnp.where(real, bounds, _FAR), jnp.where(real, ranks, _FAR)
 
@@ -148,13 +144,14 @@ class _Looker:
         winner = jnp.argmin(guesses.reshape(len(table), -1), axis=1)
         winner = winner + jnp.arange(len(table)) * (guesses.shape[0] // len(table))
         asked = jnp.any(bounds.reshape(len(table), -1) < _FAR, axis=1)
-        best = _Best(squared=jnp.where(asked, guesses[winner], -1.0), cell_a=cell_a[winner], cell_b=cell_b[winner])
-        best = self._prove(best, person, ids_a, ids_b, bounds)
-        first, second = self._ids(best.cell_a, best.cell_b)
+        # Below 0 nothing is looked for.
+        best = (jnp.where(asked, guesses[winner], -1.0), (cell_a[winner], cell_b[winner]))
+        squared, pair = self._prove(best, person, ids_a, ids_b, bounds)
+        first, second = self._ids(*pair)
         return ClosestPairs(
             ids_a=first,
             ids_b=second,
-            distance=jnp.where(asked, jnp.sqrt(jnp.maximum(best.squared, 0.0)), _FAR),
+            distance=jnp.where(asked, jnp.sqrt(jnp.maximum(squared, 0.0)), _FAR),
         )
 
     def _cell_pairs(
@@ -164,14 +161,13 @@ class _Looker:
         cells = self.cells
         cell_a = person[:, :1] * self.num_cells + cells.of_group[group_a]
         cell_b = person[:, 1:] * self.num_cells + cells.of_group[group_b]
-        boxes_a, boxes_b = self.boxes.take(cell_a), self.boxes.take(cell_b)
         real = cells.group_mask[group_a][:, :, None] & cells.group_mask[group_b][:, None, :]
-        bounds, ranks = _bounds(boxes_a, boxes_b)
+        bounds, ranks = _bounds(self.meshes.boxes.take(cell_a), self.meshes.boxes.take(cell_b))
         return cell_a, cell_b, jnp.where(real, bounds, _FAR), jnp.where(real, ranks, _FAR)
 
     def _squared(self, cell_a: jax.Array, cell_b: jax.Array) -> jax.Array:
         """(n, M, M) squared distances between the vertices of n cell pairs: those of a along the last axis."""
-        a, b = self.points[cell_a], self.points[cell_b]  # (n, 3, M)
+        a, b = self.meshes.points[cell_a], self.meshes.points[cell_b]  # (n, 3, M)
         total = jnp.zeros((), jnp.float32)
         for k in range(3):
             apart = a[:, k, None, :] - b[:, k, :, None]
@@ -195,44 +191,22 @@ class _Looker:
 
     def _prove(self, best: _Best, person: jax.Array, ids_a: jax.Array, ids_b: jax.Array, bounds: jax.Array) -> _Best:
         """Searches every cell pair that could be closer than the best so far."""
-        num_entries, depth, width = bounds.shape
-        open_groups = Marked(bounds.reshape(-1, width) < jnp.repeat(best.squared, depth)[:, None])
+        depth, width = bounds.shape[1:]
+        open_groups = Marked(bounds.reshape(-1, width) < jnp.repeat(best[0], depth)[:, None])
 
-        def groups(state: tuple[jax.Array, _Best]) -> tuple[jax.Array, _Best]:
-            first, best = state
-            row, column, valid = open_groups.find(first + jnp.arange(_GROUP_CHUNK))
+        def look_into_groups(row: jax.Array, column: jax.Array, valid: jax.Array, best: _Best) -> _Best:
             entry = row // depth
             cell_a, cell_b, cell_bounds, _ = self._cell_pairs(
                 person[entry], ids_a[entry, row % depth], ids_b[entry, column]
             )
             side = cell_b.shape[1]
-            open_cells = (cell_bounds < best.squared[entry][:, None, None]) & valid[:, None, None]
-            listed = Marked(open_cells.reshape(-1, side))
+            open_cells = (cell_bounds < best[0][entry][:, None, None]) & valid[:, None, None]
 
-            def cells(state: tuple[jax.Array, _Best]) -> tuple[jax.Array, _Best]:
-                first, best = state
-                row, column, valid = listed.find(first + jnp.arange(_CELL_CHUNK))
+            def look_into_cells(row: jax.Array, column: jax.Array, valid: jax.Array, best: _Best) -> _Best:
                 pair = row // side
-                a, b, of = cell_a[pair, row % side], cell_b[pair, column], entry[pair]
-                squared = jnp.where(valid, self._look(a, b), _FAR)
-                lowest = best.squared.at[of].min(squared)
-                # Of several that improve an entry equally one wins as a whole.
-                improves = (squared <= lowest[of]) & (squared < best.squared[of])
-                winner = jnp.full(num_entries, -1).at[of].max(jnp.where(improves, jnp.arange(_CELL_CHUNK), -1))
-                new = _Best(lowest, a[winner], b[winner])
-                return first + _CELL_CHUNK, jax.tree.map(lambda n, o: jnp.where(winner >= 0, n, o), new, best)
+                a, b = cell_a[pair, row % side], cell_b[pair, column]
+                return keep_lower(*best, entry[pair], jnp.where(valid, self._look(a, b), _FAR), (a, b))
 
-            _, best = jax.lax.while_loop(lambda state: state[0] < listed.count, cells, (jnp.int32(0), best))
-            return first + _GROUP_CHUNK, best
+            return Marked(open_cells.reshape(-1, side)).visit(_CELL_CHUNK, look_into_cells, best)
 
-        _, best = jax.lax.while_loop(lambda state: state[0] < open_groups.count, groups, (jnp.int32(0), best))
-        return best
-
-
-@struct.dataclass
-class _Best:
-    """The closest cells of E entries so far."""
-
-    squared: jax.Array  # m² between their vertices; below 0: nothing asked
-    cell_a: jax.Array  # row of the cells of all people
-    cell_b: jax.Array
+        return open_groups.visit(_GROUP_CHUNK, look_into_groups, best)

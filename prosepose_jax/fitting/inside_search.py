@@ -11,13 +11,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.blocks import Blocks
-from prosepose_jax.body.coarse import (
-    Boxes,
-    Marked,
-    boxes_of,
-    squared_centre_distances,
-    squared_gaps,
-)
+from prosepose_jax.body.coarse import Boxes, Marked, coarse_meshes, keep_lower, squared_centre_distances, squared_gaps
 from prosepose_jax.body.inside import FaceGroups, group_boxes, group_crossings, group_edges
 
 # (Block, group of faces) pairs tested at once, and points matched to their nearest vertex at once.
@@ -73,19 +67,16 @@ def inside_masks(
     if asked is not None:
         meets = meets & asked[:, None, None]
     num_directions, num_blocks, num_groups = meets.shape
-    met = Marked(meets.reshape(-1, num_groups))
     flat_points = points.reshape(num_directions * num_blocks, *points.shape[2:])
     flat_edges = edges.reshape(num_directions * num_groups, -1)
 
-    def body(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        start, winding = state
-        block, group, valid = met.find(start + jnp.arange(_PAIR_CHUNK))
+    def look(block: jax.Array, group: jax.Array, valid: jax.Array, winding: jax.Array) -> jax.Array:
         chosen = flat_edges[block // num_blocks * num_groups + group].reshape(-1, *edges.shape[2:])
         crossings = jax.vmap(group_crossings)(chosen, flat_points[block])
-        return start + _PAIR_CHUNK, winding.at[block].add(jnp.where(valid[:, None], crossings, 0.0))
+        return winding.at[block].add(jnp.where(valid[:, None], crossings, 0.0))
 
     winding = jnp.zeros(flat_points.shape[:2], jnp.float32)
-    _, winding = jax.lax.while_loop(lambda state: state[0] < met.count, body, (jnp.int32(0), winding))
+    winding = Marked(meets.reshape(-1, num_groups)).visit(_PAIR_CHUNK, look, winding)
     inside = (winding.reshape(num_directions, num_blocks, -1) > 0.5) & blocks.mask[None]
     # Padding repeats a block's first vertex: take the maximum, so that it cannot undo the real entry.
     marks = jnp.zeros(vertices.shape[:2], jnp.int32)
@@ -120,76 +111,53 @@ def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: 
     """
     ids, weight, count = jax.vmap(lambda i: _pick(i, slots))(inside)
     num_directions, num_vertices = inside.shape
-    asked = Marked(jnp.arange(slots)[None] < count[:, None])
+    asked = jnp.arange(slots)[None] < count[:, None]
     flat_vertices = vertices.reshape(-1, 3)
     looker = _NearestLooker(blocks, others)
 
-    def body(state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        start, nearest = state
-        direction, slot, valid = asked.find(start + jnp.arange(_POINT_CHUNK))
+    def look(direction: jax.Array, slot: jax.Array, valid: jax.Array, nearest: jax.Array) -> jax.Array:
         point = flat_vertices[direction * num_vertices + ids[direction, slot]]
         place = jnp.where(valid, direction * slots + slot, num_directions * slots)
-        return start + _POINT_CHUNK, nearest.at[place].set(looker.nearest(direction, point, valid), mode="drop")
+        return nearest.at[place].set(looker.nearest(direction, point, valid), mode="drop")
 
-    nearest = jnp.zeros(num_directions * slots, jnp.int32)
-    _, nearest = jax.lax.while_loop(lambda state: state[0] < asked.count, body, (jnp.int32(0), nearest))
+    nearest = Marked(asked).visit(_POINT_CHUNK, look, jnp.zeros(num_directions * slots, jnp.int32))
     return InsideSet(inside_ids=ids, nearest_ids=nearest.reshape(num_directions, slots), weight=weight, count=count)
 
 
 class _NearestLooker:
-    """Finds the vertex of a mesh nearest to a point, exactly: groups of blocks, blocks, vertices, by bounds.
-
-    Blocks, groups and their boxes of D meshes in rows: a mesh is an offset.
-    """
+    """Finds the vertex of a mesh nearest to a point, exactly: groups of blocks, blocks, vertices, by bounds."""
 
     def __init__(self, blocks: Blocks, meshes: jax.Array) -> None:
         self.blocks = blocks
-        self.num_blocks, self.num_groups = blocks.vertex_ids.shape[0], blocks.of_group.shape[0]
-        members = meshes[:, blocks.vertex_ids]  # (D, b, M, 3)
-        self.points = jnp.moveaxis(members, -1, 2).reshape(-1, 3, members.shape[2])
-        boxes = boxes_of(members)
-        self.boxes = jax.tree.map(lambda x: x.reshape(-1, 3), boxes)
-        self.group_boxes = Boxes(
-            jnp.min(boxes.low[:, blocks.of_group], axis=2), jnp.max(boxes.high[:, blocks.of_group], axis=2)
-        )
+        self.num_blocks = blocks.vertex_ids.shape[0]
+        self.meshes = coarse_meshes(meshes, blocks.vertex_ids, blocks.of_group)
 
     def nearest(self, mesh: jax.Array, point: jax.Array, valid: jax.Array) -> jax.Array:
         """Vertex ids (n,) of mesh (n,) nearest to point (n, 3); anything where not `valid`."""
+        boxes = self.meshes.boxes
         box = Boxes(point[:, None], point[:, None])
-        group_boxes = self.group_boxes.take(mesh)  # (n, g, 3)
-        bounds = squared_gaps(box, group_boxes)
+        group_boxes = self.meshes.group_boxes.take(mesh)  # (n, g, 3)
         group = jnp.argmin(squared_centre_distances(box, group_boxes), axis=1)
         rows = self._rows(mesh, group)
-        guess = jnp.argmin(squared_centre_distances(box, self.boxes.take(rows)), axis=1)
+        guess = jnp.argmin(squared_centre_distances(box, boxes.take(rows)), axis=1)
         block = jnp.take_along_axis(rows, guess[:, None], axis=1)[:, 0]
-        squared = jnp.where(valid, self._look(block, point), -1.0)
-        open_groups = Marked(bounds < squared[:, None])
+        # Below 0 nothing is looked for.
+        best = (jnp.where(valid, self._look(block, point), -1.0), block)
+        open_groups = Marked(squared_gaps(box, group_boxes) < best[0][:, None])
 
-        def groups(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-            first, squared, block = state
-            of, group, real = open_groups.find(first + jnp.arange(_GROUP_CHUNK))
+        def look_into_groups(of: jax.Array, group: jax.Array, valid: jax.Array, best: _Best) -> _Best:
             rows = self._rows(mesh[of], group)
-            gaps = squared_gaps(jax.tree.map(lambda x: x[of], box), self.boxes.take(rows))
-            listed = Marked((gaps < squared[of][:, None]) & real[:, None])
+            gaps = squared_gaps(box.take(of), boxes.take(rows))
 
-            def blocks(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
-                first, squared, block = state
-                row, column, real = listed.find(first + jnp.arange(_BLOCK_CHUNK))
-                target, here = of[row], rows[row, column]
-                found = jnp.where(real, self._look(here, point[target]), jnp.inf)
-                lowest = squared.at[target].min(found)
-                improves = (found <= lowest[target]) & (found < squared[target])
-                winner = jnp.full(len(block), -1).at[target].max(jnp.where(improves, jnp.arange(_BLOCK_CHUNK), -1))
-                return first + _BLOCK_CHUNK, lowest, jnp.where(winner >= 0, here[winner], block)
+            def look_into_blocks(row: jax.Array, column: jax.Array, valid: jax.Array, best: _Best) -> _Best:
+                block = rows[row, column]
+                found = jnp.where(valid, self._look(block, point[of[row]]), jnp.inf)
+                return keep_lower(*best, of[row], found, block)
 
-            _, squared, block = jax.lax.while_loop(
-                lambda state: state[0] < listed.count, blocks, (jnp.int32(0), squared, block)
-            )
-            return first + _GROUP_CHUNK, squared, block
+            open_blocks = (gaps < best[0][of][:, None]) & valid[:, None]
+            return Marked(open_blocks).visit(_BLOCK_CHUNK, look_into_blocks, best)
 
-        _, _, block = jax.lax.while_loop(
-            lambda state: state[0] < open_groups.count, groups, (jnp.int32(0), squared, block)
-        )
+        _, block = open_groups.visit(_GROUP_CHUNK, look_into_groups, best)
         place = jnp.argmin(self._squared(block, point), axis=1)
         return self.blocks.vertex_ids[block % self.num_blocks, place]
 
@@ -199,7 +167,7 @@ class _NearestLooker:
 
     def _squared(self, block: jax.Array, point: jax.Array) -> jax.Array:
         """(n, M) squared distances of a block's vertices from a point."""
-        members, total = self.points[block], jnp.zeros((), jnp.float32)  # (n, 3, M)
+        members, total = self.meshes.points[block], jnp.zeros((), jnp.float32)  # (n, 3, M)
         for k in range(3):
             apart = members[:, k] - point[:, k, None]
             total = total + apart * apart
@@ -207,3 +175,7 @@ class _NearestLooker:
 
     def _look(self, block: jax.Array, point: jax.Array) -> jax.Array:
         return jnp.min(self._squared(block, point), axis=1)
+
+
+# Squared distances (n,) of the nearest blocks so far, and which these are: rows (n,) of the blocks of all meshes.
+_Best = tuple[jax.Array, jax.Array]
