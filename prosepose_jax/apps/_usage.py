@@ -62,12 +62,50 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
         if values["help"].value:
             print(help_text(doc, values))
             return 0
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+        _refuse(rest)
         return run()
     except (InputError, flags.Error) as error:
         print(f"prosepose {verb}: {error}", file=sys.stderr)
         return 2
+
+
+def run_verb_with_config(
+    verb: str,
+    doc: str | None,
+    values: flags.FlagValues,
+    argv: Sequence[str],
+    run: Callable[[ConfigDict], int],
+    *,
+    default: str,
+    about: str,
+) -> int:
+    """`run_verb` for a verb with `--config`.
+
+    Args:
+      verb: name of the verb, for error messages.
+      doc: the docstring of the verb's module.
+      values: the verb's other flags, not parsed yet.
+      argv: the arguments, program name first.
+      run: does the work with the config and returns the exit status.
+      default: name of the packaged config that is taken when --config is not given.
+      about: what --config names, for the help.
+    """
+    if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
+        print(help_text(doc, values, {"config": f"{about} (default: {default})"}))
+        return 0
+    try:
+        config, rest = parse_with_config(argv, values, default)
+        _refuse(rest)
+        return run(config)
+    except InputError as error:
+        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        return 2
+
+
+def _refuse(rest: Sequence[str]) -> None:
+    """Raises InputError for an argument that is no flag."""
+    if rest:
+        raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
 
 
 def parse_with_config(argv: Sequence[str], values: flags.FlagValues, default: str) -> tuple[ConfigDict, list[str]]:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
+from ml_collections import ConfigDict
 
-from prosepose_jax.apps._usage import help_text, parse_with_config
+from prosepose_jax.apps._usage import run_verb_with_config
 from prosepose_jax.errors import InputError
 
 DEFAULT = "ablation_answers"
@@ -39,13 +40,8 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
     values = _flags()
-    if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
-        print(help_text(__doc__, values, {"config": f"sweep, file or packaged name (default: {DEFAULT})"}))
-        return 0
-    try:
-        config, rest = parse_with_config(argv, values, DEFAULT)
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+
+    def run_sweep(config: ConfigDict) -> int:
         if not values.workdir:
             raise InputError("--workdir is missing, expected a folder for the sweep")
         if "points" not in config:
@@ -58,9 +54,9 @@ def main(argv: Sequence[str]) -> int:
         command = " ".join(["prosepose ablate", *argv[1:]])
         workdir = Path(values.workdir)
         return ablate(config, workdir, Path(values.scenes) if values.scenes else workdir / "scenes", command)
-    except (InputError, flags.Error) as error:
-        print(f"prosepose ablate: {error}", file=sys.stderr)
-        return 2
+
+    about = "sweep, file or packaged name"
+    return run_verb_with_config("ablate", __doc__, values, argv, run_sweep, default=DEFAULT, about=about)
 
 
 def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:

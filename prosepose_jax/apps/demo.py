@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from prosepose_jax.apps._usage import help_text
+from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
 
@@ -31,13 +31,8 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
     values = _flags()
-    try:
-        rest = values(list(argv))[1:]
-        if values.help:
-            print(help_text(__doc__, values))
-            return 0
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+
+    def run_demo() -> int:
         if not values.workdir:
             raise InputError("--workdir is missing, expected a folder for the run")
         from prosepose_jax.apps._runtime import set_up_jax
@@ -54,9 +49,8 @@ def main(argv: Sequence[str]) -> int:
         scenes = load_scenes(demo_dir() / "scenes")
         answers = load_answers(demo_dir() / "answers.json")
         return run(configs, scenes, answers, Path(values.workdir), values.pictures)
-    except (InputError, flags.Error) as error:
-        print(f"prosepose demo: {error}", file=sys.stderr)
-        return 2
+
+    return run_verb("demo", __doc__, values, argv, run_demo)
 
 
 if __name__ == "__main__":

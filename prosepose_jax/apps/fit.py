@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
+from ml_collections import ConfigDict
 
-from prosepose_jax.apps._usage import help_text, parse_with_config
+from prosepose_jax.apps._usage import run_verb_with_config
 from prosepose_jax.errors import InputError
 
 
@@ -35,13 +36,8 @@ def _flags() -> flags.FlagValues:
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
     values = _flags()
-    if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
-        print(help_text(__doc__, values, {"config": "config file or packaged name (default: two_person)"}))
-        return 0
-    try:
-        config, rest = parse_with_config(argv, values, "two_person")
-        if rest:
-            raise InputError(f"unexpected argument {rest[0]!r}: values are given as --flag=value")
+
+    def run_fit(config: ConfigDict) -> int:
         for name, what in (("scenes", "a folder of scene files"), ("workdir", "a folder for the run")):
             if not values[name].value:
                 raise InputError(f"--{name} is missing, expected {what}")
@@ -54,9 +50,9 @@ def main(argv: Sequence[str]) -> int:
 
         answers = load_answers(values.answers) if values.answers else None
         return run([config], load_scenes(values.scenes), answers, Path(values.workdir), values.pictures)
-    except InputError as error:
-        print(f"prosepose fit: {error}", file=sys.stderr)
-        return 2
+
+    about = "config file or packaged name"
+    return run_verb_with_config("fit", __doc__, values, argv, run_fit, default="two_person", about=about)
 
 
 if __name__ == "__main__":
