@@ -21,6 +21,34 @@ from prosepose_jax.synthetic.templates.base import (
     vary,
 )
 
+# Both people's arms around each other, chest to chest.
+EMBRACE = (
+    Touch(0, "right hand", 1, "upper back", 0.4),
+    Touch(1, "right hand", 0, "upper back", 0.4),
+    Touch(0, "left hand", 1, "back", 0.4),
+    Touch(1, "left hand", 0, "back", 0.4),
+    Touch(0, "chest", 1, "chest", 0.12),
+)
+
+
+def put_arms_around(f: Figure, other: Figure, place: str) -> None:
+    """The right arm over the other's left shoulder, the left one around the right side to a place on the back."""
+    # Elbow high and outward, hand flat on the upper back.
+    f.reach(
+        "right",
+        other.spot("left upper back", 0.02),
+        f.heading(up=0.5, left=-1, forward=0.2),
+        palm=-other.spot_normal("left upper back"),
+        fingers=f.heading(forward=0.25, up=-0.6, left=0.75),
+    )
+    f.reach(
+        "left",
+        other.spot(place, 0.03),
+        f.heading(up=-0.5, left=1, forward=0.1),
+        palm=-other.spot_normal("middle back"),
+        fingers=f.heading(forward=0.1, up=0.15, left=-1),
+    )
+
 
 def hug(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
     """Face to face, each right arm over the other's left shoulder, each left arm around the back."""
@@ -36,31 +64,8 @@ def hug(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         f.step("left", stagger / 2, 0.03)
         f.step("right", -stagger / 2, 0.02)
     for f, other in ((a, b), (b, a)):
-        # Over the other's left shoulder: elbow high and outward, hand flat on the upper back.
-        f.reach(
-            "right",
-            other.spot("left upper back", 0.02),
-            f.heading(up=0.5, left=-1, forward=0.2),
-            palm=-other.spot_normal("left upper back"),
-            fingers=f.heading(forward=0.25, up=-0.6, left=0.75),
-        )
-        # Around the other's right side, on the lower or middle back.
-        place = "right middle back" if rng.random() < 0.6 else "right lower back"
-        f.reach(
-            "left",
-            other.spot(place, 0.03),
-            f.heading(up=-0.5, left=1, forward=0.1),
-            palm=-other.spot_normal("middle back"),
-            fingers=f.heading(forward=0.1, up=0.15, left=-1),
-        )
-    touches = (
-        Touch(0, "right hand", 1, "upper back", 0.4),
-        Touch(1, "right hand", 0, "upper back", 0.4),
-        Touch(0, "left hand", 1, "back", 0.4),
-        Touch(1, "left hand", 0, "back", 0.4),
-        Touch(0, "chest", 1, "chest", 0.12),
-    )
-    return Intent(touches, both_feet(0, 1))
+        put_arms_around(f, other, "right middle back" if rng.random() < 0.6 else "right lower back")
+    return Intent(EMBRACE, both_feet(0, 1))
 
 
 def arm_over_shoulder(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
@@ -161,28 +166,8 @@ def kneeling_hug(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:
         f.spine(bend=vary(rng, 6, 3), side=vary(rng, -3, 2))
         f.head(nod=vary(rng, 4, 4), side=vary(rng, -14, 4), turn=vary(rng, 10, 6))
     for f, other in ((a, b), (b, a)):
-        f.reach(
-            "right",
-            other.spot("left upper back", 0.02),
-            f.heading(up=0.5, left=-1, forward=0.2),
-            palm=-other.spot_normal("left upper back"),
-            fingers=f.heading(forward=0.25, up=-0.6, left=0.75),
-        )
-        f.reach(
-            "left",
-            other.spot("right middle back", 0.03),
-            f.heading(up=-0.5, left=1, forward=0.1),
-            palm=-other.spot_normal("middle back"),
-            fingers=f.heading(forward=0.1, up=0.15, left=-1),
-        )
-    touches = (
-        Touch(0, "right hand", 1, "upper back", 0.4),
-        Touch(1, "right hand", 0, "upper back", 0.4),
-        Touch(0, "left hand", 1, "back", 0.4),
-        Touch(1, "left hand", 0, "back", 0.4),
-        Touch(0, "chest", 1, "chest", 0.12),
-    )
-    return Intent(touches, tuple((p, f"{s} {part}") for p in (0, 1) for s in SIDES for part in ("knee", "foot")))
+        put_arms_around(f, other, "right middle back")
+    return Intent(EMBRACE, tuple((p, f"{s} {part}") for p in (0, 1) for s in SIDES for part in ("knee", "foot")))
 
 
 def sitting_arm_around(a: Figure, b: Figure, rng: np.random.Generator) -> Intent:

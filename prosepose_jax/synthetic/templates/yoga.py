@@ -168,15 +168,19 @@ def prayer(f: Figure, rng: np.random.Generator) -> Intent:
 def join_palms(f: Figure, rng: np.random.Generator, ahead: float = 0.2) -> tuple[Touch, ...]:
     """Palms together before the chest."""
     place = f.joint(SPINE3) + f.direction(forward=1, up=0.1, frame=SPINE3) * vary(rng, ahead, 0.02)
-    place = place + np.array([0.0, vary(rng, 0.01, 0.03), 0.0])
+    return palms_at(f, place + np.array([0.0, vary(rng, 0.01, 0.03), 0.0]))
+
+
+def palms_at(f: Figure, place: np.ndarray, elbows_up: float = -0.35, forward: float = 0.2) -> tuple[Touch, ...]:
+    """Palms together at a place, fingers up and somewhat forward."""
     for side, sign in SIGNS:
         f.hand(side, curl=0.0, thumb=55.0)
         f.reach(
             side,
             place + f.heading(left=sign) * 0.012,
-            f.heading(left=sign, up=-0.35),
+            f.heading(left=sign, up=elbows_up),
             palm=f.heading(left=-sign),
-            fingers=f.heading(up=1, forward=0.2),
+            fingers=f.heading(up=1, forward=forward),
         )
     return (Touch(0, "left palm", 0, "right palm", 0.6),)
 
@@ -312,18 +316,8 @@ def garland(f: Figure, rng: np.random.Generator) -> Intent:
         ankle = f.pelvis + f.heading(forward=1) * 0.16 * leg + f.heading(left=sign) * 0.27 * leg
         ankle[1] = f.shape.sole_drop
         f.plant(side, ankle, f.heading(forward=0.8, left=sign * 0.5), f.heading(forward=1, left=sign * 0.85, up=0.5))
-    place = f.joint(SPINE3) + f.heading(forward=1) * 0.25 + np.array([0.0, 0.0, 0.0])
-    for side, sign in SIGNS:
-        f.hand(side, curl=0.0, thumb=55.0)
-        f.reach(
-            side,
-            place + f.heading(left=sign) * 0.012,
-            f.heading(left=sign, up=-0.25),
-            palm=f.heading(left=-sign),
-            fingers=f.heading(up=1, forward=0.3),
-        )
     touches = (
-        Touch(0, "left palm", 0, "right palm", 0.6),
+        *palms_at(f, f.joint(SPINE3) + f.heading(forward=1) * 0.25, elbows_up=-0.25, forward=0.3),
         Touch(0, "left elbow or arm", 0, "left knee or thigh", 0.12),
         Touch(0, "right elbow or arm", 0, "right knee or thigh", 0.12),
     )
