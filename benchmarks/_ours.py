@@ -1,6 +1,6 @@
 """Everything that the benchmarks know about the fit's core, in one place.
 
-They go through `Fitter`, `prepare_scene`, `group_scenes`, `initial_params`, `stack_scenes` and `run_stage`.
+They go through `Fitter`, `prepare_scene`, `group_scenes`, `initial_batch`, `stack_scenes` and `run_stage`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from prosepose_jax.camera import project
 from prosepose_jax.config import load_config
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.arrays import SceneArrays
-from prosepose_jax.fitting.prepare import group_scenes, initial_params, prepare_scene, stack_scenes
+from prosepose_jax.fitting.prepare import group_scenes, initial_batch, prepare_scene, stack_scenes
 from prosepose_jax.fitting.stage import StageResult, run_stage
 from prosepose_jax.losses import TERMS
 from prosepose_jax.scene import Answer, Scene
@@ -70,7 +70,7 @@ def make_batches(
         for first in range(0, len(group), size):
             chosen = group[first : first + size]
             filled = [chosen[i % len(chosen)] for i in range(size)]
-            params = _stack([initial_params(model.body, item.scene) for item in filled])
+            params = initial_batch(model.body, filled)
             pixels = _initial_pixels(model.body, params, [item.scene for item in filled])
             arrays = stack_scenes(model.body, filled, pixels, settings)
             keys = tuple(item.scene.key for item in chosen)
@@ -86,10 +86,6 @@ def largest_group(
     prepared = [prepare_scene(scene, answers[scene.key], fitter.settings, num_betas) for scene in scenes]
     chosen = [item.scene for item in max(group_scenes(prepared), key=len)]
     return chosen, {scene.key: answers[scene.key] for scene in chosen}
-
-
-def _stack(items: Sequence[BodyParams]) -> BodyParams:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *items)
 
 
 @jax.jit

@@ -24,18 +24,16 @@ from _ours import Batch, configured, make_batches, stage
 from _scenes import mixed
 
 from prosepose_jax.apps._runtime import set_up_jax
-from prosepose_jax.body import BodyModel, BodyParams, load_body
-from prosepose_jax.body.kinematics import pose_joints
-from prosepose_jax.body.skinning import rest_vertices, skin
+from prosepose_jax.body import BodyParams, load_body
 from prosepose_jax.contact.cell_search import search_cells
 from prosepose_jax.contact.program import program_weights
 from prosepose_jax.contact.vocabulary import NUM_PARTS
 from prosepose_jax.fitting import Fitter
-from prosepose_jax.fitting.held import Held, hold, ordered_pairs
+from prosepose_jax.fitting.held import Held, hold, ordered_pairs, pose_meshes
 from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
 from prosepose_jax.fitting.problem import Problem, take_moving
 from prosepose_jax.fitting.solvers.lm import solve_damped
-from prosepose_jax.losses import TERMS, Weights
+from prosepose_jax.losses import Weights
 
 _FLOAT = 4  # bytes
 
@@ -49,17 +47,6 @@ def machine_limits() -> tuple[float, float]:
     copy = jax.jit(lambda x: x + 1.0)
     flow = 2 * large.nbytes / min(measure(lambda: jax.block_until_ready(copy(large)), 0.5, 5).wall)
     return rate, flow
-
-
-def pose_meshes(body: BodyModel, params: BodyParams) -> tuple[jax.Array, jax.Array]:
-    """Rest and posed vertices (B, P, V, 3)."""
-
-    def one(params: BodyParams) -> tuple[jax.Array, jax.Array]:
-        _, transforms, rotations = pose_joints(body, params)
-        rest = rest_vertices(body, params, rotations)
-        return rest, skin(body, transforms, rest)
-
-    return jax.vmap(jax.vmap(one))(params)
 
 
 def demands(fitter: Fitter, batch: Batch, index: int, freedom: int) -> dict[str, tuple[float, float]]:
@@ -111,15 +98,14 @@ def profile_stage(
 
     def problems(call: Callable[[Problem, Any], Any]) -> Callable[..., Any]:
         def one(arrays: Any, start: BodyParams, params: BodyParams, held: Held) -> Any:
-            weights = Weights(**dict(zip(TERMS, arrays.weights[index], strict=True)))
+            weights = Weights.of(arrays.weights[index])
             problem = Problem(model, arrays, start, held, weights, settings.robust)
             return call(problem, take_moving(params, now))
 
         return jax.vmap(one)
 
     held = jax.jit(lambda a, p: hold(model, a, p, now, settings, index, zero))(arrays, reached)
-    rest, vertices = jax.jit(lambda p: pose_meshes(body, p))(reached)
-    del rest
+    _, vertices = jax.jit(lambda p: pose_meshes(body, p))(reached)
     table = jnp.ones((batch.size, arrays.program.pairs.shape[1], NUM_PARTS, NUM_PARTS))
     normal = problems(lambda problem, moving: problem.normal(moving))
     gradient, curvature = jax.jit(normal)(arrays, start, reached, held)

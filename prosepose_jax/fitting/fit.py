@@ -18,7 +18,7 @@ from prosepose_jax.camera import project
 from prosepose_jax.contact.program import ProgramShape, bucket, program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
-from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, prepare_scene, stack_scenes
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_batch, prepare_scene, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
@@ -183,8 +183,7 @@ class Fitter:
     def initial_pixels(self, batch: Sequence[PreparedScene], device: jax.Device) -> np.ndarray:
         """(B, P, 25, 2) keypoints of the initial estimates in the image."""
         body = self._models[device].body
-        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, p.scene) for p in batch])
-        return _project_all(batch, self.call(device, _pose_batch, body, initial)[1])
+        return _project_all(batch, self.call(device, _pose_batch, body, initial_batch(body, batch))[1])
 
     def _start(self, batch: Sequence[PreparedScene], size: int, shape: ProgramShape, device: jax.Device) -> _Running:
         """Sends a batch to a device and does not wait for it."""
@@ -192,7 +191,7 @@ class Fitter:
         # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)
-        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(model.body, p.scene) for p in filled])
+        initial = initial_batch(model.body, filled)
         begin, compiled = time.monotonic(), self.timing.compile
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
         arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.kinematics import pose_joints
-from prosepose_jax.body.model import BodyParams
+from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.body.skinning import rest_vertices, skin
 from prosepose_jax.contact.cell_search import ClosestPairs, search_cells, search_meshes
 from prosepose_jax.contact.program import program_weights
@@ -57,6 +57,17 @@ def ordered_pairs(num_people: int) -> list[tuple[int, int]]:
     return [p for pair in itertools.combinations(range(num_people), 2) for p in (pair, pair[::-1])]
 
 
+def pose_meshes(body: BodyModel, params: BodyParams) -> tuple[jax.Array, jax.Array]:
+    """Rest and posed vertices (B, P, V, 3) of parameters (B, P, …)."""
+
+    def pose(params: BodyParams) -> tuple[jax.Array, jax.Array]:
+        _, transforms, rotations = pose_joints(body, params)
+        rest = rest_vertices(body, params, rotations)
+        return rest, skin(body, transforms, rest)
+
+    return jax.vmap(jax.vmap(pose))(params)
+
+
 def hold(
     model: FitModel,
     scenes: SceneArrays,
@@ -79,19 +90,11 @@ def hold(
       round_index: (B,) counts the searches of each scene; the "sample" search draws anew for each.
       busy: (B,) bool, False on scenes whose result nobody reads: nothing is searched for them. None: all count.
     """
-    body = model.body
     params = jax.lax.stop_gradient(params)
     if busy is None:
         busy = jnp.ones(params.transl.shape[0], bool)
     scenes = dataclasses.replace(scenes, entry_mask=scenes.entry_mask & busy[:, None])
-
-    def pose(params: BodyParams) -> tuple[jax.Array, jax.Array]:
-        _, transforms, rotations = pose_joints(body, params)
-        rest = rest_vertices(body, params, rotations)
-        return rest, skin(body, transforms, rest)
-
-    rest, vertices = jax.vmap(jax.vmap(pose))(params)
-
+    rest, vertices = pose_meshes(model.body, params)
     found, whole = _search(model, scenes, vertices, stage, settings, stage_index, round_index)
     contact = jax.vmap(lambda *one: _hold_contact(model, settings, *one))(scenes, params, found, whole)
     penetration = _hold_penetration(model, rest, vertices, settings, busy) if stage.has_penetration else None

@@ -124,6 +124,11 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
     return PreparedScene(scene, program, empty, fallback=True, settings=settings)
 
 
+def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
+    """The scenes' initial estimates, stacked: (B, P, …) numpy leaves."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, item.scene) for item in batch])
+
+
 def _entries(arrays: ProgramArrays) -> np.ndarray:
     return np.argwhere(np.asarray(used_entries(arrays))).astype(np.int32)
 

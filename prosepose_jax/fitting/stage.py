@@ -85,7 +85,7 @@ def run_stage(
     def run_round(
         scene: SceneArrays, start: BodyParams, state: SolverState, held: Held
     ) -> tuple[SolverState, jax.Array]:
-        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
+        weights = Weights.of(scene.weights[index])
         return solver.run_round(Problem(model, scene, start, held, weights, settings.robust), state)
 
     def enter(params: BodyParams) -> SolverState:

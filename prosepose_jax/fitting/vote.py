@@ -23,7 +23,7 @@ from prosepose_jax.contact.program import ProgramArrays, bucket, program_shape
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays
 from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import hold
-from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_params, stack_scenes
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_batch, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.losses import TERMS, Weights
 from prosepose_jax.scene import Fit
@@ -137,7 +137,7 @@ def _energies(
     )
 
     def one(scene: SceneArrays, params: BodyParams, held: Any) -> jax.Array:
-        weights = Weights(**dict(zip(TERMS, scene.weights[index], strict=True)))
+        weights = Weights.of(scene.weights[index])
         return energy(model, scene, params, scene.params, held, weights, settings.robust)[0]
 
     return jax.vmap(one)(scenes, params, held)
@@ -154,16 +154,14 @@ def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequenc
         for first in range(0, len(group), size):
             some = group[first : first + size]
             filled = some + some[-1:] * (size - len(some))
-            params = []
-            for item in filled:
-                initial = initial_params(fitter.model.body, item.scene)
-                moved: dict[str, Any] = {name: np.asarray(getattr(fits[item.place], name)) for name in _MOVED}
-                params.append(dataclasses.replace(initial, **moved))
-            stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
+            moved: dict[str, Any] = {
+                name: np.stack([np.asarray(getattr(fits[item.place], name)) for item in filled]) for name in _MOVED
+            }
+            params = dataclasses.replace(initial_batch(fitter.model.body, filled), **moved)
             pixels = fitter.initial_pixels(filled, device)
             arrays = stack_scenes(fitter.model.body, filled, pixels, settings, shape)
             options = {"index": index, "settings": settings.without_weights()}
-            found = np.asarray(fitter.call(device, _energies, fitter.model, arrays, stacked, **options))
+            found = np.asarray(fitter.call(device, _energies, fitter.model, arrays, params, **options))
             for item, value in zip(some, found, strict=False):
                 energies[item.place] = float(value)
     return energies

@@ -21,6 +21,11 @@ class Weights:
     penetration: jax.Array | float = 0.0
     heuristic: jax.Array | float = 0.0
 
+    @classmethod
+    def of(cls, row: jax.Array) -> Weights:
+        """The weights of a row (7,) in the order of TERMS."""
+        return cls(**dict(zip(TERMS, row, strict=True)))
+
 
 def weighted_total(weights: Weights, terms: dict[str, jax.Array]) -> tuple[jax.Array, jax.Array]:
     """The energy and its weighted terms in the order of TERMS (absent terms are 0).
