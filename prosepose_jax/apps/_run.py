@@ -23,6 +23,7 @@ from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
+from prosepose_jax.io.lock import read_lock
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate, load_joint_regressor
@@ -142,10 +143,7 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
     if not file.is_file():
         write_json(file, resolved)
         return
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: not the JSON of a run's config ({error})") from None
+    before = read_lock(file, "a run's config")
     field = _first_difference(before, resolved)
     if field:
         raise InputError(

@@ -11,7 +11,6 @@ Exit status: 0 all scenes made, 1 an interaction fails its checks again and agai
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,15 +101,12 @@ def _run() -> int:
 def _lock(file: Path) -> None:
     """Writes how the folder's scenes are made, or checks that they are made in the same way."""
     from prosepose_jax.io.atomic import write_json
+    from prosepose_jax.io.lock import read_lock
 
     names = ("kind", "seed", "level", "noise_seed", "num_answers", "templates", "body", "samples", "steps")
     this = {name: FLAGS[name].value for name in names}
-    before = None
     if file.is_file():
-        try:
-            before = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: not the JSON of a folder of generated scenes ({error})") from None
+        before = read_lock(file, "a folder of generated scenes")
         before = before if isinstance(before, dict) else {}
         for name in names:
             if before.get(name) != this[name]:

@@ -7,7 +7,6 @@ begins with the smaller one.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_json
+from prosepose_jax.io.lock import read_lock
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.generate import SceneMaker, library, share_out
 from prosepose_jax.synthetic.levels import Noise, noise_level
@@ -140,10 +140,7 @@ def _lock(file: Path, this: dict[str, Any]) -> None:
     if not file.is_file():
         write_json(file, this)
         return
-    try:
-        before = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: not the JSON of a set of scenes ({error})") from None
+    before = read_lock(file, "a set of scenes")
     for name, value in this.items():
         found = before.get(name) if isinstance(before, dict) else None
         if found != value:
