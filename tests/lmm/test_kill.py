@@ -86,7 +86,8 @@ def test_killed_thirty_times(candidates: int, scenes, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_says_how_to_go_on(scenes, tmp_path: Path) -> None:
-    folder, out = scenes(10), tmp_path / "a.jsonl"
+    # A thousand answers: the signal comes long before the last one, however slow the machine.
+    folder, out = scenes(50), tmp_path / "a.jsonl"
     with FakeServer(delay_s=0.1) as server:
         process = _start(folder, out, server.url, 20, 1)
         while len(server.received) < 20 and process.poll() is None:
@@ -95,4 +96,4 @@ def test_ctrl_c_says_how_to_go_on(scenes, tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in errors
     assert errors.splitlines()[-1] == "prosepose ask: stopped; the same command goes on where it was"
-    assert 10 <= len(lines(out)) < 200
+    assert 10 <= len(lines(out)) < 1000
