@@ -119,7 +119,8 @@ def stage(
     chosen = fitter.settings if settings is None else settings
     # A copy: the core may donate the buffer it starts from, and benchmarks start from the same place again.
     start = jax.tree.map(jnp.copy, start)
-    return jax.block_until_ready(run_stage(fitter.model, batch.arrays, start, index=index, settings=chosen))
+    device, static = jax.local_devices()[0], {"index": index, "settings": chosen.without_weights()}
+    return jax.block_until_ready(fitter.call(device, run_stage, fitter.model, batch.arrays, start, **static))
 
 
 def exact_energy(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import jax
 import pytest
 
 from prosepose_jax.body import BodyModel, load_body
+from prosepose_jax.fitting.compiled import forget_compiled, share_of_maps
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -48,17 +48,15 @@ def small_body() -> BodyModel:
     return load_body(SMALL_BODY_FILE)
 
 
-_MOST_MAPS = 12_000
+_MOST_SHARE = 0.3
 
 
 @pytest.fixture(autouse=True)
 def _forget_compiled_programs() -> Iterator[None]:
-    """Lets go of compiled programs when they are many: each holds memory maps, of which Linux gives a process 65,530.
+    """Lets go of compiled programs when they hold many of the process's memory maps (`fitting.compiled`).
 
-    XLA crashes when they run out. What a later test needs again comes from the session's compilation cache.
+    Tests compile much besides fits. What a later one needs again comes from the session's compilation cache.
     """
     yield
-    maps = Path("/proc/self/maps")
-    if maps.exists() and maps.read_bytes().count(b"\n") > _MOST_MAPS:
-        jax.clear_caches()
-        gc.collect()
+    if share_of_maps() > _MOST_SHARE:
+        forget_compiled()

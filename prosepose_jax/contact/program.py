@@ -193,11 +193,12 @@ def program_weights(
     return jax.grad(program_loss, argnums=1)(arrays, part_distances, aggregation)
 
 
-def used_entries(arrays: ProgramArrays) -> jax.Array:
-    """(Q, S, S) bool: the part distances that some choice of the program reads."""
+def used_entries(arrays: ProgramArrays) -> np.ndarray:
+    """(Q, S, S) bool: the part distances that some choice of the program reads (on the host)."""
     num_pairs = arrays.pairs.shape[0]
-    flat = jnp.zeros((1 + num_pairs * NUM_PARTS * NUM_PARTS,), bool)
-    return flat.at[jnp.asarray(arrays.minima)].set(True)[1:].reshape(num_pairs, NUM_PARTS, NUM_PARTS)
+    used = np.zeros((1 + num_pairs * NUM_PARTS * NUM_PARTS,), bool)
+    used[np.asarray(arrays.minima)] = True
+    return used[1:].reshape(num_pairs, NUM_PARTS, NUM_PARTS)
 
 
 def program_shape(arrays: ProgramArrays) -> ProgramShape:

@@ -18,6 +18,7 @@ from prosepose_jax.camera import project
 from prosepose_jax.contact.program import ProgramShape, bucket, program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
+from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_batch, prepare_scene, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
@@ -69,7 +70,7 @@ class _Running:
 
 
 class Fitter:
-    """A body and settings ready to fit; compiled programs are kept between calls.
+    """A body and settings ready to fit; compiled programs are kept between calls and shared by all fitters.
 
     Args:
       body: the body model.
@@ -87,7 +88,6 @@ class Fitter:
         self._finished = 0.0  # when the last batch was done
         # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
         self._models = {device: jax.device_put(self.model, device) for device in jax.local_devices()}
-        self._compiled: dict[Any, Any] = {}
 
     def fit(
         self,
@@ -169,16 +169,13 @@ class Fitter:
 
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
-        leaves, tree = jax.tree.flatten(args)
-        signature = (function, device, tree, tuple((np.shape(x), x.dtype) for x in leaves), tuple(static.items()))
-        if signature not in self._compiled:
-            begin = time.monotonic()
-            with jax.default_device(device):
-                self._compiled[signature] = function.lower(*args, **static).compile()
+        begin = time.monotonic()
+        program, new = compiled(function, device, args, static)
+        if new:
             self.timing.compile += time.monotonic() - begin
         if function is run_stage and self.timing.first_step is None:
             self.timing.first_step = time.monotonic()
-        return self._compiled[signature](*args)
+        return program(*args)
 
     def initial_pixels(self, batch: Sequence[PreparedScene], device: jax.Device) -> np.ndarray:
         """(B, P, 25, 2) keypoints of the initial estimates in the image."""

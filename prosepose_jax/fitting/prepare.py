@@ -130,7 +130,7 @@ def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams
 
 
 def _entries(arrays: ProgramArrays) -> np.ndarray:
-    return np.argwhere(np.asarray(used_entries(arrays))).astype(np.int32)
+    return np.argwhere(used_entries(arrays)).astype(np.int32)
 
 
 def _fine_pairs(entries: np.ndarray) -> np.ndarray:

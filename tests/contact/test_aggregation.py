@@ -71,14 +71,14 @@ COMBINED = {
 def test_combinations_of_answers_equal_brute_force(name: str) -> None:
     rng = np.random.default_rng(31)
     different = 0
-    for _ in range(25):
+    for _ in range(15):
         texts = [*_random_texts(rng, int(rng.integers(1, 7))), "They do not touch."]
         table = _table(rng)
         losses = _answer_losses(texts, table)
         wanted = COMBINED[name](losses) if losses else 0.0
         assert _loss(texts, table, name) == pytest.approx(wanted, rel=1e-4, abs=1e-5)
         different += abs(wanted - brute_force.two_person_loss(texts, _lookup(table))) > 1e-3
-    assert different > 15
+    assert different > 8
 
 
 @pytest.mark.parametrize("name", sorted(AGGREGATIONS))

@@ -23,12 +23,13 @@ import sys
 import jax, numpy as np
 from prosepose_jax.body import load_body
 from prosepose_jax.fitting import Fitter
+from prosepose_jax.fitting.compiled import signatures
 from prosepose_jax.io import load_scenes
 from tests.fitting.test_devices import ANSWERS, few_steps
 assert jax.device_count() == 2
 fitter = Fitter(load_body(sys.argv[2]), few_steps())
 fits = list(fitter.fit(load_scenes(sys.argv[1]), lambda key: ANSWERS))
-devices = {signature[1].id for signature in fitter._compiled}
+devices = {signature[1].id for signature in signatures()}
 np.savez(sys.argv[3], devices=sorted(devices), **{fit.key: fit.vertices for fit in fits})
 """
 

@@ -6,6 +6,7 @@ Every compiled stage costs seconds, so the tests share two settings and a few ba
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, StopSettings, fit_scenes, settings_from_config
+from prosepose_jax.fitting.compiled import compiled, forget_compiled, share_of_maps, signatures
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
 from prosepose_jax.fitting.solvers.adam import has_settled
 from prosepose_jax.fitting.stage import run_stage
@@ -51,8 +53,8 @@ def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyM
     mean = evaluate(small_body, scenes, fits)["mean"]["two_person"]
     assert mean["reprojection_px"] < 0.7 * mean["initial"]["reprojection_px"]
     # By Adam: Levenberg-Marquardt takes or refuses whole steps, which turns the other rounding of another batch shape
-    # into another, equally good fit now and then.
-    short_config.solver = "adam"
+    # into another, equally good fit now and then. Stage 2 has all the terms.
+    short_config.solver, short_config.stage1.steps = "adam", 0
     batched, alone = (
         fit_scenes(small_body, some, answers, short_config)[scenes[1].key] for some in (scenes, scenes[1:2])
     )
@@ -60,14 +62,49 @@ def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyM
 
 
 def test_one_compilation_per_stage_and_shape(small_body: BodyModel, make_scene, short_config) -> None:
+    forget_compiled()
     short_config.batch_size = 3
     fitter = Fitter(small_body, short_config)
     scenes = [make_scene(seed) for seed in range(5)]
-    before = run_stage._cache_size()
     fits = list(fitter.fit(scenes, lambda key: ANSWERS))
     assert {f.key for f in fits} == {s.key for s in scenes} and all(f.status == "ok" for f in fits)
-    assert sum(signature[0] is run_stage for signature in fitter._compiled) == 2
-    assert run_stage._cache_size() == before  # only programs compiled ahead of time ran
+    assert sum(signature[0] is run_stage for signature in signatures()) == 2
+    assert run_stage._cache_size() == 0  # only programs compiled ahead of time ran
+    # Another fitter, with other weights at that, has nothing to compile.
+    short_config.stage1.weights.contact = 7.0
+    again = Fitter(small_body, short_config)
+    assert all(f.ok for f in again.fit(scenes, lambda key: ANSWERS)) and again.timing.compile == 0.0
+
+
+def test_programs_are_let_go_of_before_memory_maps_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_compiled()
+    doubled, device = jax.jit(lambda x: 2 * x), jax.devices()[0]
+    for size in (1, 2, 1):
+        program, _ = compiled(doubled, device, (np.ones(size, np.float32),), {})
+        assert np.all(program(np.ones(size, np.float32)) == 2.0)
+    assert len(signatures()) == 2
+    monkeypatch.setattr("prosepose_jax.fitting.compiled.share_of_maps", lambda: 0.6)
+    assert compiled(doubled, device, (np.ones(3, np.float32),), {})[1]
+    assert len(signatures()) == 1
+    assert not compiled(doubled, device, (np.ones(3, np.float32),), {})[1]  # nothing new: nothing is let go of
+    assert compiled(doubled, device, (np.ones(2, np.float32),), {})[1]
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux counts memory maps")
+def test_forgetting_frees_memory_maps() -> None:
+    def tower(x: jax.Array) -> jax.Array:
+        for k in range(40):
+            x = jnp.sort(jnp.cumsum(x) * k)
+        return x
+
+    before = share_of_maps()
+    assert 0 < before < 1
+    program, _ = compiled(jax.jit(tower), jax.devices()[0], (np.ones(50, np.float32),), {})
+    taken = share_of_maps()
+    assert taken > before
+    del program
+    forget_compiled()
+    assert share_of_maps() < taken
 
 
 @pytest.mark.parametrize("search", ["exact", "sample"])

@@ -45,13 +45,26 @@ def fitter(small_body: BodyModel, settings: FitSettings) -> Fitter:
     return Fitter(small_body, settings)
 
 
-def _alone(body: BodyModel, settings: FitSettings, scene, answers) -> Fit:
-    return next(Fitter(body, settings).fit([scene], lambda key: answers))
+def _alone(fitter: Fitter, settings: FitSettings, scene, answers) -> Fit:
+    """The fit of one scene by a fitter of its own."""
+    return next(Fitter(fitter.model.body, settings).fit([scene], lambda key: answers))
 
 
-def test_one_call_serves_settings_that_differ_on_the_host(
-    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
-) -> None:
+@pytest.fixture(scope="module")
+def first_stage(settings: FitSettings) -> FitSettings:
+    """Stage 1 alone, half as long to compile, with plain squared distances."""
+    none = dataclasses.replace(settings.stages[1], steps=0)
+    robust = dataclasses.replace(settings.robust, contact_m=0.0)
+    return dataclasses.replace(settings, stages=(settings.stages[0], none), robust=robust)
+
+
+def _first_contact(fitter: Fitter, settings: FitSettings, scene) -> float:
+    """The contact term at the initial estimate, as a fit records it."""
+    fit = _alone(fitter, settings, scene, ANSWERS)
+    return float(fit.losses[0, 0, fit.loss_terms.index("contact")])
+
+
+def test_one_call_serves_settings_that_differ_on_the_host(settings: FitSettings, fitter: Fitter, make_scene) -> None:
     """Fewer answers, a consensus, other weights and the fallback side by side, each as if alone."""
     scene = make_scene(1)
     # Not all weights alike: that would be the same problem.
@@ -72,7 +85,7 @@ def test_one_call_serves_settings_that_differ_on_the_host(
     poses = [fits[k].body_pose for k in range(4)]
     assert all(np.abs(a - b).max() > 1e-3 for i, a in enumerate(poses) for b in poses[:i])
     for k, one in enumerate(variants):
-        expected = _alone(small_body, one, scene, ANSWERS)
+        expected = _alone(fitter, one, scene, ANSWERS)
         np.testing.assert_allclose(fits[k].vertices, expected.vertices, atol=2e-3)
     other = dataclasses.replace(settings, robust=dataclasses.replace(settings.robust, contact_m=0.1))
     with pytest.raises(ValueError, match="settings that this fitter cannot serve"):
@@ -90,38 +103,31 @@ def test_a_fitter_without_a_term_refuses_scenes_that_weigh_it(small_body: BodyMo
 
 
 @pytest.mark.parametrize("name", ["median", "soft", "nearest", "trimmed"])
-def test_a_fit_follows_its_aggregation(small_body: BodyModel, settings: FitSettings, make_scene, name: str) -> None:
+def test_a_fit_follows_its_aggregation(fitter: Fitter, first_stage: FitSettings, make_scene, name: str) -> None:
     """The contact term that a fit records is the aggregation of its answers, not their mean."""
-    scene = make_scene(2)
-    plain = dataclasses.replace(settings, robust=dataclasses.replace(settings.robust, contact_m=0.0))
-    first = {}
-    for which in ("mean", name):
-        one = dataclasses.replace(plain, aggregation=AggregationSettings(which))
-        fit = _alone(small_body, one, scene, ANSWERS)
-        first[which] = fit.losses[0, 0, fit.loss_terms.index("contact")]
-    assert first[name] != pytest.approx(first["mean"], rel=1e-2)
+    other = dataclasses.replace(first_stage, aggregation=AggregationSettings(name))
+    mean, found = (_first_contact(fitter, one, make_scene(2)) for one in (first_stage, other))
+    assert found != pytest.approx(mean, rel=1e-2)
 
 
-def test_soft_choices_reach_the_fit(small_body: BodyModel, settings: FitSettings, make_scene) -> None:
-    scene = make_scene(2)
-    soft = dataclasses.replace(settings, aggregation=AggregationSettings(choice_m=0.2))
-    fits = [_alone(small_body, one, scene, ANSWERS) for one in (settings, soft)]
-    contact = [fit.losses[0, 0, fit.loss_terms.index("contact")] for fit in fits]
+def test_soft_choices_reach_the_fit(fitter: Fitter, first_stage: FitSettings, make_scene) -> None:
+    soft = dataclasses.replace(first_stage, aggregation=AggregationSettings(choice_m=0.2))
+    hard, found = (_first_contact(fitter, one, make_scene(2)) for one in (first_stage, soft))
     # Weighed over all choices the parts are farther apart than the nearest choice is.
-    assert contact[1] > contact[0] * 1.01
+    assert found > hard * 1.01
 
 
-def test_the_vote_keeps_the_fit_that_all_answers_like_best(
-    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
-) -> None:
+def test_the_vote_keeps_the_fit_that_all_answers_like_best(settings: FitSettings, fitter: Fitter, make_scene) -> None:
     voting = dataclasses.replace(settings, aggregation=AggregationSettings("vote"))
     scenes = [make_scene(seed) for seed in (1, 2)]
     prepared = [prepare_scene(scene, ANSWERS, voting) for scene in scenes]
     candidates = candidates_of(prepared[0])
     assert len(candidates) == 3  # five answers: one empty, two equal
     fits = dict(fitter.fit_prepared(prepared))
-    for k, scene in enumerate(scenes):
-        alone = [_alone(small_body, settings, scene, [ANSWERS[n]]) for n in (0, 1, 3)]
+    single = [prepare_scene(scene, [ANSWERS[n]], settings) for scene in scenes for n in (0, 1, 3)]
+    of_one_answer = dict(fitter.fit_prepared(single))
+    for k in range(2):
+        alone = [of_one_answer[3 * k + n] for n in range(3)]
         energies = total_energies(fitter, [prepared[k]] * 3, alone)
         assert np.ptp(energies) > 1.0
         best = alone[int(np.argmin(energies))]
@@ -169,24 +175,23 @@ def test_a_wrong_aggregation_is_named() -> None:
         settings_from_config(config)
 
 
-def test_several_starts_keep_the_lowest_energy(
-    small_body: BodyModel, settings: FitSettings, fitter: Fitter, make_scene
-) -> None:
+def test_several_starts_keep_the_lowest_energy(settings: FitSettings, fitter: Fitter, make_scene) -> None:
     """Each start is a fit with another contact weight in stage 1; the last stage is the same for all."""
     factors = (1.0, 0.1, 10.0)
     several = dataclasses.replace(settings, starts=factors)
     scenes = [make_scene(seed) for seed in (1, 2, 3)]
     prepared = [prepare_scene(scene, ANSWERS, several) for scene in scenes]
     fits = dict(fitter.fit_prepared(prepared))
+    single = []
+    for factor in factors:
+        contact = settings.stages[0].weights[1] * factor
+        weights = (settings.stages[0].weights[0], contact, *settings.stages[0].weights[2:])
+        first = dataclasses.replace(settings.stages[0], weights=weights)
+        single.append(dataclasses.replace(settings, stages=(first, settings.stages[1])))
+    one_by_one = dict(fitter.fit_prepared([prepare_scene(scene, ANSWERS, one) for scene in scenes for one in single]))
     winners = set()
-    for k, scene in enumerate(scenes):
-        alone = []
-        for factor in factors:
-            contact = settings.stages[0].weights[1] * factor
-            weights = (settings.stages[0].weights[0], contact, *settings.stages[0].weights[2:])
-            first = dataclasses.replace(settings.stages[0], weights=weights)
-            one = dataclasses.replace(settings, stages=(first, settings.stages[1]))
-            alone.append(_alone(small_body, one, scene, ANSWERS))
+    for k in range(3):
+        alone = [one_by_one[3 * k + n] for n in range(3)]
         energies = total_energies(fitter, [prepared[k]] * 3, alone)
         winners.add(int(np.argmin(energies)))
         np.testing.assert_allclose(fits[k].vertices, alone[int(np.argmin(energies))].vertices, atol=2e-3)
