@@ -2,6 +2,7 @@
 
   prosepose generate --kind=two_person --count=1000 --seed=0 --out=DIR
   prosepose generate --kind=self_contact --count=500 --out=DIR --level=high --images
+  prosepose generate --kind=two_person,self_contact --count=1000,500 --out=DIR   (into DIR/two_person, DIR/self_contact)
 
 Writes DIR/scenes and DIR/answers.jsonl (what `prosepose fit` reads), DIR/truth (without noise), DIR/figures.json
 (what was measured), DIR/plots and DIR/contact_sheet.jpg. The same seed and body give the same scenes; the noise
@@ -14,21 +15,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
+if TYPE_CHECKING:
+    from prosepose_jax.synthetic import SceneMaker
+
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum("kind", None, ["two_person", "self_contact"], "of scenes", flag_values=FLAGS)
-flags.DEFINE_integer("count", 100, "scenes", 1, flag_values=FLAGS)
+flags.DEFINE_list("kind", [], "of scenes: two_person, self_contact or both", flag_values=FLAGS)
+flags.DEFINE_list("count", ["100"], "scenes; one number for each kind, or one for all", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of everything random", 0, flag_values=FLAGS)
 flags.DEFINE_string("out", None, "folder to write to", flag_values=FLAGS)
 flags.DEFINE_enum("level", "middle", ["low", "middle", "high"], "of noise", flag_values=FLAGS)
 flags.DEFINE_integer("noise_seed", 0, "other errors and answers about the same people", 0, flag_values=FLAGS)
 flags.DEFINE_integer("num_answers", 20, "answers per scene", 0, flag_values=FLAGS)
-flags.DEFINE_list("templates", [], "interactions to make; all of the kind when not given", flag_values=FLAGS)
+flags.DEFINE_list("templates", [], "interactions to make; all of the kinds when not given", flag_values=FLAGS)
 flags.DEFINE_bool("images", False, "draw a picture of every scene", flag_values=FLAGS)
 flags.DEFINE_integer("sheet", 40, "scenes on the contact sheet", 0, flag_values=FLAGS)
 flags.DEFINE_string("body", None, "body file in SMPL-X format; default: the embedded body", flag_values=FLAGS)
@@ -44,33 +49,70 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run() -> int:
-    for name, what in (("kind", "two_person or self_contact"), ("out", "the folder to write to")):
+    for name, what in (("kind", "two_person, self_contact or both"), ("out", "the folder to write to")):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing: {what}")
-    from prosepose_jax.synthetic import SELF_CONTACT, TWO_PERSON  # late: --help needs none of it
-
-    known = TWO_PERSON if FLAGS.kind == "two_person" else SELF_CONTACT
-    for name in FLAGS.templates:
-        if name not in known:
-            raise InputError(f"--templates: unknown interaction {name!r}, expected some of {', '.join(known)}")
+    wanted = _counts()
+    templates = _templates(tuple(wanted))
     out = Path(FLAGS.out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be the folder of the scenes ({error.strerror})") from None
-    _lock(out / "generate.json")
+    # One kind lies in the folder itself, several beside each other.
+    folders = {kind: out / kind if len(wanted) > 1 else out for kind in wanted}
+    for kind, folder in folders.items():  # all are locked before the first scene is made
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be the folder of the scenes ({error.strerror})") from None
+        _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
 
-    from prosepose_jax.apps._progress import Progress
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.synthetic.collection import write_collection
-    from prosepose_jax.synthetic.dataset import make_truths
-    from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused
+    from prosepose_jax.synthetic.generate import SceneMaker
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
     set_up_jax()
     maker = SceneMaker(load_body(FLAGS.body), FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
-    with Progress(FLAGS.count, "scenes", notes=True) as progress:
+    return max(_make(maker, kind, wanted[kind], folders[kind], templates[kind]) for kind in wanted)
+
+
+def _counts() -> dict[str, int]:
+    """Scenes wanted of each kind, in the order given."""
+    from prosepose_jax.synthetic.generate import KINDS  # late: --help needs none of it
+
+    for kind in FLAGS.kind:
+        if kind not in KINDS:
+            raise InputError(f"--kind: unknown kind {kind!r}, expected two_person, self_contact or both")
+    numbers = [int(text) if text.strip().isdecimal() else 0 for text in FLAGS.count]
+    kinds = tuple(dict.fromkeys(FLAGS.kind))
+    if len(numbers) not in (1, len(kinds)) or min(numbers) < 1:
+        words = f"one for each of {', '.join(kinds)}, or one for all" if len(kinds) > 1 else "one"
+        raise InputError(f"--count={','.join(FLAGS.count)}: expected positive whole numbers, {words}")
+    return dict(zip(kinds, numbers if len(numbers) > 1 else numbers * len(kinds), strict=True))
+
+
+def _templates(kinds: Sequence[str]) -> dict[str, list[str]]:
+    """The interactions asked for, by kind; none: all of the kind."""
+    from prosepose_jax.synthetic.generate import library
+
+    known = {kind: library(kind) for kind in kinds}
+    for name in FLAGS.templates:
+        if not any(name in one for one in known.values()):
+            names = ", ".join(name for one in known.values() for name in one)
+            raise InputError(f"--templates: unknown interaction {name!r}, expected some of {names}")
+    asked = {kind: [name for name in FLAGS.templates if name in known[kind]] for kind in kinds}
+    for kind, names in asked.items():
+        if FLAGS.templates and not names:
+            raise InputError(f"--templates: none is an interaction of --kind={kind}")
+    return asked
+
+
+def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[str]) -> int:
+    """One kind of scenes into its folder; the exit status."""
+    from prosepose_jax.apps._progress import Progress
+    from prosepose_jax.synthetic.collection import write_collection
+    from prosepose_jax.synthetic.dataset import make_truths
+    from prosepose_jax.synthetic.generate import TooManyRefused
+
+    with Progress(count, "scenes", notes=True) as progress:
         there = 0
 
         def report(done: int, _: int, note: str) -> None:
@@ -81,9 +123,8 @@ def _run() -> int:
 
         try:
             truths = make_truths(
-                maker.body, FLAGS.kind, FLAGS.count, FLAGS.seed, out / "truth", FLAGS.templates or None, report, maker,
-                FLAGS.workers,
-            )  # fmt: skip
+                maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers
+            )
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")
             return 1
@@ -93,30 +134,30 @@ def _run() -> int:
             images=FLAGS.images, sheet=FLAGS.sheet, progress=progress.step,
         )  # fmt: skip
     kept = f"{100 * summary['accepted']:.0f} % of the tries were kept"
-    print(f"{len(truths)} scenes of {len(summary['templates'])} templates; {kept}")
+    print(f"{len(truths)} {kind} scenes of {len(summary['templates'])} templates; {kept}")
     print(f"written: {out} (scenes, answers.jsonl, truth, figures.json, plots, contact_sheet.jpg)")
     return 0
 
 
-def _lock(file: Path) -> None:
+def _lock(file: Path, kind: str, count: int, templates: list[str]) -> None:
     """Writes how the folder's scenes are made, or checks that they are made in the same way."""
     from prosepose_jax.io.atomic import write_json
     from prosepose_jax.io.lock import read_lock
 
-    names = ("kind", "seed", "level", "noise_seed", "num_answers", "templates", "body", "samples", "steps")
-    this = {name: FLAGS[name].value for name in names}
+    names = ("seed", "level", "noise_seed", "num_answers", "body", "samples", "steps")
+    this = {"kind": kind, "templates": templates} | {name: FLAGS[name].value for name in names}
     if file.is_file():
         before = read_lock(file, "a folder of generated scenes")
         before = before if isinstance(before, dict) else {}
-        for name in names:
-            if before.get(name) != this[name]:
+        for name, value in this.items():
+            if before.get(name) != value:
                 raise InputError(
-                    f"{file}: this folder holds scenes made with --{name}={before.get(name)}, now it is {this[name]}; "
+                    f"{file}: this folder holds scenes made with --{name}={before.get(name)}, now it is {value}; "
                     "choose another --out or delete it"
                 )
-        if before.get("count", 0) > FLAGS.count:
-            raise InputError(f"--count={FLAGS.count}: {file.parent} is a set of {before['count']} scenes already")
-    write_json(file, this | {"count": FLAGS.count})
+        if before.get("count", 0) > count:
+            raise InputError(f"--count={count}: {file.parent} is a set of {before['count']} scenes already")
+    write_json(file, this | {"count": count})
 
 
 if __name__ == "__main__":

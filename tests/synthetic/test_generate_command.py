@@ -105,12 +105,27 @@ def test_a_killed_run_goes_on_to_the_same_scenes(tmp_path, made, flags):
         (["--templates=tree,hugs"], "hugs"),
         (["--kind=three"], "kind"),
         (["--count=0"], "count"),
+        (["--count=4,4"], "--count=4,4: expected positive whole numbers, one"),
+        (["--kind=two_person,self_contact"], "none is an interaction of --kind=two_person"),
+        (["--kind=two_person,self_contact", "--count=1,2,3"], "one for each of two_person, self_contact"),
         (["surplus"], "surplus"),
     ],
 )
 def test_wrong_usage_is_named(made, flags, more, said, capsys):
     assert _run(made, flags, "--count=4", "--num_answers=4", "--images", *more) == 2
     assert said in capsys.readouterr().err
+
+
+def test_both_kinds_from_one_command(tmp_path, small_body_file, capsys):
+    flags = [f"--body={small_body_file}", "--samples=400", "--steps=200", "--sheet=0", "--num_answers=2"]
+    both = ["--kind=two_person,self_contact", "--templates=back_to_back,hands_on_hips", "--count=1,2"]
+    assert _run(tmp_path, flags, *both) == 0, capsys.readouterr().err
+    for kind, keys in (
+        ("two_person", ["back_to_back_000"]),
+        ("self_contact", ["hands_on_hips_000", "hands_on_hips_001"]),
+    ):
+        assert list(load_scenes(tmp_path / kind / "scenes").keys) == keys
+        assert set(load_answers(tmp_path / kind / "answers.jsonl")) == set(keys)
 
 
 def test_an_interaction_that_never_passes_is_named(tmp_path, flags, capsys):
