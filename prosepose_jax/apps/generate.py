@@ -12,6 +12,7 @@ Exit status: 0 all scenes made, 1 an interaction fails its checks again and agai
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -96,8 +97,8 @@ def _templates(kinds: Sequence[str]) -> dict[str, list[str]]:
     known = {kind: library(kind) for kind in kinds}
     for name in FLAGS.templates:
         if not any(name in one for one in known.values()):
-            names = ", ".join(name for one in known.values() for name in one)
-            raise InputError(f"--templates: unknown interaction {name!r}, expected some of {names}")
+            expected = ", ".join(itertools.chain(*known.values()))
+            raise InputError(f"--templates: unknown interaction {name!r}, expected some of {expected}")
     asked = {kind: [name for name in FLAGS.templates if name in known[kind]] for kind in kinds}
     for kind, names in asked.items():
         if FLAGS.templates and not names:

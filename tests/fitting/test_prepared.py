@@ -64,9 +64,11 @@ def _first_contact(fitter: Fitter, settings: FitSettings, scene) -> float:
     return float(fit.losses[0, 0, fit.loss_terms.index("contact")])
 
 
-def test_one_call_serves_settings_that_differ_on_the_host(settings: FitSettings, fitter: Fitter, make_scene) -> None:
+def test_one_call_serves_settings_that_differ_on_the_host(
+    small_body: BodyModel, first_stage: FitSettings, make_scene
+) -> None:
     """Fewer answers, a consensus, other weights and the fallback side by side, each as if alone."""
-    scene = make_scene(1)
+    scene, settings, fitter = make_scene(1), first_stage, Fitter(small_body, first_stage)
     # Not all weights alike: that would be the same problem.
     heavier = tuple(
         dataclasses.replace(s, weights=(s.weights[0], 20.0 * s.weights[1], *s.weights[2:])) for s in settings.stages
