@@ -73,11 +73,11 @@ $(VENV)/.bench: $(VENV)/.smplx
 # The order matters: fit_scenes reads the baseline's step times that fit_step wrote.
 bench: $(VENV)/.bench ## the benchmarks that a CPU does in under 20 minutes, into benchmarks/results
 	$(BIN)/python benchmarks/smplx_forward.py --batches=1,32,128 --seconds=1
-	$(BIN)/python benchmarks/fit_step.py
+	$(BIN)/python benchmarks/fit_step.py --scenes=10
 	$(BIN)/python benchmarks/fit_scenes.py --settings=default,all_steps --counts=16 --quality_scenes=16
 	$(BIN)/python benchmarks/answers_scaling.py --counts=1,20,500 --rows=1,4,16 --scenes=8 --steps=100,50
-	$(BIN)/python benchmarks/solvers.py --scenes=8 --batch=8 --ladder=5,20,50,100,200,1000
-	$(BIN)/python benchmarks/memory.py --counts=1,16,64
+	$(BIN)/python benchmarks/solvers.py --solvers=lm --scenes=6 --batch=6 --ladder=10,30,1000
+	$(BIN)/python benchmarks/memory.py --counts=1,64
 	$(BIN)/python benchmarks/step_profile.py
 
 bench-long: $(VENV)/.bench ## the same with every batch size, and quality against the exact path (an hour or two)
