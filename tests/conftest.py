@@ -48,7 +48,7 @@ def small_body() -> BodyModel:
     return load_body(SMALL_BODY_FILE)
 
 
-_MOST_SHARE = 0.3
+_MOST_SHARE = 0.2
 
 
 @pytest.fixture(autouse=True)
