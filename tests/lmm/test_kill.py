@@ -26,7 +26,12 @@ def _start(folder: Path, out: Path, url: str, num_answers: int, candidates: int)
         f"--concurrency={CONCURRENCY}",
     ]  # fmt: skip
     environment = os.environ | {"OPENAI_API_KEY": "none", "JAX_PLATFORMS": "cpu"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores Ctrl-C, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _kill_often(
