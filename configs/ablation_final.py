@@ -36,5 +36,4 @@ def get_config(name: str | None = None) -> ConfigDict:
         points.append({"name": "reference", **common, "config": {"contact.use_answers": False}})
         points.append({"name": "with answers", **common})
         points.append({"name": "three starts", **common, "config": {"contact.starts": STARTS}})
-    title = "Two people: published objective against the default; self-contact: without against with answers"
-    return variant(sweep(title, points, "reference", scenes={"count": FEW}), name)
+    return variant(sweep("The default against the reference", points, "reference", scenes={"count": FEW}), name)

@@ -21,6 +21,7 @@ COLORS = ("#1f2328", "#2f7fd6", "#d9660f", "#17946f", "#b04fa0", "#8a7a00", "#c2
 _TEXT, _GRID = "#1f2328", "#d8dde3"
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 70, 20, 40, 48
 _HEIGHT, _ROW, _LABELS = 400, 24, 190
+_TITLE_LETTERS = 82  # what fits across at its size
 _SCALE = 2  # pixels of the PNG per unit
 _SIZE = 13
 
@@ -166,7 +167,7 @@ def _rows(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark
         canvas.text(across(value), height - _BOTTOM + 14, f"{value:g}", "m")
     for k, name in enumerate(names):
         middle = _TOP + row * (k + 0.5)
-        canvas.text(_LABELS - 10, middle, name if len(name) < 28 else name[:26] + "…", "r")
+        canvas.text(_LABELS - 10, middle, _shortened(name, 27), "r")
         for index, group in enumerate(groups.values()):
             y = middle + (index - (len(groups) - 1) / 2) * 8
             color = COLORS[(index + 1) % len(COLORS)]
@@ -178,7 +179,8 @@ def _rows(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark
 
 def _title(canvas: _Canvas, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark]]) -> None:
     better = "higher" if figure.more_is_better else "lower"
-    canvas.text(12, 14, f"{sweep.title}: {figure.heading} ({figure.unit}, {better} is better)", "l", 14)
+    about = f"{figure.heading} ({figure.unit}, {better} is better)"
+    canvas.text(12, 14, f"{_shortened(sweep.title, _TITLE_LETTERS - len(about))}: {about}", "l", 14)
     if len(groups) < 2:
         return
     x = 12.0
@@ -186,6 +188,10 @@ def _title(canvas: _Canvas, sweep: Sweep, figure: Figure, groups: dict[str, list
         canvas.dot(x + 4, 31, COLORS[(index + 1) % len(COLORS)])
         canvas.text(x + 13, 31, group, "l", 12)
         x += 26 + 7 * len(group)
+
+
+def _shortened(text: str, letters: int) -> str:
+    return text if len(text) <= letters else text[: max(1, letters - 1)].rstrip() + "…"
 
 
 def _padded(marks: Sequence[_Mark]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -95,6 +96,16 @@ def test_charts_are_pictures_of_the_points(found: tuple[Sweep, list[Line]]) -> N
     picture = np.asarray(Image.open(io.BytesIO(files["two_person_pcc.png"])).convert("RGB")).astype(int)
     blue = np.all(np.abs(picture - np.array([0x2F, 0x7F, 0xD6])) < 8, axis=-1)
     assert picture.shape[:2] == (800, 1280) and blue.sum() > 3 * 100
+
+
+def test_a_long_title_is_cut_so_that_the_figure_can_be_read(found: tuple[Sweep, list[Line]]) -> None:
+    sweep, lines = found
+    files = draw_charts(dataclasses.replace(sweep, title="A very long title of a sweep " * 5), lines)
+    svg = ElementTree.fromstring(files["two_person_pcc.svg"])
+    title = next(one.text for one in svg.iter() if one.tag.endswith("text"))
+    assert title is not None and title.startswith("A very long") and title.endswith("…: PCC (%, higher is better)")
+    picture = np.asarray(Image.open(io.BytesIO(files["two_person_pcc.png"])).convert("L"))
+    assert picture[:50, -16:].min() == 255  # nothing runs over the edge
 
 
 def test_points_without_a_place_stand_in_rows(make_sweep: Callable[..., ConfigDict]) -> None:
