@@ -14,8 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
-from prosepose_jax.camera import project
+from prosepose_jax.body import BodyParams
 from prosepose_jax.config import load_config
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.arrays import SceneArrays
@@ -71,7 +70,7 @@ def make_batches(
             chosen = group[first : first + size]
             filled = [chosen[i % len(chosen)] for i in range(size)]
             params = initial_batch(model.body, filled)
-            pixels = _initial_pixels(model.body, params, [item.scene for item in filled])
+            pixels = fitter.initial_pixels(filled, jax.local_devices()[0])
             arrays = stack_scenes(model.body, filled, pixels, settings)
             keys = tuple(item.scene.key for item in chosen)
             batches.append(Batch(keys, size, *jax.device_put((arrays, params))))
@@ -86,21 +85,6 @@ def largest_group(
     prepared = [prepare_scene(scene, answers[scene.key], fitter.settings, num_betas) for scene in scenes]
     chosen = [item.scene for item in max(group_scenes(prepared), key=len)]
     return chosen, {scene.key: answers[scene.key] for scene in chosen}
-
-
-@jax.jit
-def _points(body: BodyModel, params: BodyParams) -> jax.Array:
-    return jax.vmap(lambda p: keypoints(body, pose_body(body, p)))(params)
-
-
-def _initial_pixels(body: BodyModel, params: BodyParams, scenes: Sequence[Scene]) -> np.ndarray:
-    points = _points(body, params)
-    return np.stack(
-        [
-            np.asarray(project(one, jnp.asarray(scene.focal_length), jnp.asarray(scene.principal_point)))
-            for one, scene in zip(points, scenes, strict=True)
-        ]
-    )
 
 
 def stage(

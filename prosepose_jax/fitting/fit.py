@@ -189,7 +189,7 @@ class Fitter:
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)
         initial = initial_batch(model.body, filled)
-        begin, compiled = time.monotonic(), self.timing.compile
+        begin, compile_before = time.monotonic(), self.timing.compile
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
         arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
         params = initial
@@ -204,7 +204,7 @@ class Fitter:
             # The next stage may use up the memory of its input, so the final parameters alone are kept.
             params = result.params
         posed, _ = self.call(device, _pose_batch, model.body, params)
-        return _Running(batch, (posed, params, records, initial_posed), begin, self.timing.compile - compiled)
+        return _Running(batch, (posed, params, records, initial_posed), begin, self.timing.compile - compile_before)
 
     def _finish(self, running: _Running, variant: str) -> Iterator[tuple[int, Fit]]:
         """Waits for a batch and yields its fits with their places."""
