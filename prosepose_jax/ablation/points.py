@@ -125,7 +125,11 @@ def _point(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> P
 
 def _scene_spec(section: Mapping[str, Any], where: str) -> SceneSpec:
     plain = {name: value.to_dict() if isinstance(value, ConfigDict) else value for name, value in section.items()}
-    changes = dict(_flat(plain.pop("noise_changes", None) or {}))
+    # As tuples, for a spec is a key and lists cannot be part of one.
+    changes = {
+        path: tuple(value) if isinstance(value, list) else value
+        for path, value in _flat(plain.pop("noise_changes", None) or {})
+    }
     spec = _fields(SceneSpec, plain, f"{where}: scenes")
     if spec.kind not in KINDS:
         raise InputError(f"{where}: scenes: kind: expected one of {', '.join(KINDS)}, found {spec.kind!r}")

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.ablation import INITIAL, expand
 from prosepose_jax.ablation.building import grid
+from prosepose_jax.ablation.scene_sets import noise_of
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import settings_from_config
@@ -92,6 +93,9 @@ def test_packaged_sweeps_can_be_used(name: str) -> None:
     for point in fitted:
         settings_from_config(point.config)
         assert point.scenes.count in (300, 64) and not point.scenes.folder
+        # What the small variant, read from a folder, does without: noise that can be made, of a spec that is a key.
+        noise_of(point.scenes)
+        hash(point.scenes)
     small = expand(load_config(f"{name}:smoke"))
     assert 2 <= len(small.points) <= 4
     assert all(point.scenes.count <= 4 for point in small.points)
