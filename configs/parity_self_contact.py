@@ -22,4 +22,5 @@ def get_config() -> ConfigDict:
     config.solver = published.solver
     for stage in (config.stage1, config.stage2):
         stage.move_global_orient = False
+        stage.weights.contact = 10000.0
     return config

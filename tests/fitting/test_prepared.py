@@ -170,6 +170,28 @@ def test_packaged_settings_of_the_aggregation(name: str) -> None:
         assert settings.min_share == 0.0 and settings.min_count is None
 
 
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        (
+            "parity_two_person",
+            {"keypoints": (0.04, 0.1), "contact": (1000, 1000), "initial_pose": (200, 200), "pose_prior": (4, 4),
+             "shape_prior": (40, 0), "penetration": (0, 1000)},
+        ),
+        (
+            "parity_self_contact",
+            {"keypoints": (0.04, 0.1), "contact": (10000, 10000), "initial_pose": (400, 400), "pose_prior": (0, 0),
+             "shape_prior": (40, 0)},
+        ),
+    ],
+)  # fmt: skip
+def test_parity_weights_are_the_published_ones(name: str, published: dict[str, tuple[float, float]]) -> None:
+    """Whatever the defaults, from which the parity configs start, become (docs/method.md, "Weights")."""
+    config = load_config(name)
+    for term, weights in published.items():
+        assert (config.stage1.weights[term], config.stage2.weights[term]) == weights
+
+
 def test_a_wrong_aggregation_is_named() -> None:
     config = load_config("two_person")
     config.contact.aggregation = "average"
