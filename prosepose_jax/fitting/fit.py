@@ -15,11 +15,18 @@ import numpy as np
 
 from prosepose_jax.body import BodyModel, BodyParams, PosedBody, keypoints, pose_body
 from prosepose_jax.camera import project
-from prosepose_jax.contact.program import ProgramShape, bucket, program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
 from prosepose_jax.fitting.compiled import compiled
-from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_batch, prepare_scene, stack_scenes
+from prosepose_jax.fitting.prepare import (
+    GroupShape,
+    PreparedScene,
+    group_scenes,
+    group_shape,
+    initial_batch,
+    prepare_scene,
+    stack_scenes,
+)
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
@@ -154,15 +161,15 @@ class Fitter:
         while running:
             yield from self._finish(running.popleft(), variant)
 
-    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[tuple[list[PreparedScene], int, ProgramShape]]:
+    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
         """Scenes of equal shape in portions, small enough that every device gets some.
 
-        The calls of a group share their size and the shape of their programs, and with them a compilation: filling
-        up is cheap, compiling is not.
+        The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
+        is cheap, compiling is not.
         """
         for group in group_scenes(prepared):
             portion = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
-            shape = bucket(*(program_shape(item.arrays) for item in group))
+            shape = group_shape(group, self.settings)
             size = call_size(portion, self.settings.batch_size)
             for first in range(0, len(group), portion):
                 yield list(group[first : first + portion]), size, shape
@@ -182,7 +189,7 @@ class Fitter:
         body = self._models[device].body
         return _project_all(batch, self.call(device, _pose_batch, body, initial_batch(body, batch))[1])
 
-    def _start(self, batch: Sequence[PreparedScene], size: int, shape: ProgramShape, device: jax.Device) -> _Running:
+    def _start(self, batch: Sequence[PreparedScene], size: int, shape: GroupShape, device: jax.Device) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, static, model = self.settings, self.settings.without_weights(), self._models[device]
         # Filled up by repeating a scene, so that calls of similar size share a compilation.

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -212,12 +212,31 @@ def _program_class(shape: ProgramShape) -> int:
     return number
 
 
+class GroupShape(NamedTuple):
+    """Sizes to which the scenes of a group are padded; calls that share them share a compilation."""
+
+    program: ProgramShape
+    entries: int  # region pairs that a search looks at
+    fine_pairs: int  # of sampled fine regions
+
+
+def group_shape(group: Sequence[PreparedScene], settings: FitSettings) -> GroupShape:
+    """The smallest sizes of coarse ladders that hold every scene of a group."""
+    entries = [_entries(item.arrays) for item in group]
+    sampled = settings.search == "sample"
+    return GroupShape(
+        bucket(*(program_shape(item.arrays) for item in group)),
+        _round_up(max(map(len, entries)), _ENTRY_STEP),
+        _round_up(max(len(_fine_pairs(e)) if sampled else 0 for e in entries), _FINE_PAIR_STEP),
+    )
+
+
 def stack_scenes(
     body: BodyModel,
     group: Sequence[PreparedScene],
     initial_px: np.ndarray,
     settings: FitSettings,
-    shape: ProgramShape | None = None,
+    shape: GroupShape | None = None,
 ) -> SceneArrays:
     """One batch of scenes as stacked arrays (numpy).
 
@@ -226,13 +245,11 @@ def stack_scenes(
       group: B scenes of one group.
       initial_px: (B, P, 25, 2) keypoints of the initial estimates in the image.
       settings: of the fit; what concerns one scene alone is the scene's own.
-      shape: of the programs; None for the smallest of the ladder that holds them.
+      shape: sizes that hold them; None for those of `group_shape`.
     """
     entries = [_entries(item.arrays) for item in group]
     fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
-    num_entries = _round_up(max(map(len, entries)), _ENTRY_STEP)
-    num_fine = _round_up(max(map(len, fine)), _FINE_PAIR_STEP)
-    shape = bucket(*(program_shape(item.arrays) for item in group)) if shape is None else shape
+    shape = group_shape(group, settings) if shape is None else shape
     scenes = []
     leaves: dict[str, Any]
     for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
@@ -245,10 +262,10 @@ def stack_scenes(
             "scale": keypoint_scale(scene.keypoints),
             "focal_px": np.asarray(scene.focal_length, np.float32),
             "principal_px": np.asarray(scene.principal_point, np.float32),
-            "program": pad_arrays(item.arrays, shape),
-            "entries": _pad_rows(e, num_entries),
-            "entry_mask": np.arange(num_entries) < len(e),
-            "fine_pairs": _pad_rows(f, num_fine),
+            "program": pad_arrays(item.arrays, shape.program),
+            "entries": _pad_rows(e, shape.entries),
+            "entry_mask": np.arange(shape.entries) < len(e),
+            "fine_pairs": _pad_rows(f, shape.fine_pairs),
             "weights": item.weights,
             "seed": np.uint32(zlib.crc32(scene.key.encode())),
         }

@@ -19,11 +19,11 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.contact.aggregation import AGGREGATIONS
-from prosepose_jax.contact.program import ProgramArrays, bucket, program_shape
+from prosepose_jax.contact.program import ProgramArrays
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays
 from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import hold
-from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, initial_batch, stack_scenes
+from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, group_shape, initial_batch, stack_scenes
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.losses import TERMS, Weights
 from prosepose_jax.scene import Fit
@@ -150,7 +150,7 @@ def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequenc
     device = jax.local_devices()[0]
     energies = [float("nan")] * len(items)
     for group in group_scenes([dataclasses.replace(item, place=k) for k, item in enumerate(items)]):
-        shape = bucket(*(program_shape(item.arrays) for item in group))
+        shape = group_shape(group, settings)
         for first in range(0, len(group), size):
             some = group[first : first + size]
             filled = some + some[-1:] * (size - len(some))

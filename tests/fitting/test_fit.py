@@ -18,7 +18,7 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, StopSettings, fit_scenes, settings_from_config
 from prosepose_jax.fitting.compiled import compiled, forget_compiled, share_of_maps, signatures
-from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
+from prosepose_jax.fitting.prepare import group_shape, prepare_scene, stack_scenes
 from prosepose_jax.fitting.solvers.adam import has_settled
 from prosepose_jax.fitting.stage import run_stage
 from prosepose_jax.losses import TERMS
@@ -74,6 +74,28 @@ def test_one_compilation_per_stage_and_shape(small_body: BodyModel, make_scene, 
     short_config.stage1.weights.contact = 7.0
     again = Fitter(small_body, short_config)
     assert all(f.ok for f in again.fit(scenes, lambda key: ANSWERS)) and again.timing.compile == 0.0
+
+
+def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel, make_scene, short_config) -> None:
+    """However many parts their scenes name: another shape is another compilation."""
+    short_config.batch_size = short_config.scenes_per_call = 2
+    fitter = Fitter(small_body, short_config)
+    parts = ("hand", "foot", "arm", "calf")
+    more = [answer((one, other)) for one in parts for other in parts]
+    prepared = [
+        prepare_scene(make_scene(seed), some, fitter.settings, small_body.num_betas)
+        for seed, some in enumerate([ANSWERS[1:], ANSWERS[1:], more, more])
+    ]
+    alone = [group_shape([item], fitter.settings).entries for item in prepared]
+    assert alone[0] < alone[2]
+    calls = list(fitter._calls(prepared))
+    assert [len(batch) for batch, _, _ in calls] == [2, 2]
+    nowhere = np.zeros((2, 2, 25, 2), np.float32)
+    first, second = (
+        jax.tree.map(np.shape, stack_scenes(small_body, batch, nowhere, fitter.settings, shape))
+        for batch, _, shape in calls
+    )
+    assert first == second and first.entries == (2, alone[2], 3)
 
 
 def test_programs_are_let_go_of_before_memory_maps_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
