@@ -28,5 +28,5 @@ def get_config(name: str | None = None) -> ConfigDict:
             points.append({"name": f"{title} {value:g}", "group": title, **noise})
             if change == "initial_error":
                 heuristic = {"config": {"contact.use_answers": False}}
-                points.append({"name": f"heuristic, {title} {value:g}", "group": title, **noise, **heuristic})
+                points.append({"name": f"heuristic, error × {value:g}", "group": title, **noise, **heuristic})
     return variant(sweep("Noise", points, "level middle"), name)

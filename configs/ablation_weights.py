@@ -19,9 +19,10 @@ def get_config(name: str | None = None) -> ConfigDict:
     base = load_config("two_person")
     points: list[dict] = []
     for term in TERMS:
-        points.append({"name": "default", "group": term, "x": 1.0})
+        group = term.replace("_", " ")
+        points.append({"name": "default", "group": group, "x": 1.0})
         for factor in FACTORS:
             weights = {f"{s}.weights.{term}": factor * base[s].weights[term] for s in ("stage1", "stage2")}
-            points.append({"name": f"× {factor:g}", "group": term, "x": factor, "config": weights})
+            points.append({"name": f"× {factor:g}", "group": group, "x": factor, "config": weights})
     config = sweep("Weights", points, "default", x_label="factor of the weight", log_x=True)
     return variant(config, name)

@@ -74,6 +74,7 @@ class _Png:
 
     def text(self, x: float, y: float, text: str, anchor: str, size: int = _SIZE) -> None:
         font = ImageFont.load_default(size * _SCALE)
+        text = text.replace("×", "x")  # a sign that Pillow's own font lacks
         self._draw.text((x * _SCALE, y * _SCALE), text, fill=_TEXT, font=font, anchor=f"{anchor}m")
 
     def data(self) -> bytes:
@@ -143,10 +144,16 @@ def _curves(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Ma
     for index, group in enumerate(groups.values()):
         color = COLORS[(index + 1) % len(COLORS)]
         ordered = sorted(group)
-        canvas.line([place(mark.x, mark.mean) for mark in ordered], color, 2)
+        aside = 5 * (index - (len(groups) - 1) / 2)  # side by side, or one group's intervals would hide another's
+
+        def beside(x: float, y: float, aside: float = aside) -> tuple[float, float]:
+            across, down = place(x, y)
+            return across + aside, down
+
+        canvas.line([beside(mark.x, mark.mean) for mark in ordered], color, 2)
         for mark in ordered:
-            canvas.line([place(mark.x, mark.low), place(mark.x, mark.high)], color, 1.5)
-            canvas.dot(*place(mark.x, mark.mean), color)
+            canvas.line([beside(mark.x, mark.low), beside(mark.x, mark.high)], color, 1.5)
+            canvas.dot(*beside(mark.x, mark.mean), color)
     return canvas.data()
 
 
