@@ -14,7 +14,7 @@ def get_config(name: str | None = None) -> ConfigDict:
     """The sweep."""
     points = [
         {"name": "Levenberg–Marquardt"},
-        {"name": "Levenberg–Marquardt, 15 steps", "config": {"lm.steps": 15}},
+        {"name": "LM, 15 steps", "config": {"lm.steps": 15}},
         {"name": "Adam, 200 steps", "config": {"solver": "adam", "stage1.steps": 200, "stage2.steps": 200}},
         {"name": "L-BFGS, 100 steps", "config": {"solver": "lbfgs", "lbfgs.steps": 100}},
     ]

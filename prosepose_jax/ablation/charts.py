@@ -22,6 +22,7 @@ _TEXT, _GRID = "#1f2328", "#d8dde3"
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 70, 20, 40, 48
 _HEIGHT, _ROW, _LABELS = 400, 24, 190
 _TITLE_LETTERS = 82  # what fits across at its size
+NAME_LETTERS = 27  # of a point's name, beside its row
 _SCALE = 2  # pixels of the PNG per unit
 _SIZE = 13
 
@@ -174,7 +175,7 @@ def _rows(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark
         canvas.text(across(value), height - _BOTTOM + 14, f"{value:g}", "m")
     for k, name in enumerate(names):
         middle = _TOP + row * (k + 0.5)
-        canvas.text(_LABELS - 10, middle, _shortened(name, 27), "r")
+        canvas.text(_LABELS - 10, middle, _shortened(name, NAME_LETTERS), "r")
         for index, group in enumerate(groups.values()):
             y = middle + (index - (len(groups) - 1) / 2) * 8
             color = COLORS[(index + 1) % len(COLORS)]

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.ablation import INITIAL, expand
 from prosepose_jax.ablation.building import grid
+from prosepose_jax.ablation.charts import NAME_LETTERS
 from prosepose_jax.ablation.scene_sets import noise_of
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
@@ -91,6 +92,7 @@ def test_packaged_sweeps_can_be_used(name: str) -> None:
     fitted = [point for point in sweep.points if point.config is not None]
     assert len(fitted) >= 3
     for point in fitted:
+        assert len(point.name) <= NAME_LETTERS
         settings_from_config(point.config)
         assert point.scenes.count in (300, 64) and not point.scenes.folder
         # What the small variant, read from a folder, does without: noise that can be made, of a spec that is a key.
