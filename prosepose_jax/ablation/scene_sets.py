@@ -17,6 +17,7 @@ from prosepose_jax.io import AnswerSet, load_answers, load_scenes
 from prosepose_jax.resources import demo_dir
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.dataset import make_dataset
+from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.levels import Noise, noise_level
 
 KINDS = ("two_person", "self_contact")
@@ -68,18 +69,21 @@ def load_or_make(spec: SceneSpec, body: BodyModel, cache: Path) -> Scenes:
         wanted = [scene for scene in found if (scene.num_people == 1) == (spec.kind == "self_contact")]
         return Scenes(tuple(wanted)[: spec.count], answers)
     folder = cache / _name(spec)
-    with _note(spec) as progress:
-        scenes, texts = make_dataset(
-            body,
-            spec.kind,
-            spec.count,
-            spec.seed,
-            folder,
-            noise=noise_of(spec),
-            num_answers=spec.num_answers,
-            noise_seed=spec.noise_seed,
-            progress=progress,
-        )
+    try:
+        with _note(spec) as progress:
+            scenes, texts = make_dataset(
+                body,
+                spec.kind,
+                spec.count,
+                spec.seed,
+                folder,
+                noise=noise_of(spec),
+                num_answers=spec.num_answers,
+                noise_seed=spec.noise_seed,
+                progress=progress,
+            )
+    except TooManyRefused as error:
+        raise InputError(f"scenes of kind {spec.kind}: {error}") from None
     return Scenes(tuple(scenes), AnswerSet(texts))
 
 

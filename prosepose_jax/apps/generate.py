@@ -110,7 +110,7 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
     """One kind of scenes into its folder; the exit status."""
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.synthetic.collection import write_collection
-    from prosepose_jax.synthetic.dataset import make_truths
+    from prosepose_jax.synthetic.dataset import make_truths, read_exhausted
     from prosepose_jax.synthetic.generate import TooManyRefused
 
     with Progress(count, "scenes", notes=True) as progress:
@@ -129,6 +129,10 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")
             return 1
+        for name, number in read_exhausted(out / "truth").items():
+            progress.say(
+                f"{name}: {number} scenes, then too many candidates in a row were refused; others take its place"
+            )
     with Progress(len(truths), "observed") as progress:
         summary = write_collection(
             maker, truths, out, FLAGS.level, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,

@@ -1,14 +1,14 @@
 """Sets of scenes in a folder: made once, gone on with after an interruption, the same for the same seed.
 
 The folder of a set holds one file per truth and `set.json`, which says what it is a set of. A larger set
-begins with the smaller one.
+begins with the smaller one. `exhausted.json`, if there, names the templates of which this body allows no more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_json
 from prosepose_jax.io.lock import read_lock
 from prosepose_jax.scene import Answer, Scene
-from prosepose_jax.synthetic.generate import SceneMaker, library, share_out
+from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused, library, share_out
 from prosepose_jax.synthetic.levels import Noise, noise_level
 from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
 
-SET_FILE = "set.json"
+SET_FILE, EXHAUSTED_FILE = "set.json", "exhausted.json"
 # Counts changes of the templates or the refining that make other scenes of the same seed.
 RECIPE = 3
 
@@ -44,7 +44,8 @@ def make_truths(
     Args:
       body: any SMPL-X format body with regions.
       kind: "two_person" or "self_contact".
-      count: scenes wanted; the templates take turns, so the first ones are a smaller set of the same kind.
+      count: scenes wanted; the templates take turns, so the first ones are a smaller set of the same kind. No more are
+        made of a template whose candidates are refused too often in a row; the others take its place.
       seed: everything random comes from it.
       folder: of the set; `<key>.npz` each, written whole.
       templates: names to use; None for all of the kind.
@@ -58,6 +59,7 @@ def make_truths(
     Raises:
       ValueError: unknown kind or template.
       InputError: the folder holds another set, or a damaged file.
+      TooManyRefused: so it is with every template.
     """
     names = tuple(library(kind)) if templates is None else tuple(templates)
     unknown = sorted(set(names) - set(library(kind)))
@@ -65,25 +67,51 @@ def make_truths(
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
     folder = Path(folder)
     _lock(folder / SET_FILE, {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)})
-    wanted = share_out(count, names)
-    truths: dict[str, list[Truth]] = {name: _read(folder, name, number) for name, number in wanted.items()}
-    there = sum(len(t) for t in truths.values())
+    exhausted = read_exhausted(folder)
+    if sum(share_out(count, names, exhausted).values()) < count:
+        exhausted = {}  # all are: try each again
+    while True:
+        wanted = share_out(count, names, exhausted)
+        truths: dict[str, list[Truth]] = {name: _read(folder, name, number) for name, number in wanted.items()}
+        if any(len(truths[name]) < number for name, number in wanted.items()):
+            maker = maker or SceneMaker(body)
+        try:
+            _complete(truths, wanted, seed, folder, maker, workers, progress)
+        except TooManyRefused as error:
+            exhausted[error.template] = len(truths[error.template])
+            if sum(share_out(count, names, exhausted).values()) < count:
+                raise
+            write_json(folder / EXHAUSTED_FILE, exhausted)
+        else:
+            return [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+
+
+def _complete(
+    truths: dict[str, list[Truth]],
+    wanted: Mapping[str, int],
+    seed: int,
+    folder: Path,
+    maker: SceneMaker | None,
+    workers: int,
+    progress: Callable[[int, int, str], None] | None,
+) -> None:
+    """Adds to each template's truths what is wanted and not there; `maker` is None when nothing is missing."""
+    there, count = sum(map(len, truths.values())), sum(wanted.values())
     if progress and there:
         progress(there, count, "read")
-    if there < count:
-        maker = maker or SceneMaker(body)
-        refusals: Callable[[str], None] | None = None
+    if maker is None or there == count:
+        return
+    refusals: Callable[[str], None] | None = None
+    if progress:
+        refusals = lambda line: progress(sum(map(len, truths.values())), count, line)  # noqa: E731
+    made = {name: len(t) for name, t in truths.items()}
+    tried = {name: t[-1].seed[-1] + 1 for name, t in truths.items() if t}
+    for truth in maker.truths(seed, wanted, made=made, tried=tried, workers=workers, progress=refusals):
+        save_truth(folder, truth)
+        truths[truth.template].append(truth)
+        there += 1
         if progress:
-            refusals = lambda line: progress(sum(len(t) for t in truths.values()), count, line)  # noqa: E731
-        made = {name: len(t) for name, t in truths.items()}
-        tried = {name: t[-1].seed[-1] + 1 for name, t in truths.items() if t}
-        for truth in maker.truths(seed, wanted, made=made, tried=tried, workers=workers, progress=refusals):
-            save_truth(folder, truth)
-            truths[truth.template].append(truth)
-            there += 1
-            if progress:
-                progress(there, count, truth.key)
-    return [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+            progress(there, count, truth.key)
 
 
 def make_dataset(
@@ -125,6 +153,19 @@ def body_digest(body: BodyModel) -> str:
     for array in (body.v_template, body.faces, body.joint_template, body.joint_shape_dirs):
         digest.update(np.ascontiguousarray(np.asarray(array)).tobytes())
     return digest.hexdigest()[:16]
+
+
+def read_exhausted(folder: Path) -> dict[str, int]:
+    """{template: how many scenes of it there are}, of those of which a set's body allows no more.
+
+    Raises:
+      InputError: the file that says so is damaged.
+    """
+    file = folder / EXHAUSTED_FILE
+    found = read_lock(file, "the exhausted templates of a set of scenes") if file.is_file() else {}
+    if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
+        raise InputError(f"{file}: expected numbers of scenes by template, found {found!r}")
+    return found
 
 
 def _read(folder: Path, template: str, count: int) -> list[Truth]:

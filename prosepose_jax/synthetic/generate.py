@@ -60,6 +60,10 @@ _VIEW_STREAM = 1  # of the scene's random numbers; truth.py has the others
 class TooManyRefused(RuntimeError):
     """A template's tries failed the checks again and again: it doesn't suit the body."""
 
+    def __init__(self, template: str, refusals: int) -> None:
+        super().__init__(f"template {template}: {refusals} candidates in a row were refused")
+        self.template = template
+
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
@@ -267,7 +271,7 @@ class SceneMaker:
                     if progress:
                         progress(f"{name} refused: {', '.join(checks.reasons)}")
                     if in_a_row[name] > _MOST_REFUSALS:
-                        raise TooManyRefused(f"template {name}: {in_a_row[name]} candidates in a row were refused")
+                        raise TooManyRefused(name, in_a_row[name])
                     continue
                 in_a_row[name] = 0
                 made[name] += 1
@@ -313,9 +317,16 @@ def library(kind: str) -> dict[str, Template]:
     return TWO_PERSON if kind == "two_person" else SELF_CONTACT
 
 
-def share_out(count: int, names: Sequence[str]) -> dict[str, int]:
-    """So many scenes shared among templates, the first ones getting what is left over."""
-    return {name: count // len(names) + (i < count % len(names)) for i, name in enumerate(names)}
+def share_out(count: int, names: Sequence[str], most: Mapping[str, int] | None = None) -> dict[str, int]:
+    """So many scenes shared among templates in turn; of those in `most` not more than that, if need be fewer in all."""
+    shares = dict.fromkeys(names, 0)
+    while left := count - sum(shares.values()):
+        taking = [name for name in names if most is None or shares[name] < most.get(name, count)][:left]
+        if not taking:
+            break
+        for name in taking:
+            shares[name] += 1
+    return shares
 
 
 def generate_scenes(

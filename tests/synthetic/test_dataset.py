@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
@@ -12,7 +13,8 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.metrics._people import initial_people
 from prosepose_jax.metrics.pose import evaluation_joints, joint_pa_mpjpe_mm
 from prosepose_jax.synthetic import LEVELS, SceneMaker, Truth, load_truth, make_truths, observe, save_truth
-from prosepose_jax.synthetic.dataset import make_dataset
+from prosepose_jax.synthetic.dataset import EXHAUSTED_FILE, make_dataset
+from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.measure import Checks
 
 
@@ -130,6 +132,31 @@ def test_interruption_changes_no_scene(tmp_path, small_body, maker, lenient):
     assert [s.key for s in fewer] == [t.key for t in whole[:3]]
     assert {len(a) for a in answers.values()} == {4} and set(answers) == {s.key for s in fewer}
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "b").iterdir()}
+
+
+def test_other_templates_take_the_place_of_one_that_the_body_refuses(tmp_path, small_body, maker, lenient, monkeypatch):
+    real, tries = SceneMaker.attempt, []
+
+    def attempt(self, template, seed):
+        tries.append(template)
+        truth, checks = real(self, template, seed)
+        return (None if template == "tree" and seed[-1] > 4 else truth), checks
+
+    monkeypatch.setattr(SceneMaker, "attempt", attempt)
+    monkeypatch.setattr("prosepose_jax.synthetic.generate._MOST_REFUSALS", 6)
+    args, names = (small_body, "self_contact"), ("tree", "cobbler")
+    whole = make_truths(*args, 12, 9, tmp_path / "a", templates=names, maker=maker)
+    trees = sum(t.template == "tree" for t in whole)
+    assert 0 < trees < 6 and len(whole) == 12
+    assert json.loads((tmp_path / "a" / EXHAUSTED_FILE).read_text()) == {"tree": trees}
+    assert [t.key for t in whole[: 2 * trees]] == [f"{n}_{k:03d}" for k in range(trees) for n in names]
+    assert [t.key for t in whole[2 * trees :]] == [f"cobbler_{k:03d}" for k in range(trees, 12 - trees)]
+    # It is not tried again, and a set's size still changes none of its scenes.
+    tries.clear()
+    larger = make_truths(*args, 13, 9, tmp_path / "a", templates=names, maker=maker)
+    assert set(tries) == {"cobbler"} and all(_equal(x, y) for x, y in zip(whole, larger, strict=False))
+    with pytest.raises(TooManyRefused, match="template tree: .* in a row were refused"):
+        make_truths(*args, 12, 9, tmp_path / "b", templates=("tree",), maker=maker)
 
 
 @pytest.mark.parametrize("wrong", [("self_contact", 8), ("two_person", 9)])

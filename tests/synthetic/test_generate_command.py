@@ -129,9 +129,13 @@ def test_both_kinds_from_one_command(tmp_path, small_body_file, capsys):
 
 
 def test_an_interaction_that_never_passes_is_named(tmp_path, flags, capsys):
-    assert _run(tmp_path, flags, "--count=1", "--steps=8") == 1  # too few steps to close a gap
+    few = ("--count=1", "--steps=8")  # too few steps to close its gap
+    assert _run(tmp_path / "alone", flags, *few, "--templates=hands_on_hips") == 1
     assert "hands_on_hips" in (said := capsys.readouterr().err) and "in a row were refused" in said
-    assert not list((tmp_path / "truth").glob("*.npz"))
+    assert not list((tmp_path / "alone" / "truth").glob("*.npz"))
+    assert _run(tmp_path / "both", flags, *few) == 0
+    assert "hands_on_hips: 0 scenes, then too many" in capsys.readouterr().err
+    assert list(load_scenes(tmp_path / "both" / "scenes").keys) == ["hand_on_neck_000"]
 
 
 def test_missing_flags_and_files_are_named(tmp_path, capsys):
