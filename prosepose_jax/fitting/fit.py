@@ -21,6 +21,7 @@ from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.prepare import (
     GroupShape,
     PreparedScene,
+    group_key,
     group_scenes,
     group_shape,
     initial_batch,
@@ -146,30 +147,44 @@ class Fitter:
         for place, fit in fit_by_vote(self, [prepared[place] for place in voting], variant):
             yield voting[place], fit
 
-    def fit_plain(self, prepared: Sequence[PreparedScene], variant: str = "") -> Iterator[tuple[int, Fit]]:
-        """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says."""
+    def fit_plain(
+        self, prepared: Sequence[PreparedScene], variant: str = "", alike: Sequence[PreparedScene] | None = None
+    ) -> Iterator[tuple[int, Fit]]:
+        """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
+
+        Args:
+          prepared: from `prepare_scene`.
+          variant: recorded in the fits.
+          alike: all scenes, these among them, with which calls should share their compilations; None: these alone.
+        """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
         devices = list(self._models)
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch, size, shape in self._calls(prepared):
+        for batch, size, shape in self._calls(prepared, alike):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
             running.append(self._start(batch, size, shape, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
 
-    def _calls(self, prepared: Sequence[PreparedScene]) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
+    def _calls(
+        self, prepared: Sequence[PreparedScene], alike: Sequence[PreparedScene] | None = None
+    ) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
         """Scenes of equal shape in portions, small enough that every device gets some.
 
         The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
         is cheap, compiling is not.
         """
+        rooms = {
+            group_key(group[0]): (len(group), group_shape(group, self.settings))
+            for group in group_scenes(prepared if alike is None else alike)
+        }
         for group in group_scenes(prepared):
-            portion = min(self.settings.scenes_per_call, -(-len(group) // len(self._models)))
-            shape = group_shape(group, self.settings)
+            number, shape = rooms[group_key(group[0])]
+            portion = min(self.settings.scenes_per_call, -(-number // len(self._models)))
             size = call_size(portion, self.settings.batch_size)
             for first in range(0, len(group), portion):
                 yield list(group[first : first + portion]), size, shape

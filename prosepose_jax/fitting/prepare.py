@@ -200,9 +200,14 @@ def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]
     """Scenes that share array shapes: same people and pairs, programs of similar size."""
     groups: dict[tuple[int, int, int], list[PreparedScene]] = {}
     for item in prepared:
-        shape = program_shape(item.arrays)
-        groups.setdefault((item.scene.num_people, shape.pairs, _program_class(shape)), []).append(item)
+        groups.setdefault(group_key(item), []).append(item)
     return list(groups.values())
+
+
+def group_key(item: PreparedScene) -> tuple[int, int, int]:
+    """What the scenes of a group have in common."""
+    shape = program_shape(item.arrays)
+    return (item.scene.num_people, shape.pairs, _program_class(shape))
 
 
 def _program_class(shape: ProgramShape) -> int:

@@ -23,7 +23,14 @@ from prosepose_jax.contact.program import ProgramArrays
 from prosepose_jax.fitting.arrays import FitModel, SceneArrays
 from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import hold
-from prosepose_jax.fitting.prepare import PreparedScene, group_scenes, group_shape, initial_batch, stack_scenes
+from prosepose_jax.fitting.prepare import (
+    PreparedScene,
+    group_key,
+    group_scenes,
+    group_shape,
+    initial_batch,
+    stack_scenes,
+)
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.losses import TERMS, Weights
 from prosepose_jax.scene import Fit
@@ -49,22 +56,24 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
       prepared: scenes with their answers.
       variant: recorded in the fits.
     """
+    # All candidates at the start, for the calls of every portion are to share their compilations.
+    split = [candidates_of(item) for item in prepared]
+    everything = [candidate for several in split for candidate in several]
     first = 0
     while first < len(prepared):
         owners: list[int] = []
         candidates: list[PreparedScene] = []
         some: list[PreparedScene] = []
-        for item in prepared[first:]:
-            several = candidates_of(item)
+        for item, several in zip(prepared[first:], split[first:], strict=True):
             if some and len(candidates) + len(several) > _AT_ONCE:
                 break
             candidates += several
             owners += [len(some)] * len(several)
             some.append(item)
         # A candidate is a plain problem: it must not be taken to a vote again.
-        fits = dict(fitter.fit_plain(candidates, variant))
+        fits = dict(fitter.fit_plain(candidates, variant, everything))
         found = [k for k in range(len(candidates)) if fits[k].ok]
-        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found])
+        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found], prepared)
         for owner, item in enumerate(some):
             mine = [k for k in range(len(candidates)) if owners[k] == owner]
             ranked = sorted((energies[found.index(k)], k) for k in mine if fits[k].ok)
@@ -143,14 +152,27 @@ def _energies(
     return jax.vmap(one)(scenes, params, held)
 
 
-def total_energies(fitter: Fitter, items: Sequence[PreparedScene], fits: Sequence[Fit]) -> list[float]:
-    """The energy of each fit under all answers of its scene, at the last stage that has steps."""
+def total_energies(
+    fitter: Fitter,
+    items: Sequence[PreparedScene],
+    fits: Sequence[Fit],
+    alike: Sequence[PreparedScene] | None = None,
+) -> list[float]:
+    """The energy of each fit under all answers of its scene, at the last stage that has steps.
+
+    Args:
+      fitter: of the fits.
+      items: the scenes.
+      fits: of the scenes.
+      alike: all scenes with which this shares its compilations, as of `Fitter.fit_plain`; None: these alone.
+    """
     settings, size = fitter.settings, fitter.settings.batch_size
     index = max((k for k, stage in enumerate(settings.stages) if stage.steps), default=len(settings.stages) - 1)
     device = jax.local_devices()[0]
     energies = [float("nan")] * len(items)
+    shapes = {group_key(group[0]): group_shape(group, settings) for group in group_scenes(alike or items)}
     for group in group_scenes([dataclasses.replace(item, place=k) for k, item in enumerate(items)]):
-        shape = group_shape(group, settings)
+        shape = shapes[group_key(group[0])]
         for first in range(0, len(group), size):
             some = group[first : first + size]
             filled = some + some[-1:] * (size - len(some))

@@ -90,6 +90,10 @@ def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel
     assert alone[0] < alone[2]
     calls = list(fitter._calls(prepared))
     assert [len(batch) for batch, _, _ in calls] == [2, 2]
+    # Also of portions that are handed over one after the other.
+    assert [call[1:] for part in (prepared[:1], prepared[1:]) for call in fitter._calls(part, prepared)] == [
+        calls[0][1:]
+    ] * 3
     nowhere = np.zeros((2, 2, 25, 2), np.float32)
     first, second = (
         jax.tree.map(np.shape, stack_scenes(small_body, batch, nowhere, fitter.settings, shape))
