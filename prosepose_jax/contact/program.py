@@ -24,6 +24,7 @@ from prosepose_jax.contact.vocabulary import NUM_PARTS
 
 # Stands for "no such entry" in a minimum; finite, so that no gradient meets inf - inf.
 _NEVER = 1e30
+_FARTHER = 1e6  # than any choice, m; soft minima divide it by T, which must leave room in float32 (compiled, too)
 PUBLISHED = AggregationSettings()
 
 
@@ -129,7 +130,7 @@ def _soft_losses(arrays: ProgramArrays, part_distances: jax.Array, choice_m: flo
     def soft_minimum(costs: jax.Array) -> jax.Array:
         return -choice_m * jax.nn.logsumexp(-costs / choice_m, axis=-1)
 
-    table = jnp.concatenate([jnp.full((1,), _NEVER, dtype), part_distances.reshape(-1)])
+    table = jnp.concatenate([jnp.full((1,), _FARTHER, dtype), part_distances.reshape(-1)])
     # The weight of a row belongs inside: exp(-w d / T) is what a choice of that row counts.
     minima = soft_minimum(table[jnp.asarray(arrays.minima)] * jnp.asarray(arrays.scales, dtype)[:, None])
     start = jnp.zeros((1,), dtype)
@@ -137,10 +138,10 @@ def _soft_losses(arrays: ProgramArrays, part_distances: jax.Array, choice_m: flo
     def level(values: jax.Array, ways: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         sources, steps = ways
         # Never plus never would grow from level to level.
-        return jnp.concatenate([start, jnp.minimum(soft_minimum(values[sources] + minima[steps]), _NEVER)]), None
+        return jnp.concatenate([start, jnp.minimum(soft_minimum(values[sources] + minima[steps]), _FARTHER)]), None
 
     width = arrays.sources.shape[-2]
-    values = jnp.concatenate([start, jnp.full((width,), _NEVER, dtype)])
+    values = jnp.concatenate([start, jnp.full((width,), _FARTHER, dtype)])
     values, _ = jax.lax.scan(level, values, (jnp.asarray(arrays.sources), jnp.asarray(arrays.steps)))
     singles = jnp.concatenate([start, minima[1:]])
     by_order = jnp.sum(singles[arrays.singles], axis=-1) + jnp.sum(values[arrays.coupled], axis=-1)

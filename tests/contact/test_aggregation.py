@@ -229,6 +229,18 @@ def test_soft_choices_become_the_minimum() -> None:
         np.testing.assert_allclose(program_losses(arrays, table, 1e-4), program_losses(arrays, table), atol=2e-3)
 
 
+@pytest.mark.parametrize("choice_m", [0.1, 0.02, 0.001])
+def test_compiled_weights_of_soft_choices_are_finite(choice_m: float) -> None:
+    """Compiled, "never" divided by a small temperature must still be a number: 1e30 was not, in the fit alone."""
+    rng = np.random.default_rng(4)
+    aggregation = AggregationSettings(choice_m=choice_m)
+    texts = _random_texts(rng, 12, rows=6)
+    arrays, table = compile_answers(texts, aggregation=aggregation).arrays, jnp.asarray(_table(rng))
+    weights = jax.jit(lambda a, t: program_weights(a, t, aggregation))(arrays, table)
+    assert np.all(np.isfinite(weights)) and np.sum(weights) > 0.0
+    np.testing.assert_allclose(weights, program_weights(arrays, table, aggregation), atol=1e-5)
+
+
 def test_several_pairs_are_combined_each_for_itself() -> None:
     rng = np.random.default_rng(39)
     tables = jnp.asarray(rng.gamma(1.0, 0.4, (2, NUM_PARTS, NUM_PARTS)).astype(np.float32))
