@@ -111,7 +111,7 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.synthetic.collection import write_collection
     from prosepose_jax.synthetic.dataset import make_truths, read_exhausted
-    from prosepose_jax.synthetic.generate import TooManyRefused
+    from prosepose_jax.synthetic.generate import TooManyRefused, library, share_out
 
     with Progress(count, "scenes", notes=True) as progress:
         there = 0
@@ -129,10 +129,12 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")
             return 1
+        wanted = share_out(count, templates or tuple(library(kind)))
         for name, number in read_exhausted(out / "truth").items():
-            progress.say(
-                f"{name}: {number} scenes, then too many candidates in a row were refused; others take its place"
-            )
+            if number < wanted.get(name, 0):
+                progress.say(
+                    f"{name}: {number} scenes, then too many candidates in a row were refused; others take its place"
+                )
     with Progress(len(truths), "observed") as progress:
         summary = write_collection(
             maker, truths, out, FLAGS.level, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,

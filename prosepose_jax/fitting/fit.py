@@ -21,11 +21,12 @@ from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.prepare import (
     GroupShape,
     PreparedScene,
+    Room,
     group_key,
     group_scenes,
-    group_shape,
     initial_batch,
     prepare_scene,
+    rooms,
     stack_scenes,
 )
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
@@ -148,14 +149,14 @@ class Fitter:
             yield voting[place], fit
 
     def fit_plain(
-        self, prepared: Sequence[PreparedScene], variant: str = "", alike: Sequence[PreparedScene] | None = None
+        self, prepared: Sequence[PreparedScene], variant: str = "", shared: Mapping[Any, Room] | None = None
     ) -> Iterator[tuple[int, Fit]]:
         """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
 
         Args:
           prepared: from `prepare_scene`.
           variant: recorded in the fits.
-          alike: all scenes, these among them, with which calls should share their compilations; None: these alone.
+          shared: `rooms` of more scenes, these among them, with which to share compilations; None: of these alone.
         """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
@@ -163,7 +164,7 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch, size, shape in self._calls(prepared, alike):
+        for batch, size, shape in self._calls(prepared, shared or rooms(prepared, self.settings)):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
             running.append(self._start(batch, size, shape, next(turn)))
@@ -171,19 +172,15 @@ class Fitter:
             yield from self._finish(running.popleft(), variant)
 
     def _calls(
-        self, prepared: Sequence[PreparedScene], alike: Sequence[PreparedScene] | None = None
+        self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room]
     ) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
         """Scenes of equal shape in portions, small enough that every device gets some.
 
         The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
         is cheap, compiling is not.
         """
-        rooms = {
-            group_key(group[0]): (len(group), group_shape(group, self.settings))
-            for group in group_scenes(prepared if alike is None else alike)
-        }
         for group in group_scenes(prepared):
-            number, shape = rooms[group_key(group[0])]
+            number, shape = shared[group_key(group[0])]
             portion = min(self.settings.scenes_per_call, -(-number // len(self._models)))
             size = call_size(portion, self.settings.batch_size)
             for first in range(0, len(group), portion):

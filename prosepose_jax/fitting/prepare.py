@@ -236,6 +236,19 @@ def group_shape(group: Sequence[PreparedScene], settings: FitSettings) -> GroupS
     )
 
 
+class Room(NamedTuple):
+    """What calls share with the calls of other scenes that they are to share a compilation with."""
+
+    scenes: int  # of the group in all
+    shape: GroupShape
+
+
+def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[tuple[int, int, int], Room]:
+    """The room of every group of these scenes by its `group_key`."""
+    groups = group_scenes(prepared)
+    return {group_key(group[0]): Room(len(group), group_shape(group, settings)) for group in groups}
+
+
 def stack_scenes(
     body: BodyModel,
     group: Sequence[PreparedScene],

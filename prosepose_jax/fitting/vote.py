@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -25,10 +25,11 @@ from prosepose_jax.fitting.energy import energy
 from prosepose_jax.fitting.held import hold
 from prosepose_jax.fitting.prepare import (
     PreparedScene,
+    Room,
     group_key,
     group_scenes,
-    group_shape,
     initial_batch,
+    rooms,
     stack_scenes,
 )
 from prosepose_jax.fitting.settings import FitSettings
@@ -58,7 +59,8 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
     """
     # All candidates at the start, for the calls of every portion are to share their compilations.
     split = [candidates_of(item) for item in prepared]
-    everything = [candidate for several in split for candidate in several]
+    of_candidates = rooms([candidate for several in split for candidate in several], fitter.settings)
+    of_scenes = rooms(prepared, fitter.settings)
     first = 0
     while first < len(prepared):
         owners: list[int] = []
@@ -71,9 +73,9 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
             owners += [len(some)] * len(several)
             some.append(item)
         # A candidate is a plain problem: it must not be taken to a vote again.
-        fits = dict(fitter.fit_plain(candidates, variant, everything))
+        fits = dict(fitter.fit_plain(candidates, variant, of_candidates))
         found = [k for k in range(len(candidates)) if fits[k].ok]
-        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found], prepared)
+        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found], of_scenes)
         for owner, item in enumerate(some):
             mine = [k for k in range(len(candidates)) if owners[k] == owner]
             ranked = sorted((energies[found.index(k)], k) for k in mine if fits[k].ok)
@@ -156,7 +158,7 @@ def total_energies(
     fitter: Fitter,
     items: Sequence[PreparedScene],
     fits: Sequence[Fit],
-    alike: Sequence[PreparedScene] | None = None,
+    shared: Mapping[Any, Room] | None = None,
 ) -> list[float]:
     """The energy of each fit under all answers of its scene, at the last stage that has steps.
 
@@ -164,15 +166,15 @@ def total_energies(
       fitter: of the fits.
       items: the scenes.
       fits: of the scenes.
-      alike: all scenes with which this shares its compilations, as of `Fitter.fit_plain`; None: these alone.
+      shared: `rooms` of all scenes with which this shares its compilations; None: of these alone.
     """
     settings, size = fitter.settings, fitter.settings.batch_size
     index = max((k for k, stage in enumerate(settings.stages) if stage.steps), default=len(settings.stages) - 1)
     device = jax.local_devices()[0]
     energies = [float("nan")] * len(items)
-    shapes = {group_key(group[0]): group_shape(group, settings) for group in group_scenes(alike or items)}
+    shared = shared or rooms(items, settings)
     for group in group_scenes([dataclasses.replace(item, place=k) for k, item in enumerate(items)]):
-        shape = shapes[group_key(group[0])]
+        shape = shared[group_key(group[0])].shape
         for first in range(0, len(group), size):
             some = group[first : first + size]
             filled = some + some[-1:] * (size - len(some))

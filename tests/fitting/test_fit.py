@@ -18,7 +18,7 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, StopSettings, fit_scenes, settings_from_config
 from prosepose_jax.fitting.compiled import compiled, forget_compiled, share_of_maps, signatures
-from prosepose_jax.fitting.prepare import group_shape, prepare_scene, stack_scenes
+from prosepose_jax.fitting.prepare import group_shape, prepare_scene, rooms, stack_scenes
 from prosepose_jax.fitting.solvers.adam import has_settled
 from prosepose_jax.fitting.stage import run_stage
 from prosepose_jax.losses import TERMS
@@ -88,10 +88,11 @@ def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel
     ]
     alone = [group_shape([item], fitter.settings).entries for item in prepared]
     assert alone[0] < alone[2]
-    calls = list(fitter._calls(prepared))
+    shared = rooms(prepared, fitter.settings)
+    calls = list(fitter._calls(prepared, shared))
     assert [len(batch) for batch, _, _ in calls] == [2, 2]
     # Also of portions that are handed over one after the other.
-    assert [call[1:] for part in (prepared[:1], prepared[1:]) for call in fitter._calls(part, prepared)] == [
+    assert [call[1:] for part in (prepared[:1], prepared[1:]) for call in fitter._calls(part, shared)] == [
         calls[0][1:]
     ] * 3
     nowhere = np.zeros((2, 2, 25, 2), np.float32)

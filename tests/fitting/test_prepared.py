@@ -122,17 +122,18 @@ def test_soft_choices_reach_the_fit(fitter: Fitter, first_stage: FitSettings, ma
 def test_the_vote_keeps_the_fit_that_all_answers_like_best(
     settings: FitSettings, fitter: Fitter, make_scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # In two portions, which are to share their compilations: each is told of all candidates.
+    # In two portions, which are to share their compilations: each is given room for all candidates.
     monkeypatch.setattr("prosepose_jax.fitting.vote._AT_ONCE", 3)
     plain, told = Fitter.fit_plain, []
-    monkeypatch.setattr(Fitter, "fit_plain", lambda *args: told.append([len(a) for a in args[1::2]]) or plain(*args))
+    monkeypatch.setattr(Fitter, "fit_plain", lambda *args: told.append(args) or plain(*args))
     voting = dataclasses.replace(settings, aggregation=AggregationSettings("vote"))
     scenes = [make_scene(seed) for seed in (1, 2)]
     prepared = [prepare_scene(scene, ANSWERS, voting) for scene in scenes]
     candidates = candidates_of(prepared[0])
     assert len(candidates) == 3  # five answers: one empty, two equal
     fits = dict(fitter.fit_prepared(prepared))
-    assert [sizes for sizes in told if len(sizes) == 2 and sizes[0]] == [[3, 6], [3, 6]]
+    asked = [(len(args[1]), sum(room.scenes for room in args[3].values())) for args in told if len(args) == 4]
+    assert asked == [(3, 6), (3, 6)]
     single = [prepare_scene(scene, [ANSWERS[n]], settings) for scene in scenes for n in (0, 1, 3)]
     of_one_answer = dict(fitter.fit_prepared(single))
     for k in range(2):
