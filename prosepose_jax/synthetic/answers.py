@@ -255,7 +255,7 @@ def _beliefs(
         first, second = pool[int(rng.integers(len(pool)))]
         if num_people == 2 and rng.random() < 0.5:
             first, second = second, first
-        if (first, second) not in sides:
+        if _ordered(first, second, num_people) not in sides:  # no true contact
             rate = float(rng.beta(*noise.imagined_seen))
             side_a, side_b = (str(side_rng.choice(("left", "right"))) for _ in range(2))
             beliefs.append(_Belief(first, second, rate, False, False, first, second, ((side_a, side_b),)))
@@ -282,7 +282,8 @@ def _answer(
     says_sides = side_rng.random() < noise.sides
     if rng.random() < noise.prose:
         return str(rng.choice(_PROSE))
-    rows: list[tuple[str, str]] = []
+    # Of each thing said its rows, several where sides are told: what is drawn from `rng` must not depend on those.
+    said: list[list[tuple[str, str]]] = []
     if rng.random() >= noise.empty:
         for belief in beliefs:
             if rng.random() >= belief.rate:
@@ -291,23 +292,27 @@ def _answer(
             right = rng.random() < 0.2
             cells = [belief.first, belief.second] if right else [belief.told_first, belief.told_second]
             told = _rows(cells, (belief.twice_first, belief.twice_second), noise, rng)
-            rows += _with_sides(told[0], belief, side_rng) if says_sides else told
+            if says_sides:
+                said += [_with_sides(told[0], belief, side_rng), *([] for _ in told[1:])]
+            else:
+                said += [[row] for row in told]
         if rng.random() < noise.random_row:
             names = tuple(_NEIGHBOURS)
-            rows.append((str(rng.choice(names)), str(rng.choice(names))))
+            said.append([(str(rng.choice(names)), str(rng.choice(names)))])
         if num_people == 1:
             for part in grounded:
                 if rng.random() < 0.55:
-                    rows.append((part, "ground"))
+                    said.append([(part, "ground")])
     swap = num_people == 2 and rng.random() < noise.swapped
     if num_people == 2 and noise.order == "given":
         swap = mixed_up
     if swap:
-        rows = [(b, a) for a, b in rows]
+        said = [_turned(rows) for rows in said]
     if num_people == 1:
-        rows = [(b, a) if rng.random() < 0.3 else (a, b) for a, b in rows]
-    order = rng.permutation(len(rows)) if rng.random() < 0.5 else np.arange(len(rows))
-    rows = list(dict.fromkeys(rows[i] for i in order)) if rng.random() < 0.7 else [rows[i] for i in order]
+        said = [_turned(rows) if rng.random() < 0.3 else rows for rows in said]
+    order = rng.permutation(len(said)) if rng.random() < 0.5 else np.arange(len(said))
+    rows = [row for i in order for row in said[i]]
+    rows = list(dict.fromkeys(rows)) if rng.random() < 0.7 else rows
     openings = _OPENINGS_ALONE if num_people == 1 else _OPENINGS
     opening = str(rng.choice(openings)).format(
         name=name or "an interaction",
@@ -318,6 +323,10 @@ def _answer(
     lines = [opening, "", f"| {columns[0]} | {columns[1]} |", "|---|---|"]
     lines += [f"| {a} | {b} |" for a, b in rows]
     return "\n".join(lines)
+
+
+def _turned(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(b, a) for a, b in rows]
 
 
 def _rows(

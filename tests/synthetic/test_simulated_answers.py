@@ -9,7 +9,7 @@ import pytest
 
 from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.vocabulary import NAME_PARTS
-from prosepose_jax.synthetic.answers import _NEIGHBOURS, MIDDLE, simulate_answers
+from prosepose_jax.synthetic.answers import _NEIGHBOURS, _SINGULAR, MIDDLE, simulate_answers
 from prosepose_jax.synthetic.levels import LEVELS
 from prosepose_jax.synthetic.measure import Contacts
 
@@ -196,6 +196,32 @@ def test_telling_sides_changes_nothing_else():
     )
     same = [a == b for a, b in zip(plain, sided, strict=True)]
     assert 4 <= sum(same) <= 16
+    # Of the answers that tell sides the words without them are the same too, rows said twice aside.
+    bare = [[list(dict.fromkeys(_bare_rows(text))) for text in texts] for texts in (plain, sided)]
+    assert all(set(a) == set(b) for a, b in zip(*bare, strict=True)) and sum(map(len, bare[0])) > 40
+
+
+def _bare_rows(text: str) -> list[tuple[str, str]]:
+    """The rows of an answer without sides, many hands as one."""
+    for told, bare in (("left ", ""), ("right ", ""), *_SINGULAR.items()):
+        text = text.replace(told, bare)
+    return _rows(text)
+
+
+def test_an_imagined_contact_is_no_true_one():
+    """One person's parts have no order: foot and hand are hand and foot."""
+    true = _contacts({("left foot", "right hand"): 9, ("chest", "left leg"): 9})
+    noise = dataclasses.replace(
+        _SURE, imagined=20.0, imagined_seen=(1e6, 1e-3), seen=(1e-3, 1e6), clear_seen=(1e-3, 1e6), weak_seen=(1e-3, 1e6)
+    )
+    rows = {
+        frozenset(row)
+        for seed in range(20)
+        for text in simulate_answers(true, 1, np.random.default_rng(seed), count=2, noise=noise)
+        for row in _bare_rows(text)
+    }
+    assert len(rows) > 5
+    assert not rows & {frozenset({"foot", "hand"}), frozenset({"chest", "leg"})}
 
 
 def test_given_order_is_mixed_up_at_its_rate():
