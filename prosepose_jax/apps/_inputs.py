@@ -1,7 +1,8 @@
-"""Notices when a scene or its answers changed since a run's folder was last fitted.
+"""Notices when what a run reads changed since its folder was last fitted.
 
-The folder remembers a digest of each scene's inputs. A fit whose inputs changed is removed before the new
-digests are written, so that a run stopped in between never takes an old fit for a new one.
+The folder remembers a digest of each scene's inputs, and of the body's and the prior's files. A fit whose scene or
+answers changed is removed before the new digests are written, so that a run stopped in between never takes an old fit
+for a new one. Another body or prior is refused, as another config is: all fits would be lost to it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_json
 from prosepose_jax.io.fits import fits_folder
 from prosepose_jax.scene import Answer, Scene
 
 _FILE = "inputs.json"
+_FILES = "files"
 
 
 def digest(scene: Scene, answers: Sequence[Answer]) -> str:
@@ -46,11 +50,7 @@ def forget_changed(workdir: Path, variant: str, inputs: Iterable[tuple[Scene, Se
     Returns:
       Keys of the scenes whose fit was removed.
     """
-    file = workdir / _FILE
-    try:
-        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    except (OSError, ValueError):
-        known = {}
+    known = _read(workdir)
     of_variant = dict(known.get(variant or "fits", {}))
     changed = []
     for scene, answers in inputs:
@@ -60,5 +60,43 @@ def forget_changed(workdir: Path, variant: str, inputs: Iterable[tuple[Scene, Se
             fit.unlink()
             changed.append(scene.key)
         of_variant[scene.key] = now
-    write_json(file, known | {variant or "fits": of_variant})
+    write_json(workdir / _FILE, known | {variant or "fits": of_variant})
     return changed
+
+
+def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
+    """Remembers the contents of the config's files, or checks that they are what the folder's fits were made with.
+
+    Contents, not arrays: what is computed from a file may differ in its last digit on another machine.
+
+    Args:
+      workdir: the run's folder.
+      config: of the run; what its sections `body` and `prior` name is read.
+
+    Raises:
+      InputError: a file differs.
+    """
+    known = _read(workdir)
+    now = {}
+    for section in ("body", "prior"):
+        for field, path in dict(config.get(section, {})).items():
+            if isinstance(path, str) and path:
+                with open(path, "rb") as file:
+                    now[f"{section}.{field}"] = hashlib.file_digest(file, "sha256").hexdigest()[:24]
+    before = known.get(_FILES, {})
+    for field, content in now.items():
+        if before.get(field, content) != content:
+            raise InputError(
+                f"{workdir / _FILE}: the content of {field} is another than when this folder's fits were made; "
+                "choose another --workdir or delete it"
+            )
+    if before != now:
+        write_json(workdir / _FILE, known | {_FILES: now})
+
+
+def _read(workdir: Path) -> dict[str, Any]:
+    try:
+        known = json.loads((workdir / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

@@ -16,13 +16,14 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.apps._inputs import forget_changed
+from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._machine import machine_info
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
+from prosepose_jax.io.claim import claimed
 from prosepose_jax.io.lock import read_lock
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.losses import load_pose_prior
@@ -59,16 +60,24 @@ def run(
       The exit status: 0, or 1 when some scenes failed.
 
     Raises:
-      InputError: a config, the body, the prior or the folder cannot be used.
+      InputError: a config, the body, the prior or the folder cannot be used, or another process is at work in it.
     """
-    begin = time.monotonic()
-    settings = [settings_from_config(config) for config in configs]
-    body, prior, regressor = _load_files(configs[0])
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{workdir}: cannot be the folder of a run ({error.strerror})") from None
+    with claimed(workdir):
+        return _run(configs, scenes, answers, workdir, pictures)
+
+
+def _run(
+    configs: Sequence[ConfigDict], scenes: SceneSet, answers: AnswerSet | None, workdir: Path, pictures: bool
+) -> int:
+    begin = time.monotonic()
+    settings = [settings_from_config(config) for config in configs]
+    body, prior, regressor = _load_files(configs[0])
     _lock_config(workdir / "config.json", configs)
+    lock_files(workdir, configs[0])
     counts = _Counts()
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:

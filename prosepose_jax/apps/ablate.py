@@ -18,13 +18,16 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from ml_collections import ConfigDict
 
 from prosepose_jax.apps._usage import run_verb_with_config
 from prosepose_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from prosepose_jax.ablation.points import Sweep
 
 DEFAULT = "ablation_answers"
 
@@ -72,19 +75,27 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
       The exit status.
 
     Raises:
-      InputError: the config, a body, scenes or the folder cannot be used.
+      InputError: the config, a body, scenes or the folder cannot be used, or another process is at work in it.
     """
-    from prosepose_jax.ablation import draw_charts, expand, run_sweep, summarise, to_csv, to_latex, to_markdown
-    from prosepose_jax.apps._machine import machine_info
-    from prosepose_jax.apps._progress import Progress
-    from prosepose_jax.io import write_bytes, write_json, write_text
+    from prosepose_jax.ablation import expand
+    from prosepose_jax.io.claim import claimed
 
-    begin = time.monotonic()
     sweep = expand(config)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{workdir}: cannot be the folder of a sweep ({error.strerror})") from None
+    with claimed(workdir):
+        return _ablate(config, sweep, workdir, scenes, command)
+
+
+def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str) -> int:
+    from prosepose_jax.ablation import draw_charts, run_sweep, summarise, to_csv, to_latex, to_markdown
+    from prosepose_jax.apps._machine import machine_info
+    from prosepose_jax.apps._progress import Progress
+    from prosepose_jax.io import write_bytes, write_json, write_text
+
+    begin = time.monotonic()
     progress: Progress | None = None
     before = 0
 

@@ -67,12 +67,17 @@ def _run() -> int:
 
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
+    from prosepose_jax.io.claim import claimed
     from prosepose_jax.synthetic.generate import SceneMaker
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
     set_up_jax()
     maker = SceneMaker(load_body(FLAGS.body), FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
-    return max(_make(maker, kind, wanted[kind], folders[kind], templates[kind]) for kind in wanted)
+    status = 0
+    for kind, folder in folders.items():
+        with claimed(folder):
+            status = max(status, _make(maker, kind, wanted[kind], folder, templates[kind]))
+    return status
 
 
 def _counts() -> dict[str, int]:

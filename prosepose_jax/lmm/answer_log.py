@@ -14,12 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-try:
-    import fcntl
-except ImportError:  # not on Windows: two programs on one file are then the user's affair
-    fcntl = None  # type: ignore[assignment]
-
 from prosepose_jax.errors import InputError
+from prosepose_jax.io.claim import claim
 
 # On Windows a file is text, and its lines end otherwise, unless O_BINARY says that it is not.
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -55,7 +51,8 @@ class AnswerLog:
         except OSError as error:
             raise InputError(f"--out={file}: cannot be written ({(error.strerror or str(error)).lower()})") from error
         try:
-            self._claim()
+            if not claim(self._descriptor):
+                raise InputError(f"--out={self.file}: another prosepose ask is writing to it; give each its own file")
             self.samples, self.repaired = self._read()
         except BaseException:
             os.close(self._descriptor)
@@ -101,18 +98,6 @@ class AnswerLog:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = -1
-
-    def _claim(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"--out={self.file}: another prosepose ask is writing to it; give each its own file"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
 
     def _read(self) -> tuple[dict[AskedFor, set[int]], str]:
         """Samples by what they answer, and what was mended."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from prosepose_jax.apps.main import main
+from prosepose_jax.io.claim import claimed
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -23,7 +24,7 @@ def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.Ca
     files = {str(f.relative_to(workdir)) for f in workdir.rglob("*") if f.is_file()}
     plots = {f"plots/two_person_{name}.{kind}" for name in ("joint_pa_mpjpe_mm", "pcc") for kind in ("png", "svg")}
     points = {f"points/{name}/scenes.jsonl" for name in ("initial", "N_=_1", "N_=_2", "N_=_3")}
-    assert files == plots | points | {"table.csv", "table.md", "table.tex", "run.json"}
+    assert files == plots | points | {"table.csv", "table.md", "table.tex", "run.json", ".running"}
     assert "N = 1 (reference)" in (workdir / "table.md").read_text(encoding="utf-8")
     assert (workdir / "table.md").read_text(encoding="utf-8") in out
     with Image.open(workdir / "plots/two_person_pcc.png") as picture:
@@ -32,6 +33,9 @@ def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.Ca
     assert {"versions", "device", "seed", "command", "seconds", "config", "git_revision"} <= set(info)
     assert info["command"].startswith("prosepose ablate --config=configs/ablation_answers.py:smoke")
     assert info["fits"] >= 4 and info["seconds"]["fit"] > 0
+    with claimed(workdir):
+        status, _, err = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={workdir}")
+    assert status == 2 and "another prosepose is writing to this folder" in err
     status, out, _ = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={workdir}")
     assert status == 0 and "0 fits, 0 shared, 8 kept from before" in out
     assert json.loads((workdir / "run.json").read_text(encoding="utf-8"))["fits"] == info["fits"]

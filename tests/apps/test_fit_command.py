@@ -19,6 +19,7 @@ from prosepose_jax.apps._run import run
 from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
 from prosepose_jax.io import load_answers, load_fits, load_scenes, save_scene
+from prosepose_jax.io.claim import claimed
 from prosepose_jax.losses import TERMS
 from prosepose_jax.scene import Scene
 
@@ -206,6 +207,35 @@ def test_other_config_in_the_same_folder_is_refused(copied: Case, capsys: pytest
     error = capsys.readouterr().err
     assert "config.json" in error and "stage1.weights.contact (1000.0 there, 5.0 now)" in error
     assert "--workdir" in error and "Traceback" not in error
+    assert _times(copied.workdir) == before
+
+
+def test_another_body_under_the_same_path_is_refused(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its fits would stay, and stand in one table with those of the new body."""
+    file = copied.workdir / "inputs.json"
+    known = _json(file)
+    known["files"]["body.path"] = "0" * 24
+    file.write_text(json.dumps(known), encoding="utf-8")
+    before = _times(copied.workdir)
+    assert copied.fit(f"--answers={copied.root}/answers.json") == 2
+    error = capsys.readouterr().err
+    assert "inputs.json: the content of body.path is another" in error and "Traceback" not in error
+    assert _times(copied.workdir) == before
+    # A folder of before there was such a check: its fits are kept and the contents are noted.
+    del known["files"]
+    file.write_text(json.dumps(known), encoding="utf-8")
+    assert copied.fit(f"--answers={copied.root}/answers.json", "--nopictures") == 0
+    assert set(_json(file)["files"]) == {"body.path"}
+    fits = _times(copied.workdir / "fits")
+    assert {name: before[f"fits/{name}"] for name in fits} == fits
+
+
+def test_a_folder_in_use_is_refused(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    before = _times(copied.workdir)
+    with claimed(copied.workdir):
+        assert copied.fit(f"--answers={copied.root}/answers.json") == 2
+    error = capsys.readouterr().err
+    assert "another prosepose is writing to this folder" in error and "Traceback" not in error
     assert _times(copied.workdir) == before
 
 
