@@ -91,4 +91,6 @@ def pose_body(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None 
     Returns:
       PosedBody with vertices (P, V or M, 3) and joints (P, J, 3), metres, camera frame.
     """
-    return jax.vmap(lambda p: pose_person(body, p, vertex_ids))(params)
+    # By default GPUs and TPUs multiply matrices with fewer digits: at metres that is millimetres.
+    with jax.default_matmul_precision("highest"):
+        return jax.vmap(lambda p: pose_person(body, p, vertex_ids))(params)

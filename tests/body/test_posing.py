@@ -163,3 +163,10 @@ def test_gradient_equals_finite_differences_and_is_finite_at_rest(dense: BodyMod
         at_rest = value_and_gradient(jax.tree.map(jnp.zeros_like, params))[1]
         assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(at_rest))
         assert float(jnp.abs(at_rest.body_pose).max()) > 0
+
+
+def test_bodies_are_posed_in_full_precision(dense: BodyModel) -> None:
+    """GPUs and TPUs would by default multiply float32 with fewer digits."""
+    text = jax.jit(pose_body).lower(dense, BodyParams.zeros(2, 10)).as_text()
+    products = [line for line in text.splitlines() if "dot_general" in line]
+    assert len(products) >= 3 and all("precision = [HIGHEST, HIGHEST]" in line for line in products)

@@ -103,6 +103,13 @@ def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel
     assert first == second and first.entries == (2, alone[2], 3)
 
 
+def test_programs_multiply_in_full_precision() -> None:
+    """GPUs and TPUs would by default multiply float32 with fewer digits."""
+    product = jax.jit(lambda a, b: a @ b)
+    program, _ = compiled(product, jax.local_devices()[0], (np.ones((64, 64), np.float32),) * 2, {})
+    assert "operand_precision={highest,highest}" in program.as_text()
+
+
 def test_programs_are_let_go_of_before_memory_maps_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_compiled()
     doubled, device = jax.jit(lambda x: 2 * x), jax.devices()[0]
