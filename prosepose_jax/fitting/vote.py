@@ -44,8 +44,8 @@ _MOVED = ("global_orient", "body_pose", "betas", "transl")
 
 
 def takes_a_vote(item: PreparedScene) -> bool:
-    """Whether a scene is fitted several times."""
-    several = AGGREGATIONS[item.settings.aggregation.name].each_alone or len(item.settings.starts) > 1
+    """Whether a scene is fitted several times, or once from another start than the plain one."""
+    several = AGGREGATIONS[item.settings.aggregation.name].each_alone or item.settings.starts != (1.0,)
     return several and not item.fallback
 
 

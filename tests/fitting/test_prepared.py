@@ -13,7 +13,7 @@ from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
-from prosepose_jax.fitting.vote import candidates_of, total_energies
+from prosepose_jax.fitting.vote import candidates_of, takes_a_vote, total_energies
 from prosepose_jax.scene import Fit
 
 from .conftest import answer
@@ -228,6 +228,13 @@ def test_several_starts_keep_the_lowest_energy(settings: FitSettings, fitter: Fi
         winners.add(int(np.argmin(energies)))
         np.testing.assert_allclose(fits[k].vertices, alone[int(np.argmin(energies))].vertices, atol=2e-3)
     assert winners != {0}
+
+
+def test_a_single_start_is_not_passed_over(settings: FitSettings, make_scene) -> None:
+    item = prepare_scene(make_scene(1), ANSWERS, dataclasses.replace(settings, starts=(0.3,)))
+    assert takes_a_vote(item) and not takes_a_vote(prepare_scene(make_scene(1), ANSWERS, settings))
+    (start,) = candidates_of(item)
+    np.testing.assert_allclose(start.weights[:, 1], item.weights[:, 1] * [0.3, 1.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
