@@ -58,12 +58,6 @@ def _run() -> int:
     out = Path(FLAGS.out)
     # One kind lies in the folder itself, several beside each other.
     folders = {kind: out / kind if len(wanted) > 1 else out for kind in wanted}
-    for kind, folder in folders.items():  # all are locked before the first scene is made
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be the folder of the scenes ({error.strerror})") from None
-        _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
 
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
@@ -72,7 +66,14 @@ def _run() -> int:
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
     set_up_jax()
-    maker = SceneMaker(load_body(FLAGS.body), FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
+    body = load_body(FLAGS.body)  # a body that cannot be used locks no folder
+    for kind, folder in folders.items():  # all are locked before the first scene is made
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be the folder of the scenes ({error.strerror})") from None
+        _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
+    maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
     status = 0
     for kind, folder in folders.items():
         with claimed(folder):
@@ -104,7 +105,7 @@ def _templates(kinds: Sequence[str]) -> dict[str, list[str]]:
         if not any(name in one for one in known.values()):
             expected = ", ".join(itertools.chain(*known.values()))
             raise InputError(f"--templates: unknown interaction {name!r}, expected some of {expected}")
-    asked = {kind: [name for name in FLAGS.templates if name in known[kind]] for kind in kinds}
+    asked = {kind: [name for name in dict.fromkeys(FLAGS.templates) if name in known[kind]] for kind in kinds}
     for kind, names in asked.items():
         if FLAGS.templates and not names:
             raise InputError(f"--templates: none is an interaction of --kind={kind}")

@@ -146,6 +146,7 @@ def test_missing_flags_and_files_are_named(tmp_path, capsys):
     nobody = tmp_path / "nobody.npz"
     assert generate.main(["prosepose generate", "--kind=two_person", f"--out={tmp_path}/o", f"--body={nobody}"]) == 2
     assert "nobody.npz" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()  # and with the right body the folder can be used
     (tmp_path / "file").write_text("")
     assert generate.main(["prosepose generate", "--kind=two_person", f"--out={tmp_path}/file"]) == 2
     assert "file" in capsys.readouterr().err
