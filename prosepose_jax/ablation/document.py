@@ -20,12 +20,12 @@ from typing import Any
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_bytes, write_text
 
-_BLOCK = re.compile(r"(<!-- sweep: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_ABSENT = "*Not run yet.*\n"
+_BLOCK = re.compile(r"(<!-- sweep: ([\w.-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_ABSENT = "\n*Not run yet.*\n\n"
 
 
 def fill(text: str, sweeps: Path, images: str = "img") -> str:
-    """The document with every marked block filled; a block whose sweep is not finished says so.
+    """The document with every marked block filled; one whose sweep is not there stays, and an empty one says so.
 
     Args:
       text: the document.
@@ -35,8 +35,9 @@ def fill(text: str, sweeps: Path, images: str = "img") -> str:
 
     def block(match: re.Match[str]) -> str:
         folder = sweeps / match[2]
-        found = _describe(folder, images) if (folder / "run.json").is_file() else _ABSENT
-        return f"{match[1]}\n{found}\n{match[3]}"
+        if (folder / "run.json").is_file():
+            return f"{match[1]}\n{_describe(folder, images)}\n{match[4]}"
+        return f"{match[1]}{match[3] if match[3].strip() else _ABSENT}{match[4]}"
 
     return _BLOCK.sub(block, text)
 
@@ -62,7 +63,8 @@ def _describe(folder: Path, images: str) -> str:
 
 def _where(info: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {info['versions'][name]}" for name in ("jax", "numpy") if name in info["versions"])
-    revision = str(info.get("git_revision") or "unknown")[:10]
+    revisions = info.get("git_revisions") or [info.get("git_revision")]
+    revision = ", ".join(str(name or "unknown")[:10] for name in revisions)
     seeds = ", ".join(map(str, info["scene_seeds"]))
     minutes = info["seconds"]["wall"] / 60
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation.answers import AnswerChange
-from prosepose_jax.ablation.scene_sets import KINDS, SceneSpec
+from prosepose_jax.ablation.scene_sets import KINDS, SceneSpec, noise_of
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import settings_from_config
 
 INITIAL = "initial"
 _POINT_FIELDS = ("name", "group", "x", "base", "config", "answers", "scenes")
@@ -31,12 +33,13 @@ class Point:
     scenes: SceneSpec
     answers: AnswerChange
     config: ConfigDict | None  # of the fit; None: the initial estimates, not fitted
+    files: Mapping[str, Any]  # the config's sections body and prior, also of the initial estimates
 
     @property
     def folder(self) -> str:
         """Name of the point's folder."""
         whole = f"{self.group} {self.name}" if self.group else self.name
-        return re.sub(r"[^A-Za-z0-9.=+-]+", "_", whole).strip("_")
+        return re.sub(r"[^\w.=+-]+", "_", whole).strip("_")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,8 @@ def expand(config: Mapping[str, Any]) -> Sweep:
         point = _point(config, entry, where)
         if all(other.group != point.group for other in points):
             points.append(dataclasses.replace(point, name=INITIAL, config=None, x=None, answers=AnswerChange()))
+        if not point.folder.strip("."):
+            raise InputError(f"{where}: name: expected letters or digits, found {point.name!r}")
         if any(other.folder == point.folder for other in points):
             raise InputError(f"{where}: name {point.name!r} is given twice (in group {point.group!r})")
         points.append(point)
@@ -79,14 +84,13 @@ def expand(config: Mapping[str, Any]) -> Sweep:
     for group in dict.fromkeys(point.group for point in points):
         if all(point.name != reference for point in points if point.group == group):
             raise InputError(f"config: field reference: no point of group {group!r} has the name {reference!r}")
-    return Sweep(
-        title=config["title"],
-        points=tuple(points),
-        reference=reference,
-        x_label=str(config.get("x_label", "")),
-        log_x=bool(config.get("log_x", False)),
-        seed=int(config.get("seed", 0)),
-    )
+    seed, log_x = config.get("seed", 0), bool(config.get("log_x", False))
+    if type(seed) is not int or seed < 0:
+        raise InputError(f"config: field seed: expected a whole number of at least 0, found {seed!r}")
+    for point in points:
+        if log_x and point.x is not None and point.x <= 0:
+            raise InputError(f"config: field log_x: point {point.name!r} has x = {point.x:g}, expected more than 0")
+    return Sweep(config["title"], tuple(points), reference, str(config.get("x_label", "")), log_x, seed)
 
 
 _KIND_NAMES = {str: "a text", Sequence: "a list"}
@@ -100,41 +104,74 @@ def _no_others(section: Mapping[str, Any], known: Sequence[str], where: str) -> 
 
 def _point(config: Mapping[str, Any], entry: Mapping[str, Any], where: str) -> Point:
     x = entry.get("x")
-    if x is not None and (isinstance(x, bool) or not isinstance(x, int | float)):
+    if x is not None and (isinstance(x, bool) or not isinstance(x, int | float) or not math.isfinite(x)):
         raise InputError(f"{where}: field x: expected a number, found {x!r}")
-    scenes = _scene_spec({**dict(config.get("scenes") or {}), **dict(entry.get("scenes") or {})}, where)
-    fit = load_config(entry.get("base", config["base"]))
+    base = entry.get("base", config["base"])
+    if not isinstance(base, str):
+        raise InputError(f"{where}: field base: expected a text, found {base!r}")
+    scenes = _scene_spec({**_section(config, "scenes", "config"), **_section(entry, "scenes", where)}, where)
+    fit = load_config(base)
     if "mode" not in fit:
-        raise InputError(f"{where}: field base: {entry.get('base', config['base'])!r} is not the config of a fit")
-    for overrides in (config.get("config") or {}, entry.get("config") or {}):
+        raise InputError(f"{where}: field base: {base!r} is not the config of a fit")
+    for overrides in (_section(config, "config", "config"), _section(entry, "config", where)):
         for path, value in _flat(overrides):
             _override(fit, path, value, f"{where}: config")
+    # The scenes are made with the body that is fitted, whichever of the two names it.
+    files = fit.get("body", ConfigDict()).to_dict()
+    if files.get("path") and scenes.body and files["path"] != scenes.body:
+        raise InputError(
+            f"{where}: scenes: body: {scenes.body!r}, but the fit's config has body.path {files['path']!r}"
+        )
     if scenes.body:
-        fit.body.path = scenes.body
+        with fit.unlocked():
+            fit.body = ConfigDict(files | {"path": scenes.body})
+    elif files.get("path"):
+        scenes = dataclasses.replace(scenes, body=files["path"])
     if scenes.kind != fit.mode:
         raise InputError(f"{where}: scenes of kind {scenes.kind} need a base config of that mode, found {fit.mode}")
+    answers = _fields(AnswerChange, _section(entry, "answers", where), f"{where}: answers")
+    most = scenes.num_answers
+    if not scenes.folder and answers.first > most:
+        raise InputError(
+            f"{where}: answers: first: expected at most scenes.num_answers = {most}, found {answers.first}"
+        )
+    try:
+        settings_from_config(fit)
+        noise_of(scenes)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     return Point(
         name=entry["name"],
         group=str(entry.get("group", "")),
         x=None if x is None else float(x),
         scenes=scenes,
-        answers=_fields(AnswerChange, entry.get("answers") or {}, f"{where}: answers"),
+        answers=answers,
         config=fit,
+        files={name: fit.get(name, ConfigDict()).to_dict() for name in ("body", "prior")},
     )
+
+
+def _section(entry: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
+    found = entry.get(name) or {}
+    if not isinstance(found, Mapping | ConfigDict):
+        raise InputError(f"{where}: field {name}: expected a dict, found {found!r}")
+    return dict(found)
 
 
 def _scene_spec(section: Mapping[str, Any], where: str) -> SceneSpec:
     plain = {name: value.to_dict() if isinstance(value, ConfigDict) else value for name, value in section.items()}
     # As tuples, for a spec is a key and lists cannot be part of one.
-    changes = {
-        path: tuple(value) if isinstance(value, list) else value
-        for path, value in _flat(plain.pop("noise_changes", None) or {})
-    }
+    noise_changes = _section(plain, "noise_changes", f"{where}: scenes")
+    plain.pop("noise_changes", None)
+    changes = {path: tuple(value) if isinstance(value, list) else value for path, value in _flat(noise_changes)}
     spec = _fields(SceneSpec, plain, f"{where}: scenes")
     if spec.kind not in KINDS:
         raise InputError(f"{where}: scenes: kind: expected one of {', '.join(KINDS)}, found {spec.kind!r}")
     if spec.count < 1:
         raise InputError(f"{where}: scenes: count: expected at least 1, found {spec.count}")
+    for name in ("seed", "noise_seed"):
+        if getattr(spec, name) < 0:
+            raise InputError(f"{where}: scenes: {name}: expected at least 0, found {getattr(spec, name)}")
     if bool(spec.folder) != bool(spec.answers) and spec.answers:
         raise InputError(f"{where}: scenes: answers are given without the folder of their scenes")
     return dataclasses.replace(spec, noise_changes=tuple(sorted(changes.items())))

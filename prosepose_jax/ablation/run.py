@@ -90,18 +90,18 @@ def run_sweep(
     solved: dict[str, Record] = {}
     before = {point: read_records(folders[point]) for point in sweep.points}
     for records in before.values():
-        solved.update((record["problem"], record) for record in records.values() if "problem" in record)
+        solved.update((r["problem"], r) for r in records.values() if "problem" in r and "seconds" in r)
 
     jobs: dict[str, _Job] = {}
     for point in sweep.points:
         bodies, scenes = loader.bodies(point), loader.scenes(point)
+        outcome.failures |= {f"{point.folder}: {key}": reason for key, reason in scenes.failures.items()}
         settings = None if point.config is None else settings_from_config(point.config)
         new: list[Record] = []
         for scene in scenes.scenes:
             found, item = _pose(point, settings, scene, scenes, bodies, loader)
             old = before[point].get(scene.key, {})
-            if found["status"].startswith("failed"):
-                outcome.failures[f"{point.folder}: {scene.key}"] = found["status"].removeprefix("failed: ")
+            if _failed(found):
                 outcome.records[point][scene.key] = found
                 continue
             if old.get("problem") == found["problem"] and "seconds" in old:
@@ -123,20 +123,27 @@ def run_sweep(
     step(done, total)
     for fitter, group in _fitters(jobs):
         compiled, fitted = fitter.timing.compile, fitter.timing.fit
-        for job, fit, figures in _fitted(fitter, group, loader):
+        for job, figures in _fitted(fitter, group, loader):
             for count, (point, found) in enumerate(job.waiting):
                 record = found | figures
-                append_records(folders[point], [record])
+                if "seconds" in figures:  # else it broke, and the next run tries again
+                    append_records(folders[point], [record])
+                    outcome.shared += count > 0
                 outcome.records[point][record["key"]] = record
-                outcome.shared += count > 0
-                if not fit.ok:
-                    outcome.failures[f"{point.folder}: {fit.key}"] = fit.status.removeprefix("failed: ")
+            outcome.fits += "seconds" in figures
             done += 1
             step(done, total)
-        outcome.fits += len(group)
         outcome.compile_seconds += fitter.timing.compile - compiled
         outcome.fit_seconds += fitter.timing.fit - fitted
+    for point, kept in outcome.records.items():
+        for key, record in kept.items():
+            if _failed(record):
+                outcome.failures[f"{point.folder}: {key}"] = record["status"].removeprefix("failed: ")
     return outcome
+
+
+def _failed(record: Record) -> bool:
+    return record["status"].startswith("failed")
 
 
 class _Loader:
@@ -147,12 +154,10 @@ class _Loader:
         self._bodies: dict[str, _Bodies] = {}
         self._scenes: dict[SceneSpec, Scenes] = {}
         self._digests: dict[int, str] = {}
-        self._truths: dict[int, Any] = {}
+        self._truths: dict[tuple[int, str], Any] = {}
 
     def bodies(self, point: Point) -> _Bodies:
-        config = point.config
-        section = {"path": point.scenes.body} if config is None else config.body.to_dict()
-        prior = "" if config is None else config.prior.path
+        section, prior = point.files["body"], point.files["prior"].get("path", "")
         name = repr((sorted(section.items()), prior)) if any([*section.values(), prior]) else ""
         if name not in self._bodies:
             files: dict[str, Any] = {k: section.get(k) or None for k in ("keypoints", "lowres", "kid_template")}
@@ -177,9 +182,10 @@ class _Loader:
         return self._digests[id(scene)]
 
     def truth(self, scene: Scene, bodies: _Bodies) -> Any:
-        if id(scene) not in self._truths:
-            self._truths[id(scene)] = bodies.evaluator.truth(scene)
-        return self._truths[id(scene)]
+        name = (id(scene), bodies.digest)
+        if name not in self._truths:
+            self._truths[name] = bodies.evaluator.truth(scene)
+        return self._truths[name]
 
 
 def _pose(
@@ -206,15 +212,18 @@ def _pose(
 
 def _shared(solved: Record, found: Record) -> Record:
     """The record of a scene whose problem was solved elsewhere."""
-    status = solved["status"] if solved["status"].startswith("failed") else found["status"]
+    status = solved["status"] if _failed(solved) else found["status"]
     return solved | found | {"status": status}
 
 
 def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
     """Problems that one compilation serves, large programs apart from small ones."""
-    groups: dict[tuple[Any, int], list[_Job]] = {}
+    groups: dict[tuple[Any, ...], list[_Job]] = {}
     for job in jobs.values():
-        groups.setdefault((job.item.settings.on_device(), id(job.bodies)), []).append(job)
+        settings = job.item.settings
+        # Which terms count decides how often is searched: a point must not depend on the points beside it.
+        rounds = tuple(stage.round_steps for stage in settings.stages)
+        groups.setdefault((settings.on_device(), rounds, id(job.bodies)), []).append(job)
     for group in groups.values():
         # A call's arrays are as large as its largest program: neighbours in size share calls.
         group.sort(key=lambda job: _size(job.item))
@@ -224,22 +233,39 @@ def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
         )
 
 
-def _fitted(fitter: Fitter, group: Sequence[_Job], loader: _Loader) -> Iterator[tuple[_Job, Fit, Record]]:
-    """The jobs with fits and figures; figures are measured while the next scenes are fitted."""
-    waiting: deque[tuple[_Job, Fit, Future[Record]]] = deque()
+def _fitted(fitter: Fitter, group: Sequence[_Job], loader: _Loader) -> Iterator[tuple[_Job, Record]]:
+    """The jobs with what a fit adds to their records; figures are measured while the next scenes are fitted.
 
-    def next_one() -> tuple[_Job, Fit, Record]:
-        job, fit, figures = waiting.popleft()
-        return job, fit, figures.result()
+    Where fitting breaks off (a device without enough memory, say), what was fitted before is measured, and the others
+    are failed without `seconds`.
+    """
+    waiting: deque[tuple[_Job, Future[Record]]] = deque()
+    missing = dict(enumerate(group))
+
+    def next_one() -> tuple[_Job, Record]:
+        job, figures = waiting.popleft()
+        try:
+            return job, figures.result()
+        except Exception as error:
+            return job, _broken(error)
 
     with ThreadPoolExecutor(max_workers=1) as measuring:
-        for place, fit in fitter.fit_prepared([job.item for job in group]):
-            job = group[place]
-            waiting.append((job, fit, measuring.submit(_measure, fit, job, loader)))
-            while waiting and (waiting[0][2].done() or len(waiting) > _MOST_WAITING):
-                yield next_one()
+        try:
+            for place, fit in fitter.fit_prepared([job.item for job in group]):
+                job = missing.pop(place)
+                waiting.append((job, measuring.submit(_measure, fit, job, loader)))
+                while waiting and (waiting[0][1].done() or len(waiting) > _MOST_WAITING):
+                    yield next_one()
+            broken: Record = {}
+        except Exception as error:
+            broken = _broken(error)
         while waiting:
             yield next_one()
+        yield from ((job, broken) for job in missing.values())
+
+
+def _broken(error: Exception) -> Record:
+    return {"status": f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"}
 
 
 def _size(item: PreparedScene) -> tuple[int, ...]:

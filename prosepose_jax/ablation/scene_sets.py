@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Scenes:
 
     scenes: tuple[Scene, ...]
     answers: AnswerSet
+    failures: Mapping[str, str] = dataclasses.field(default_factory=dict)  # scenes that cannot be read, with reasons
 
     def of(self, scene: Scene) -> list[Answer]:
         return self.answers.for_scene(scene.key)
@@ -62,12 +63,10 @@ def load_or_make(spec: SceneSpec, body: BodyModel, cache: Path) -> Scenes:
     """
     if spec.folder:
         found = load_scenes(demo_dir() / "scenes" if spec.folder == DEMO else spec.folder)
-        for key, reason in found.failures.items():
-            raise InputError(f"{spec.folder}: scene {key}: {reason}")
         file = demo_dir() / "answers.json" if spec.answers == DEMO else spec.answers
         answers = load_answers(file) if file else AnswerSet()
         wanted = [scene for scene in found if (scene.num_people == 1) == (spec.kind == "self_contact")]
-        return Scenes(tuple(wanted)[: spec.count], answers)
+        return Scenes(tuple(wanted)[: spec.count], answers, found.failures)
     folder = cache / _name(spec)
     try:
         with _note(spec) as progress:

@@ -106,6 +106,8 @@ def to_csv(lines: Sequence[Line]) -> str:
         for name, cell in line.cells.items():
             difference = cell.difference or ("", "", "")
             writer.writerow([*start, line.failed, name, *map(_number, cell.mean), *map(_number, difference)])
+        if not line.cells:  # all of its scenes failed
+            writer.writerow([*start, line.failed, *[""] * 7])
     return out.getvalue()
 
 

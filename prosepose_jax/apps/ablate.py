@@ -13,10 +13,11 @@ or scenes.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,12 +82,23 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
     from prosepose_jax.io.claim import claimed
 
     sweep = expand(config)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{workdir}: cannot be the folder of a sweep ({error.strerror})") from None
+    for folder in (workdir, workdir / "points", scenes):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be a folder of a sweep ({error.strerror})") from None
+    if any(point.scenes.folder and point.scenes.noise_changes for point in sweep.points) or any(
+        point.scenes.folder == other.scenes.folder != "" and point.scenes != other.scenes
+        for point, other in itertools.pairwise(sweep.points)
+    ):
+        print("note: scenes.folder is given, so nothing is generated: noise, seed and number of answers of its points "
+              "say nothing", file=sys.stderr)  # fmt: skip
     with claimed(workdir):
-        return _ablate(config, sweep, workdir, scenes, command)
+        try:
+            return _ablate(config, sweep, workdir, scenes, command)
+        except OSError as error:
+            file = error.filename or workdir
+            raise InputError(f"{file}: {error.strerror}; what is finished in {workdir} is kept") from None
 
 
 def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str) -> int:
@@ -115,16 +127,19 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
     for name, data in draw_charts(sweep, lines).items():
         write_bytes(workdir / "plots" / name, data)
     earlier = _earlier(workdir / "run.json")
+    info = machine_info()
+    revisions = [*earlier.get("git_revisions", []), *([info["git_revision"]] if outcome.fits else [])]
     seconds = {"wall": time.monotonic() - begin, "fit": outcome.fit_seconds, "compile": outcome.compile_seconds}
-    info = machine_info() | {
+    info |= {
         "command": command,
         "title": sweep.title,
         "seed": sweep.seed,
         "scene_seeds": sorted({point.scenes.seed for point in sweep.points}),
         "config": json.loads(config.to_json()),
         "points": len(sweep.points),
-        # Of all runs in this folder together.
-        "fits": outcome.fits + int(earlier.get("fits", 0)),
+        # Of all finished runs in this folder together; the fits are those in the table.
+        "git_revisions": list(dict.fromkeys(revisions)),
+        "fits": _fits(outcome.records.values()),
         "seconds": {name: value + float(earlier.get("seconds", {}).get(name, 0.0)) for name, value in seconds.items()},
     }
     write_json(workdir / "run.json", info)
@@ -136,6 +151,12 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
     for name in sorted(outcome.failures):
         print(f"FAILED {name}: {outcome.failures[name]}", file=sys.stderr)
     return 1 if outcome.failures else 0
+
+
+def _fits(records: Iterable[Mapping[str, Mapping[str, Any]]]) -> int:
+    """How many different problems were fitted for these records, by this run or by earlier ones."""
+    fitted = (record for by_key in records for record in by_key.values() if "steps" in record)
+    return len({record["problem"] for record in fitted})
 
 
 def _earlier(file: Path) -> dict[str, Any]:

@@ -34,3 +34,5 @@ def test_blocks_are_filled_and_checked(tmp_path: Path) -> None:
     assert (document.parent / "img" / "answers_two_person_pcc.png").read_bytes() == b"picture"
     assert main([*arguments, "--check"]) == 0
     assert fill(text, sweeps) == text
+    # A sweep that is not there (any more) leaves its table as it was.
+    assert fill(text, tmp_path / "elsewhere") == text

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation import INITIAL, expand
-from prosepose_jax.ablation.building import grid
+from prosepose_jax.ablation.building import grid, sweep
 from prosepose_jax.ablation.charts import NAME_LETTERS
 from prosepose_jax.ablation.scene_sets import noise_of
 from prosepose_jax.config import load_config
@@ -58,6 +58,17 @@ def test_groups_have_their_own_scenes_and_initial_estimates(make_sweep: Callable
         ([{"name": "a", "scenes": {"kind": "three"}}], "a", "kind: expected one of two_person, self_contact"),
         ([{"name": "a", "scenes": {"kind": "self_contact"}}], "a", "need a base config of that mode"),
         ([{"name": "a", "scenes": {"count": 0}}], "a", "count: expected at least 1"),
+        ([{"name": "a", "scenes": {"seed": -1}}], "a", "points\\[0\\]: scenes: seed: expected at least 0"),
+        ([{"name": "a", "scenes": {"noise": "hihg"}}], "a", "points\\[0\\]: scenes: noise: level: expected one of"),
+        ([{"name": "a", "scenes": {"noise_changes": "misses"}}], "a", "scenes: field noise_changes: expected a dict"),
+        ([{"name": "a", "scenes": "high"}], "a", "points\\[0\\]: field scenes: expected a dict"),
+        ([{"name": "a", "config": ["lm.steps", 20]}], "a", "points\\[0\\]: field config: expected a dict"),
+        ([{"name": "a", "answers": "oracle"}], "a", "points\\[0\\]: field answers: expected a dict"),
+        ([{"name": "a", "base": 5}], "a", "points\\[0\\]: field base: expected a text"),
+        ([{"name": "a"}, {"name": "b", "config": {"contact.min_share": 7.0}}], "a", "points\\[1\\]: .*min_share"),
+        ([{"name": "a", "config": {"body.path": "other.npz"}}], "a", "scenes: body: .* has body.path 'other.npz'"),
+        ([{"name": "a", "x": float("nan")}], "a", "x: expected a number, found nan"),
+        ([{"name": ".."}], "..", "points\\[0\\]: name: expected letters or digits"),
         ([{"name": "a", "place": 3}], "a", "points\\[0\\]: field place is unknown"),
         ([{"name": "a", "x": "left"}], "a", "x: expected a number, found 'left'"),
         ([{"name": "a"}, {"name": "a"}], "a", "points\\[1\\]: name 'a' is given twice"),
@@ -69,6 +80,31 @@ def test_groups_have_their_own_scenes_and_initial_estimates(make_sweep: Callable
 def test_mistakes_are_named(make_sweep: Callable[..., ConfigDict], points: list, reference: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         expand(make_sweep(points, reference))
+
+
+def test_the_scenes_body_is_the_one_that_is_fitted() -> None:
+    """Whichever names it; the initial estimates stand on it too."""
+    points = [{"name": "a", "config": {"body.path": "one.npz", "body.flat_hands": True}}]
+    initial, a = expand(sweep("Bodies", points, "a")).points
+    assert initial.scenes.body == a.scenes.body == "one.npz"
+    assert initial.files["body"]["path"] == "one.npz" and initial.files["body"]["flat_hands"]
+
+
+def test_places_and_answers_that_cannot_be(make_sweep: Callable[..., ConfigDict]) -> None:
+    with pytest.raises(InputError, match="log_x: point 'a' has x = 0, expected more than 0"):
+        expand(make_sweep([{"name": "a", "x": 0}], "a", log_x=True))
+    generated = sweep("Few", [{"name": "a", "answers": {"first": 40}}], "a", scenes={"num_answers": 20})
+    with pytest.raises(InputError, match="first: expected at most num_answers = 20, found 40"):
+        expand(generated)
+    generated = sweep("Few", [{"name": "a"}], "a")
+    generated.seed = -1
+    with pytest.raises(InputError, match="field seed: expected a whole number of at least 0"):
+        expand(generated)
+
+
+def test_names_in_any_script_have_folders_of_their_own(make_sweep: Callable[..., ConfigDict]) -> None:
+    found = expand(make_sweep([{"name": "½"}, {"name": "¼"}, {"name": "半分"}], "½")).points
+    assert len({point.folder for point in found}) == 4
 
 
 def test_an_unknown_field_of_a_sweep_is_named(make_sweep: Callable[..., ConfigDict]) -> None:

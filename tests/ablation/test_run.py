@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation import expand, run_sweep
+from prosepose_jax.ablation import expand, run_sweep, summarise
+from prosepose_jax.ablation.run import _Bodies, _fitters, _Job, _Loader
 from prosepose_jax.ablation.store import append_records, read_records
-from prosepose_jax.body import BodyModel
-from prosepose_jax.fitting import fit_scenes
+from prosepose_jax.body import BodyModel, load_body
+from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
+from prosepose_jax.fitting.prepare import prepare_scene
 from prosepose_jax.io import load_answers, load_scenes
+from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate
 
 from .conftest import KEYS
@@ -134,6 +140,73 @@ def test_a_scene_that_cannot_be_fitted_does_not_stop_the_others(
     outcome = run_sweep(expand(config), tmp_path / "work")
     assert outcome.fits == 1
     assert list(outcome.failures) == ["a: second"] and "pair [0, 5]" in outcome.failures["a: second"]
+
+    # Also when nothing is left to do.
+    again = run_sweep(expand(config), tmp_path / "work")
+    assert again.fits == 0 and again.failures == outcome.failures
+
+
+def test_a_scene_file_that_cannot_be_read_does_not_stop_the_others(
+    make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
+) -> None:
+    scenes = tmp_path / "scenes"
+    shutil.copytree(inputs / "scenes", scenes)
+    (scenes / "zz.npz").write_bytes(b"torn")
+    config = make_sweep([{"name": "a"}], "a", count=1)
+    config.scenes.folder = str(scenes)
+    outcome = run_sweep(expand(config), tmp_path / "work")
+    assert outcome.fits == 1 and set(outcome.failures) == {"initial: zz", "a: zz"}
+
+
+def test_what_breaks_one_group_does_not_stop_the_others(
+    make_sweep: Callable[..., ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device without memory, say: the table is made of the rest, and the next run tries again."""
+    points = [{"name": "a"}, {"name": "broken", "config": {"lm.steps": 3}}, {"name": "c", "config": {"lm.steps": 2}}]
+    fit = Fitter.fit_prepared
+
+    def out_of_memory(self: Fitter, *arguments: Any) -> Any:
+        for count, found in enumerate(fit(self, *arguments)):
+            if self.settings.lm.steps == 3 and count == 1:
+                raise RuntimeError("RESOURCE_EXHAUSTED: out of memory\nmore")
+            yield found
+
+    sweep = expand(make_sweep(points, "a", count=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(Fitter, "fit_prepared", out_of_memory)
+        outcome = run_sweep(sweep, tmp_path)
+    assert list(outcome.failures) == ["broken: second"]
+    assert outcome.failures["broken: second"] == "RuntimeError: RESOURCE_EXHAUSTED: out of memory"
+    lines = {line.point.name: (line.scenes, line.failed) for line in summarise(sweep, outcome.records)}
+    assert lines == {"initial": (2, 0), "a": (2, 0), "broken": (1, 1), "c": (2, 0)}
+    again = run_sweep(sweep, tmp_path)
+    assert again.fits == 1 and not again.failures
+
+
+def test_scenes_are_measured_against_the_truth_of_the_body(
+    make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
+) -> None:
+    loader = _Loader(tmp_path)
+    scene = next(iter(load_scenes(inputs / "scenes")))
+    (small,) = (p for p in expand(make_sweep([{"name": "a"}], "a")).points if p.config is not None)
+    embedded = dataclasses.replace(small, files={"body": {}, "prior": {}})
+    found = [len(loader.truth(scene, loader.bodies(point))[0][0]) for point in (small, embedded, small)]
+    assert found[0] == found[2] != found[1]
+
+
+def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable[..., ConfigDict]) -> None:
+    """With a penetration term stage 1 searches more often: it must not do so for the point beside it."""
+    rounds = {"solver": "adam", "contact.refresh_every": 20, "penetration.refresh_every": 10}
+    pushed = {**rounds, "stage1.weights.penetration": 1.0, "stage1.fallback_weights.penetration": 1.0}
+    points = [{"name": "a", "config": rounds}, {"name": "b", "config": pushed}]
+    jobs = {}
+    for point in expand(make_sweep(points, "a", count=1)).points[1:]:
+        settings = settings_from_config(point.config)
+        item = prepare_scene(next(iter(load_scenes(point.scenes.folder))), [], settings)
+        bodies = _Bodies(load_body(point.scenes.body), load_pose_prior(""), "", None)  # type: ignore[arg-type]
+        jobs[point.name] = _Job(item, bodies, [])
+    jobs["b"].bodies = jobs["a"].bodies
+    assert [len(group) for _, group in _fitters(jobs)] == [1, 1]
 
 
 def test_killed_runs_go_on(make_sweep: Callable[..., ConfigDict], tmp_path: Path) -> None:

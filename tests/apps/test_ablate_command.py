@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -64,6 +67,28 @@ def test_usage_errors(
     status, _, err = _run(capsys, *arguments)
     assert status == 2 and words in err
     assert not list(tmp_path.iterdir())
+
+
+def test_folders_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    sweep = "--config=ablation_answers:smoke"
+    for arguments in ([f"--workdir={file}/a"], [f"--workdir={tmp_path}/b", f"--scenes={file}"]):
+        status, _, err = _run(capsys, sweep, *arguments)
+        assert status == 2 and f"{file}" in err and "cannot be a folder of a sweep" in err
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "points").write_text("")
+    status, _, err = _run(capsys, sweep, f"--workdir={tmp_path}/c")
+    assert status == 2 and f"{tmp_path}/c/points" in err
+
+
+def test_a_full_disk_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("prosepose_jax.ablation.run.append_records", full)
+    status, _, err = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={tmp_path}/a")
+    assert status == 2 and "No space left on device" in err and "is kept" in err and "Traceback" not in err
 
 
 def test_help_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
