@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_DIR ?= out/demo
-# Pinned: any index serves it; CPU-only wheels where the platform has them.
+# Pinned. An index may serve the build with CUDA, of gigabytes: PIP_EXTRA_INDEX_URL names one with CPU builds.
 TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2

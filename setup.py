@@ -47,6 +47,11 @@ EXTRAS = {
 }
 
 ASSETS = "prosepose_jax._smpl_assets"
+# By name: a licensed file that was put beside them must not get into a wheel.
+ASSET_FILES = [
+    "body.npz", "body_keypoints.json", "body_kid_template.npy", "body_lowres.npz", "pose_prior.npz",
+    "build_figures.json", "LICENSE.txt", "README.md",
+]  # fmt: skip
 
 
 class BuildPy(build_py):
@@ -75,7 +80,7 @@ setup(
     package_data={
         "prosepose_jax": ["demo/*.json", "demo/scenes/*", "lmm/*.json", "lmm/prompts/*.txt", "report/*.html"],
         "prosepose_jax._configs": ["*.py"],
-        ASSETS: ["*.npz", "*.npy", "*.json", "*.txt", "*.md"],
+        ASSETS: ASSET_FILES,
     },
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS,

@@ -107,6 +107,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         shutil.copy(ROOT / name, copy / name)
     for name in ("prosepose_jax", "configs", "smpl_assets"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "smpl_assets" / "SMPLX_NEUTRAL.npz").write_bytes(b"licensed")
     target = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
                "--wheel-dir", str(target), str(copy)]  # fmt: skip
@@ -138,7 +139,7 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     missing = {name for name, file in expected.items() if carried.get(name) != file.stat().st_size}
     assert not missing
     packed = {name for name in carried if name.startswith("prosepose_jax/_smpl_assets/")}
-    assert not {name for name in packed if name.endswith(".py")}
+    assert not {name for name in packed if name.endswith(".py") or "SMPLX" in name}
     assert sum(name.startswith("prosepose_jax/demo/scenes/") and name.endswith(".npz") for name in carried) >= 10
 
 

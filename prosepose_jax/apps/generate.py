@@ -7,7 +7,8 @@
 Writes DIR/scenes and DIR/answers.jsonl (what `prosepose fit` reads), DIR/truth (without noise), DIR/figures.json
 (what was measured), DIR/plots and DIR/contact_sheet.jpg. The same seed and body give the same scenes; the noise
 is that of docs/synthetic.md. A stopped run goes on where it was; a larger --count adds to what is there.
-Exit status: 0 all scenes made, 1 an interaction fails its checks again and again (on an unusual body), 2 bad usage.
+Exit status: 0 all scenes made (where an unusual body refuses an interaction, others take its place), 1 no interaction
+is left to make more of, 2 bad usage.
 """
 
 from __future__ import annotations

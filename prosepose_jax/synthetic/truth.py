@@ -75,8 +75,8 @@ def observe(
 ) -> tuple[Scene, list[Answer]]:
     """A scene as a fit gets it: noisy initial people, detected keypoints, simulated answers.
 
-    Two noises that differ in size use the same random numbers, so scenes can be compared one by one. More
-    answers begin with the same answers as fewer.
+    Two noises that differ in size use the same random numbers for people and keypoints, so scenes can be compared one
+    by one. What answers say at other rates is drawn anew. More answers begin with the same answers as fewer.
 
     Args:
       truth: the scene.
