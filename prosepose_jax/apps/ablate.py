@@ -128,7 +128,8 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
         write_bytes(workdir / "plots" / name, data)
     earlier = _earlier(workdir / "run.json")
     info = machine_info()
-    revisions = [*earlier.get("git_revisions", []), *([info["git_revision"]] if outcome.fits else [])]
+    before_that = earlier.get("git_revisions", [earlier["git_revision"]] if "git_revision" in earlier else [])
+    revisions = [*before_that, *([info["git_revision"]] if outcome.fits else [])]
     seconds = {"wall": time.monotonic() - begin, "fit": outcome.fit_seconds, "compile": outcome.compile_seconds}
     info |= {
         "command": command,

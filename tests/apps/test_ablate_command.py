@@ -35,13 +35,14 @@ def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.Ca
     info = json.loads((workdir / "run.json").read_text(encoding="utf-8"))
     assert {"versions", "device", "seed", "command", "seconds", "config", "git_revision"} <= set(info)
     assert info["command"].startswith("prosepose ablate --config=configs/ablation_answers.py:smoke")
-    assert info["fits"] >= 4 and info["seconds"]["fit"] > 0
+    assert info["fits"] == 6 and info["seconds"]["fit"] > 0 and info["git_revisions"] == [info["git_revision"]]
     with claimed(workdir):
         status, _, err = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={workdir}")
     assert status == 2 and "another prosepose is writing to this folder" in err
     status, out, _ = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={workdir}")
     assert status == 0 and "0 fits, 0 shared, 8 kept from before" in out
-    assert json.loads((workdir / "run.json").read_text(encoding="utf-8"))["fits"] == info["fits"]
+    again = json.loads((workdir / "run.json").read_text(encoding="utf-8"))
+    assert (again["fits"], again["git_revisions"]) == (info["fits"], info["git_revisions"])
 
 
 @pytest.mark.parametrize(
