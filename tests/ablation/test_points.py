@@ -94,7 +94,7 @@ def test_places_and_answers_that_cannot_be(make_sweep: Callable[..., ConfigDict]
     with pytest.raises(InputError, match="log_x: point 'a' has x = 0, expected more than 0"):
         expand(make_sweep([{"name": "a", "x": 0}], "a", log_x=True))
     generated = sweep("Few", [{"name": "a", "answers": {"first": 40}}], "a", scenes={"num_answers": 20})
-    with pytest.raises(InputError, match="first: expected at most num_answers = 20, found 40"):
+    with pytest.raises(InputError, match="first: expected at most scenes.num_answers = 20, found 40"):
         expand(generated)
     generated = sweep("Few", [{"name": "a"}], "a")
     generated.seed = -1

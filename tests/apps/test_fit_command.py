@@ -55,7 +55,7 @@ def test_every_promised_file_is_there(finished: Finished) -> None:
     case, status, _out, err = finished
     assert status == 0, err
     found = {str(f.relative_to(case.workdir)) for f in case.workdir.rglob("*") if f.is_file()}
-    expected = {"metrics.json", "config.json", "inputs.json", "run.json", "report.html"}
+    expected = {"metrics.json", "config.json", "inputs.json", "run.json", "report.html", ".running"}
     expected |= {f"{folder}/{key}.{kind}" for key in KEYS
                  for folder, kind in (("fits", "npz"), ("renders", "png"), ("meshes", "glb"))}  # fmt: skip
     assert found == expected
