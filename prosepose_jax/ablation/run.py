@@ -15,7 +15,7 @@ from prosepose_jax.ablation.answers import changed
 from prosepose_jax.ablation.points import Point, Sweep
 from prosepose_jax.ablation.problems import digest_arrays, digest_initial, digest_problem, digest_scene
 from prosepose_jax.ablation.scene_sets import Scenes, SceneSpec, load_or_make
-from prosepose_jax.ablation.store import append_records, read_records
+from prosepose_jax.ablation.store import append_records, failed, read_records
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
@@ -101,7 +101,7 @@ def run_sweep(
         for scene in scenes.scenes:
             found, item = _pose(point, settings, scene, scenes, bodies, loader)
             old = before[point].get(scene.key, {})
-            if _failed(found):
+            if failed(found):
                 outcome.records[point][scene.key] = found
                 continue
             if old.get("problem") == found["problem"] and "seconds" in old:
@@ -137,13 +137,9 @@ def run_sweep(
         outcome.fit_seconds += fitter.timing.fit - fitted
     for point, kept in outcome.records.items():
         for key, record in kept.items():
-            if _failed(record):
+            if failed(record):
                 outcome.failures[f"{point.folder}: {key}"] = record["status"].removeprefix("failed: ")
     return outcome
-
-
-def _failed(record: Record) -> bool:
-    return record["status"].startswith("failed")
 
 
 class _Loader:
@@ -212,7 +208,7 @@ def _pose(
 
 def _shared(solved: Record, found: Record) -> Record:
     """The record of a scene whose problem was solved elsewhere."""
-    status = solved["status"] if _failed(solved) else found["status"]
+    status = solved["status"] if failed(solved) else found["status"]
     return solved | found | {"status": status}
 
 

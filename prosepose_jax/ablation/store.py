@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
         if isinstance(record, dict) and isinstance(record.get("key"), str):
             records[record["key"]] = record
     return records
+
+
+def failed(record: Mapping[str, Any]) -> bool:
+    """Whether a record says why its scene has no figures."""
+    return record["status"].startswith("failed")
 
 
 def append_records(folder: Path, records: Sequence[dict[str, Any]]) -> None:

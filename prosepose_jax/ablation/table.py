@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from prosepose_jax.ablation.points import Point, Sweep
+from prosepose_jax.ablation.store import failed
 from prosepose_jax.metrics import Interval, paired_bootstrap
 
 
@@ -61,7 +62,7 @@ def summarise(sweep: Sweep, records: Mapping[Point, Mapping[str, Mapping[str, An
     lines = []
     for point in sweep.points:
         mine = records.get(point, {})
-        done = {key: record for key, record in mine.items() if not record["status"].startswith("failed")}
+        done = {key: record for key, record in mine.items() if not failed(record)}
         if not mine:
             continue
         reference = next(p for p in sweep.points if p.group == point.group and p.name == sweep.reference)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_json
 from prosepose_jax.io.fits import fits_folder
+from prosepose_jax.io.lock import read_known
 from prosepose_jax.scene import Answer, Scene
 
 _FILE = "inputs.json"
@@ -50,7 +50,7 @@ def forget_changed(workdir: Path, variant: str, inputs: Iterable[tuple[Scene, Se
     Returns:
       Keys of the scenes whose fit was removed.
     """
-    known = _read(workdir)
+    known = read_known(workdir / _FILE)
     of_variant = dict(known.get(variant or "fits", {}))
     changed = []
     for scene, answers in inputs:
@@ -76,7 +76,7 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
     Raises:
       InputError: a file differs.
     """
-    known = _read(workdir)
+    known = read_known(workdir / _FILE)
     now = {}
     for section in ("body", "prior"):
         for field, path in dict(config.get(section, {})).items():
@@ -92,11 +92,3 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
             )
     if before != now:
         write_json(workdir / _FILE, known | {_FILES: now})
-
-
-def _read(workdir: Path) -> dict[str, Any]:
-    try:
-        known = json.loads((workdir / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}

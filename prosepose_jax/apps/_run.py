@@ -23,8 +23,8 @@ from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
-from prosepose_jax.io.claim import claimed
-from prosepose_jax.io.lock import read_lock
+from prosepose_jax.io.claim import claimed, make_folder
+from prosepose_jax.io.lock import read_known, read_lock
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate, load_joint_regressor
@@ -62,10 +62,7 @@ def run(
     Raises:
       InputError: a config, the body, the prior or the folder cannot be used, or another process is at work in it.
     """
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{workdir}: cannot be the folder of a run ({error.strerror})") from None
+    make_folder(workdir, "the folder of a run")
     with claimed(workdir):
         return _run(configs, scenes, answers, workdir, pictures)
 
@@ -104,7 +101,7 @@ def _run(
     if pictures:
         _write_pictures(workdir, scenes, fits, body)
     info = _run_info(begin, counts, body)
-    earlier = _earlier_info(workdir / "run.json")
+    earlier = read_known(workdir / "run.json")
     if counts.fits == 0 and earlier.get("fits"):
         info = earlier  # nothing was fitted now: the times are those of the run that did it
     write_json(workdir / "run.json", info)
@@ -261,15 +258,6 @@ def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
         "fits": counts.fits,
         "scenes_per_second": rate,
     }
-
-
-def _earlier_info(file: Path) -> dict[str, Any]:
-    """The run.json that is there already; empty when there is none to read."""
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return info if isinstance(info, dict) else {}
 
 
 def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any]) -> int:

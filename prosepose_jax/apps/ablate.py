@@ -79,14 +79,11 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
       InputError: the config, a body, scenes or the folder cannot be used, or another process is at work in it.
     """
     from prosepose_jax.ablation import expand
-    from prosepose_jax.io.claim import claimed
+    from prosepose_jax.io.claim import claimed, make_folder
 
     sweep = expand(config)
     for folder in (workdir, workdir / "points", scenes):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be a folder of a sweep ({error.strerror})") from None
+        make_folder(folder, "a folder of a sweep")
     if any(point.scenes.folder and point.scenes.noise_changes for point in sweep.points) or any(
         point.scenes.folder == other.scenes.folder != "" and point.scenes != other.scenes
         for point, other in itertools.pairwise(sweep.points)
@@ -106,6 +103,7 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
     from prosepose_jax.apps._machine import machine_info
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.io import write_bytes, write_json, write_text
+    from prosepose_jax.io.lock import read_known
 
     begin = time.monotonic()
     progress: Progress | None = None
@@ -126,7 +124,7 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
         write_text(workdir / f"table.{name}", text)
     for name, data in draw_charts(sweep, lines).items():
         write_bytes(workdir / "plots" / name, data)
-    earlier = _earlier(workdir / "run.json")
+    earlier = read_known(workdir / "run.json")
     info = machine_info()
     before_that = earlier.get("git_revisions", [earlier["git_revision"]] if "git_revision" in earlier else [])
     revisions = [*before_that, *([info["git_revision"]] if outcome.fits else [])]
@@ -158,14 +156,6 @@ def _fits(records: Iterable[Mapping[str, Mapping[str, Any]]]) -> int:
     """How many different problems were fitted for these records, by this run or by earlier ones."""
     fitted = (record for by_key in records for record in by_key.values() if "steps" in record)
     return len({record["problem"] for record in fitted})
-
-
-def _earlier(file: Path) -> dict[str, Any]:
-    try:
-        info = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return info if isinstance(info, dict) else {}
 
 
 if __name__ == "__main__":

@@ -62,17 +62,14 @@ def _run() -> int:
 
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io.claim import claimed
+    from prosepose_jax.io.claim import claimed, make_folder
     from prosepose_jax.synthetic.generate import SceneMaker
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
     set_up_jax()
     body = load_body(FLAGS.body)  # a body that cannot be used locks no folder
     for kind, folder in folders.items():  # all are locked before the first scene is made
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder}: cannot be the folder of the scenes ({error.strerror})") from None
+        make_folder(folder, "the folder of the scenes")
         _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
     maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
     status = 0

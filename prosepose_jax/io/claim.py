@@ -1,4 +1,4 @@
-"""One process at a time writes to a folder or a file."""
+"""Folders that a command writes to: made, and held against other processes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def claim(descriptor: int) -> bool:
     except OSError:
         pass  # a file system without locks
     return True
+
+
+def make_folder(folder: Path, what: str) -> None:
+    """Makes a folder where there is none.
+
+    Args:
+      folder: may be there already.
+      what: it is to be, for the error message.
+
+    Raises:
+      InputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be {what} ({error.strerror})") from None
 
 
 @contextlib.contextmanager

@@ -23,3 +23,12 @@ def read_lock(file: Path, what: str) -> Any:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{file}: not the JSON of {what} ({error})") from None
+
+
+def read_known(file: Path) -> dict[str, Any]:
+    """What an earlier run noted in a JSON file; empty when there is nothing that can be read."""
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
