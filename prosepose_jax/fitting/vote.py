@@ -74,12 +74,14 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
             some.append(item)
         # A candidate is a plain problem: it must not be taken to a vote again.
         fits = dict(fitter.fit_plain(candidates, variant, of_candidates))
-        found = [k for k in range(len(candidates)) if fits[k].ok]
-        energies = total_energies(fitter, [some[owners[k]] for k in found], [fits[k] for k in found], of_scenes)
+        # A scene with one candidate has nothing to compare.
+        compared = [k for k, owner in enumerate(owners) if fits[k].ok and len(split[first + owner]) > 1]
+        found = total_energies(fitter, [some[owners[k]] for k in compared], [fits[k] for k in compared], of_scenes)
+        energies = dict.fromkeys(range(len(candidates)), 0.0) | dict(zip(compared, found, strict=True))
         for owner, item in enumerate(some):
             mine = [k for k in range(len(candidates)) if owners[k] == owner]
-            ranked = sorted((energies[found.index(k)], k) for k in mine if fits[k].ok)
-            winner = fits[ranked[0][1]] if ranked else fits[mine[0]]
+            good = [k for k in mine if fits[k].ok]
+            winner = fits[min(good, key=energies.__getitem__, default=mine[0])]
             yield (
                 first + owner,
                 dataclasses.replace(
