@@ -49,15 +49,13 @@ def digest_problem(item: PreparedScene, scene: str, body: str) -> str:
       body: `digest_arrays` of body and prior.
     """
     settings = item.settings
-    kind = settings.on_device()
-    alone, starts = AGGREGATIONS[settings.aggregation.name].each_alone, settings.starts
-    if item.fallback:  # no answer counts, however answers are added up
-        kind, alone, starts = dataclasses.replace(kind, aggregation=AggregationSettings()), False, ()
+    # Where no answer counts, it doesn't matter how answers are added up.
+    kind = dataclasses.replace(settings, aggregation=AggregationSettings()) if item.fallback else settings
+    alone = AGGREGATIONS[settings.aggregation.name].each_alone and not item.fallback
+    starts = () if item.fallback else settings.starts
     found = hashlib.sha256("\n".join([__version__, scene, body]).encode())
-    host = (settings.lost_ankle, settings.exchange_swapped, item.fallback, alone, starts)
-    # How many scenes run side by side changes nothing but rounding.
-    found.update(repr((dataclasses.replace(kind, batch_size=0), host)).encode())
-    for leaf in (*jax.tree.leaves(item.arrays), item.weights):
+    found.update(repr((kind.problem(), item.fallback, alone, starts)).encode())
+    for leaf in jax.tree.leaves((item.arrays, item.weights)):
         _add(found, np.asarray(leaf))
     return found.hexdigest()[:32]
 

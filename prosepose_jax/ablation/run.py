@@ -21,8 +21,7 @@ from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
-from prosepose_jax.losses import load_pose_prior
-from prosepose_jax.losses.pose_prior import PosePrior
+from prosepose_jax.terms import PosePrior, load_pose_prior
 from prosepose_jax.metrics import Evaluator
 from prosepose_jax.scene import Fit, Scene
 
@@ -216,17 +215,12 @@ def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
     """Problems that one compilation serves, large programs apart from small ones."""
     groups: dict[tuple[Any, ...], list[_Job]] = {}
     for job in jobs.values():
-        settings = job.item.settings
-        # Which terms count decides how often is searched: a point must not depend on the points beside it.
-        rounds = tuple(stage.round_steps for stage in settings.stages)
-        groups.setdefault((settings.on_device(), rounds, id(job.bodies)), []).append(job)
+        groups.setdefault((job.item.settings.served_together(), id(job.bodies)), []).append(job)
     for group in groups.values():
         # A call's arrays are as large as its largest program: neighbours in size share calls.
         group.sort(key=lambda job: _size(job.item))
-        yield (
-            Fitter(group[0].bodies.body, _all_terms([job.item.settings for job in group]), group[0].bodies.prior),
-            group,
-        )
+        first = group[0]
+        yield Fitter(first.bodies.body, first.item.settings, first.bodies.prior), group
 
 
 def _fitted(fitter: Fitter, group: Sequence[_Job], loader: _Loader) -> Iterator[tuple[_Job, Record]]:
@@ -268,16 +262,6 @@ def _size(item: PreparedScene) -> tuple[int, ...]:
     shape = program_shape(item.arrays)
     entries = len(np.unique(np.asarray(item.arrays.minima)))
     return (item.scene.num_people, -(-entries // 32), shape.levels * shape.nodes * shape.edges, shape.answers)
-
-
-def _all_terms(settings: Sequence[FitSettings]) -> FitSettings:
-    """Settings under which every term counts that counts in any of these; the scenes carry their own weights."""
-    stages = []
-    for same in zip(*(s.stages for s in settings), strict=True):
-        weights = tuple(np.max([s.weights for s in same], axis=0).tolist())
-        fallback = tuple(np.max([s.fallback_weights for s in same], axis=0).tolist())
-        stages.append(dataclasses.replace(same[0], weights=weights, fallback_weights=fallback))
-    return dataclasses.replace(settings[0], stages=tuple(stages))
 
 
 def _measure(fit: Fit, job: _Job, loader: _Loader) -> Record:

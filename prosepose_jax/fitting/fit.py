@@ -16,7 +16,7 @@ import numpy as np
 from prosepose_jax.body import BodyModel, BodyParams, PosedBody, keypoints, pose_body
 from prosepose_jax.camera import project
 from prosepose_jax.errors import InputError
-from prosepose_jax.fitting.arrays import FitModel, SceneArrays, make_fit_model
+from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fit_model
 from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.prepare import (
     GroupShape,
@@ -32,9 +32,8 @@ from prosepose_jax.fitting.prepare import (
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
-from prosepose_jax.losses import TERMS, load_pose_prior
-from prosepose_jax.losses.pose_prior import PosePrior
 from prosepose_jax.scene import Answer, Fit, Scene
+from prosepose_jax.terms import PosePrior, load_pose_prior
 
 
 @dataclasses.dataclass
@@ -92,7 +91,7 @@ class Fitter:
         if prior is None:
             path = config["prior"]["path"] if not isinstance(config, FitSettings) and "prior" in config else None
             prior = load_pose_prior(path)
-        self.model: FitModel = make_fit_model(body, prior)
+        self.model: FitModel = make_fit_model(body, prior, self.settings.terms)
         self.timing = Timing()
         self._finished = 0.0  # when the last batch was done
         # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
@@ -135,11 +134,9 @@ class Fitter:
         Raises:
           ValueError: a scene's settings ask for another compilation than this fitter's.
         """
-        wanted = self.settings.on_device()
-        counting = np.array([np.maximum(s.weights, s.fallback_weights) > 0 for s in self.settings.stages])
+        wanted = self.settings.served_together()
         for item in prepared:
-            other = item.settings is not self.settings and item.settings.on_device() != wanted
-            if other or np.any((item.weights > 0) & ~counting):
+            if item.settings is not self.settings and item.settings.served_together() != wanted:
                 raise ValueError(f"scene {item.scene.key} was prepared with settings that this fitter cannot serve")
         voting = [place for place, item in enumerate(prepared) if takes_a_vote(item)]
         plain = [place for place, item in enumerate(prepared) if not takes_a_vote(item)]
@@ -203,7 +200,7 @@ class Fitter:
 
     def _start(self, batch: Sequence[PreparedScene], size: int, shape: GroupShape, device: jax.Device) -> _Running:
         """Sends a batch to a device and does not wait for it."""
-        settings, static, model = self.settings, self.settings.without_weights(), self._models[device]
+        settings, structure, model = self.settings, self.settings.structure, self._models[device]
         # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)
@@ -215,10 +212,11 @@ class Fitter:
         records: list[tuple[jax.Array, jax.Array]] = []  # losses and steps of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0:
-                result = no_steps(params)
+                result = no_steps(params, structure)
             else:
-                options = {"index": index, "settings": static}
-                result = self.call(device, run_stage, model, arrays, params, real, **options)
+                numbers = Numbers(**settings.numbers(index))
+                args = (model, arrays, params, numbers, np.int32(index), real)
+                result = self.call(device, run_stage, *args, structure=structure)
             records.append((result.losses, result.steps))
             # The next stage may use up the memory of its input, so the final parameters alone are kept.
             params = result.params
@@ -274,10 +272,11 @@ def _record(
     }
     if not np.all(np.isfinite(posed.vertices)):
         return Fit(status="failed: the optimisation left the finite numbers", **counts)
-    most = max(len(losses) for losses, _ in stages)
-    losses = np.full((len(stages), most, len(TERMS)), np.nan, np.float32)
+    most = max(item.settings.max_steps)
+    terms = item.settings.terms
+    losses = np.full((len(stages), most, len(terms)), np.nan, np.float32)
     for i, (values, _) in enumerate(stages):
-        losses[i, : len(values)] = values
+        losses[i, : len(values)] = values[:most]
     return Fit(
         status="fallback" if item.fallback else "ok",
         global_orient=params.global_orient,
@@ -287,7 +286,7 @@ def _record(
         kid_scale=params.kid_scale,
         vertices=posed.vertices,
         joints=posed.joints,
-        loss_terms=TERMS,
+        loss_terms=tuple(term.name for term in terms),
         losses=losses,
         steps=np.array([steps for _, steps in stages], np.int32),
         **counts,

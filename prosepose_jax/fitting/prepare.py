@@ -20,18 +20,16 @@ from prosepose_jax.contact.program import (
     ProgramArrays,
     ProgramShape,
     bucket,
-    pad_arrays,
     program_shape,
     takes_fallback,
-    used_entries,
 )
-from prosepose_jax.contact.search import PART_REGION_LISTS
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import SceneArrays
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.fitting.swaps import exchange_swapped_sides
-from prosepose_jax.losses import keypoint_scale
 from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.terms import Camera, SceneReading
+from prosepose_jax.terms.contact import entries_of, fine_pairs_of, only_pair
 
 # An ankle below this confidence counts as lost.
 _LOST_ANKLE_CONFIDENCE = 0.2
@@ -59,10 +57,9 @@ class PreparedScene:
     place: int = 0  # among the scenes of a call
 
     @property
-    def weights(self) -> np.ndarray:
-        """(stages, 7) in the order of losses.TERMS, those of the fallback where it applies."""
-        chosen = [s.fallback_weights if self.fallback else s.weights for s in self.settings.stages]
-        return np.asarray(chosen, np.float32)
+    def weights(self) -> dict[str, np.ndarray]:
+        """(stages,) weights of every term, those of the fallback where it applies."""
+        return self.settings.weights(self.fallback)
 
 
 def check_scene(scene: Scene, settings: FitSettings, num_betas: int) -> None:
@@ -129,21 +126,6 @@ def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams
     return jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, item.scene) for item in batch])
 
 
-def _entries(arrays: ProgramArrays) -> np.ndarray:
-    return np.argwhere(used_entries(arrays)).astype(np.int32)
-
-
-def _fine_pairs(entries: np.ndarray) -> np.ndarray:
-    """Every (person pair, region, region) that the entries read."""
-    rows = {(int(q), int(r), int(s)) for q, a, b in entries for r in PART_REGION_LISTS[a] for s in PART_REGION_LISTS[b]}
-    return np.array(sorted(rows), np.int32).reshape(-1, 3)
-
-
-def _pad_rows(rows: np.ndarray, count: int) -> np.ndarray:
-    padding = np.repeat(rows[:1] if len(rows) else np.zeros((1, 3), np.int32), count - len(rows), axis=0)
-    return np.concatenate([rows, padding])
-
-
 def _round_up(size: int, step: int) -> int:
     return max(step, -(-size // step) * step)
 
@@ -198,16 +180,19 @@ def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSetting
 
 def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]:
     """Scenes that share array shapes: same people and pairs, programs of similar size."""
-    groups: dict[tuple[int, int, int], list[PreparedScene]] = {}
+    groups: dict[GroupKey, list[PreparedScene]] = {}
     for item in prepared:
         groups.setdefault(group_key(item), []).append(item)
     return list(groups.values())
 
 
-def group_key(item: PreparedScene) -> tuple[int, int, int]:
-    """What the scenes of a group have in common."""
+GroupKey = tuple[int, int, "tuple[int, int] | None", int]
+
+
+def group_key(item: PreparedScene) -> GroupKey:
+    """What the scenes of a group have in common: people, pairs, the pair where there is one, program size."""
     shape = program_shape(item.arrays)
-    return (item.scene.num_people, shape.pairs, _program_class(shape))
+    return (item.scene.num_people, shape.pairs, only_pair(item.arrays), _program_class(shape))
 
 
 def _program_class(shape: ProgramShape) -> int:
@@ -227,12 +212,12 @@ class GroupShape(NamedTuple):
 
 def group_shape(group: Sequence[PreparedScene], settings: FitSettings) -> GroupShape:
     """The smallest sizes of coarse ladders that hold every scene of a group."""
-    entries = [_entries(item.arrays) for item in group]
+    entries = [entries_of(item.arrays) for item in group]
     sampled = settings.search == "sample"
     return GroupShape(
         bucket(*(program_shape(item.arrays) for item in group)),
         _round_up(max(map(len, entries)), _ENTRY_STEP),
-        _round_up(max(len(_fine_pairs(e)) if sampled else 0 for e in entries), _FINE_PAIR_STEP),
+        _round_up(max(len(fine_pairs_of(e)) for e in entries), _FINE_PAIR_STEP) if sampled else 0,
     )
 
 
@@ -243,7 +228,7 @@ class Room(NamedTuple):
     shape: GroupShape
 
 
-def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[tuple[int, int, int], Room]:
+def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[GroupKey, Room]:
     """The room of every group of these scenes by its `group_key`."""
     groups = group_scenes(prepared)
     return {group_key(group[0]): Room(len(group), group_shape(group, settings)) for group in groups}
@@ -265,26 +250,25 @@ def stack_scenes(
       settings: of the fit; what concerns one scene alone is the scene's own.
       shape: sizes that hold them; None for those of `group_shape`.
     """
-    entries = [_entries(item.arrays) for item in group]
-    fine = [_fine_pairs(e) if settings.search == "sample" else np.zeros((0, 3), np.int32) for e in entries]
     shape = group_shape(group, settings) if shape is None else shape
     scenes = []
-    leaves: dict[str, Any]
-    for item, e, f, pixels in zip(group, entries, fine, initial_px, strict=True):
+    for item, pixels in zip(group, initial_px, strict=True):
         scene = item.scene
-        keypoints = _target_keypoints(scene, pixels, item.settings)
-        leaves = {
+        reading = SceneReading(
+            scene=scene,
+            keypoints=_target_keypoints(scene, pixels, item.settings),
+            program=item.arrays,
+            program_shape=shape.program,
+            entries=shape.entries,
+            fine_pairs=shape.fine_pairs,
+        )
+        leaves: dict[str, Any] = {
             "params": initial_params(body, scene),
-            "keypoints_px": keypoints[..., :2],
-            "confidence": keypoints[..., 2],
-            "scale": keypoint_scale(scene.keypoints),
-            "focal_px": np.asarray(scene.focal_length, np.float32),
-            "principal_px": np.asarray(scene.principal_point, np.float32),
-            "program": pad_arrays(item.arrays, shape.program),
-            "entries": _pad_rows(e, shape.entries),
-            "entry_mask": np.arange(shape.entries) < len(e),
-            "fine_pairs": _pad_rows(f, shape.fine_pairs),
+            "camera": Camera(
+                np.asarray(scene.focal_length, np.float32), np.asarray(scene.principal_point, np.float32)
+            ),
             "weights": item.weights,
+            "terms": {term.name: term.prepare_scene(reading) for term in settings.terms},
             "seed": np.uint32(zlib.crc32(scene.key.encode())),
         }
         scenes.append(SceneArrays(**leaves))

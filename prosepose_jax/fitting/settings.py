@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings, check_aggregation, mean
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
-from prosepose_jax.losses.total import TERMS
+from prosepose_jax.terms import TERMS, Term
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
@@ -18,138 +20,218 @@ LOST_ANKLES = ("leave_out", "initial")
 SOLVERS = ("lm", "adam", "lbfgs")
 
 
+# How a field acts (its metadata "acts"): "speed" alone; by "reading", through the arrays that scenes and answers are
+# read into; any other field makes another problem (`FitSettings.problem`).
+def _speed(default: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"acts": "speed"})
+
+
+def _reading(default: Any) -> Any:
+    return dataclasses.field(default=default, metadata={"acts": "reading"})
+
+
+def _weights_field() -> Any:
+    return dataclasses.field(default_factory=dict, metadata={"acts": "reading"})
+
+
 @dataclasses.dataclass(frozen=True)
 class StageSettings:
     """One optimisation stage (docs/method.md, "Optimisation")."""
 
-    steps: int
-    learning_rate: float
-    move_betas: bool
-    move_global_orient: bool
-    weights: tuple[float, ...]  # order of losses.TERMS
-    fallback_weights: tuple[float, ...]  # for scenes whose answers cannot be used
-    contact_refresh: int  # steps for which the closest vertices are kept
-    inside_refresh: int  # steps for which the set of inside vertices is kept
+    steps: int = 1000
+    learning_rate: float = 0.01
+    move_betas: bool = True
+    move_global_orient: bool = True
+    weights: Mapping[str, float] = _weights_field()  # by term; absent: the term's own weight
+    fallback_weights: Mapping[str, float] = _weights_field()  # for scenes whose answers cannot be used
 
-    @property
-    def round_steps(self) -> int:
-        """Steps between two searches."""
-        return min(self.contact_refresh, self.inside_refresh) if self.has_penetration else self.contact_refresh
-
-    @property
-    def has_penetration(self) -> bool:
-        return self._has("penetration")
-
-    @property
-    def has_heuristic(self) -> bool:
-        return self._has("heuristic")
-
-    def _has(self, term: str) -> bool:
-        index = TERMS.index(term)
-        return self.weights[index] > 0 or self.fallback_weights[index] > 0
+    def weight(self, term: Term, fallback: bool = False) -> float:
+        """The weight of a term in this stage."""
+        return float((self.fallback_weights if fallback else self.weights).get(term.name, term.weight))
 
 
 @dataclasses.dataclass(frozen=True)
 class StopSettings:
-    """When a stage ends early."""
+    """When a stage of Adam ends early."""
 
-    window: int  # losses looked at
-    slope: float  # stop when the least-squares slope lies in [-slope, slope)
-    relative: bool  # slope in units of the mean loss of the window instead of absolute
-
-
-@dataclasses.dataclass(frozen=True)
-class RobustSettings:
-    """From where on errors count less than published; 0: as published (docs/method.md, "Robust terms")."""
-
-    keypoints_px: float = 0.0  # in the 512-px person box
-    contact_m: float = 0.0
-    penetration_m: float = 0.0
+    window: int = 20  # losses looked at
+    slope: float = 1e-4  # stop when the least-squares slope lies in [-slope, slope)
+    relative: bool = False  # slope in units of the mean loss of the window instead of absolute
 
 
 @dataclasses.dataclass(frozen=True)
 class LMSettings:
     """Levenberg–Marquardt (docs/method.md, "Levenberg–Marquardt")."""
 
-    steps: int  # most steps of a stage; the stage's own limit holds too
-    damping: float  # at the first step, as a share of the curvature's diagonal
-    tolerance: float  # a smaller relative gain is too little
-    patience: int  # done after so many steps in a row with too little gain
+    steps: int = 60  # most steps of a stage; the stage's own limit holds too
+    damping: float = 0.01  # at the first step, as a share of the curvature's diagonal
+    tolerance: float = 1e-4  # a smaller relative gain is too little
+    patience: int = 3  # done after so many steps in a row with too little gain
 
 
 @dataclasses.dataclass(frozen=True)
 class LBFGSSettings:
     """L-BFGS with a zoom line search."""
 
-    steps: int
+    steps: int = 300
+    refresh_every: int = 10
+    tolerance: float = 1e-4
+    memory: int = 10  # gradient pairs remembered
+    linesearch_steps: int = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """What decides a compilation, and nothing else: two fits that differ in numbers alone share a program."""
+
+    terms: tuple[Term, ...]
+    num_stages: int
+    search: str
+    sample_size: int
+    inside_slots: int
+    aggregation: AggregationSettings
+    solver: str
+    most_steps: int  # of any stage
     refresh_every: int
-    tolerance: float
-    memory: int  # gradient pairs remembered
-    linesearch_steps: int
+    patience: int
+    lbfgs: LBFGSSettings
+    stop_window: int
+    stop_relative: bool
+    batch_size: int
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """Everything the fit needs to know besides bodies, scenes and answers."""
+    """Everything the fit needs to know besides bodies, scenes and answers; the defaults are those of two_person."""
 
-    mode: str  # "two_person" | "self_contact"
-    use_answers: bool  # False: every scene takes the fallback
-    parser: str  # "published" | "extended"
-    min_count: int | None  # f; None: half of the answers, rounded up
-    min_share: float  # two people: share of the answers that must name a contact
-    fallback_empty_answers: int | None  # t; None: all of them
-    aggregation: AggregationSettings  # how the answers become one loss
-    starts: tuple[float, ...]  # factors of the contact weight before the last stage; several: the best fit is kept
-    search: str  # "cells" | "exact" | "sample"
-    sample_size: int  # vertices per fine region of the "sample" search
-    lost_ankle: str  # "leave_out" | "initial"
-    exchange_swapped: bool  # detections whose left and right look swapped are exchanged back
-    robust: RobustSettings
-    inside_slots: int  # inside vertices kept per direction
-    stages: tuple[StageSettings, ...]
-    stop: StopSettings
-    solver: str  # one of SOLVERS
-    lm: LMSettings
-    lbfgs: LBFGSSettings
-    batch_size: int  # slots: scenes worked on at a time, on each device
-    scenes_per_call: int  # scenes handed to the devices at once; finished ones make room for waiting ones
-    seed: int
+    mode: str = _reading("two_person")  # "two_person" | "self_contact"
+    use_answers: bool = _reading(True)  # False: every scene takes the fallback
+    parser: str = _reading("extended")  # "published" | "extended"
+    min_count: int | None = _reading(None)  # f; None: half of the answers, rounded up
+    min_share: float = _reading(0.0)  # two people: share of the answers that must name a contact
+    fallback_empty_answers: int | None = _reading(None)  # t; None: all of them
+    aggregation: AggregationSettings = AggregationSettings()  # how the answers become one loss
+    starts: tuple[float, ...] = (1.0,)  # factors of the answers' weight before the last stage; the best fit is kept
+    search: str = "cells"  # "cells" | "exact" | "sample"
+    sample_size: int = 80  # vertices per fine region of the "sample" search
+    lost_ankle: str = "leave_out"  # "leave_out" | "initial"
+    exchange_swapped: bool = True  # detections whose left and right look swapped are exchanged back
+    scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(_SCALES))  # of each term's kernel
+    inside_slots: int = 256  # inside vertices kept per direction
+    refresh_every: int = 10  # Adam: steps between two searches
+    stages: tuple[StageSettings, ...] = dataclasses.field(default_factory=lambda: _STAGES)
+    stop: StopSettings = StopSettings()
+    solver: str = "lm"  # one of SOLVERS
+    lm: LMSettings = LMSettings()
+    lbfgs: LBFGSSettings = LBFGSSettings()
+    batch_size: int = _speed(16)  # slots: scenes worked on at a time, on each device
+    # Scenes handed to the devices at once; finished ones make room for waiting ones.
+    scenes_per_call: int = _speed(64)
+    seed: int = 0
+    terms: tuple[Term, ...] = TERMS  # of the objective, in the order of the records
 
-    def without_weights(self) -> FitSettings:
-        """What the compiled stages depend on: which terms count, not how much (scenes carry the weights)."""
+    def weights(self, fallback: bool) -> dict[str, np.ndarray]:
+        """(stages,) weights of every term."""
+        return {
+            term.name: np.array([stage.weight(term, fallback) for stage in self.stages], np.float32)
+            for term in self.terms
+        }
 
-        def flags(weights: tuple[float, ...]) -> tuple[float, ...]:
-            return tuple(float(w > 0) for w in weights)
+    @property
+    def max_steps(self) -> tuple[int, ...]:
+        """Most steps of each stage, the solver's own limit included."""
+        limit = {"lm": self.lm.steps, "lbfgs": self.lbfgs.steps}.get(self.solver)
+        return tuple(stage.steps if limit is None else min(stage.steps, limit) for stage in self.stages)
 
-        stages = tuple(
-            dataclasses.replace(s, weights=flags(s.weights), fallback_weights=flags(s.fallback_weights))
-            for s in self.stages
-        )
-        return dataclasses.replace(self, stages=stages)
-
-    def on_device(self) -> FitSettings:
-        """What the compiled stages depend on, the weights apart: settings that differ on the host alone are equal here.
-
-        A Fitter can fit scenes prepared with other settings than its own as long as these agree.
-        """
+    @property
+    def structure(self) -> Structure:
+        """What the compiled stages depend on."""
         found = self.aggregation
-        if AGGREGATIONS[found.name].combine is mean:
+        if AGGREGATIONS[found.name].combine is mean:  # rows are chosen and weighed on the host
             found = AggregationSettings(choice_m=found.choice_m)
-        none = (0.0,) * len(TERMS)
-        return dataclasses.replace(
-            self,
-            use_answers=True,
-            parser="",
-            min_count=None,
-            min_share=0.0,
-            fallback_empty_answers=None,
+        return Structure(
+            terms=self.terms,
+            num_stages=len(self.stages),
+            search=self.search,
+            sample_size=self.sample_size if self.search == "sample" else 0,
+            inside_slots=self.inside_slots,
             aggregation=found,
-            starts=(),
-            lost_ankle="",
-            exchange_swapped=False,
-            scenes_per_call=0,
-            stages=tuple(dataclasses.replace(s, weights=none, fallback_weights=none) for s in self.stages),
+            solver=self.solver,
+            most_steps=max(self.max_steps),
+            refresh_every={"lm": 1, "lbfgs": self.lbfgs.refresh_every}.get(self.solver, self.refresh_every),
+            patience=self.lm.patience,
+            lbfgs=self.lbfgs,
+            stop_window=self.stop.window,
+            stop_relative=self.stop.relative,
+            batch_size=self.batch_size,
+            seed=self.seed,
         )
+
+    def numbers(self, index: int) -> dict[str, Any]:
+        """The numbers of a stage, as the leaves of fitting.arrays.Numbers."""
+        stage = self.stages[index]
+        return {
+            "scales": {term.name: np.float32(self.scales.get(term.name, 0.0)) for term in self.terms},
+            "moves": {
+                "transl": np.float32(1.0),
+                "body_pose": np.float32(1.0),
+                "betas": np.float32(stage.move_betas),
+                "global_orient": np.float32(stage.move_global_orient),
+            },
+            "steps": np.int32(self.max_steps[index]),
+            "learning_rate": np.float32(stage.learning_rate),
+            "damping": np.float32(self.lm.damping),
+            "tolerance": np.float32(self.lm.tolerance if self.solver == "lm" else self.lbfgs.tolerance),
+            "stop_slope": np.float32(self.stop.slope),
+        }
+
+    def served_together(self) -> Hashable:
+        """Equal for settings whose scenes one call can fit: they differ in readings and weights alone."""
+        numbers = [tuple(np.ravel(leaf).tolist()) for k in range(len(self.stages)) for leaf in _leaves(self.numbers(k))]
+        return (self.structure, tuple(numbers))
+
+    def problem(self) -> str:
+        """A text of all that makes another problem of a scene besides what it and its answers are read into.
+
+        Fields that are not declared to act by speed or by reading alone count, so that a new one is never forgotten.
+        """
+        # The order of records and the host's part of an aggregation change no figure.
+        found = dataclasses.replace(self, aggregation=self.structure.aggregation, starts=())
+        return repr(_problem_fields(found))
+
+
+def _leaves(tree: Any) -> list[Any]:
+    if isinstance(tree, dict):
+        return [leaf for name in sorted(tree) for leaf in _leaves(tree[name])]
+    return [tree]
+
+
+def _problem_fields(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kept = (f.name for f in dataclasses.fields(value) if f.metadata.get("acts") not in ("speed", "reading"))
+        return (type(value).__name__, *((name, _problem_fields(getattr(value, name))) for name in kept))
+    if isinstance(value, Mapping):
+        return sorted((key, _problem_fields(x)) for key, x in value.items())
+    if isinstance(value, tuple):
+        return tuple(_problem_fields(x) for x in value)
+    return value
+
+
+_SCALES = {"keypoints": 50.0, "contact": 0.3, "penetration": 0.05}
+_SHARED = {"initial_pose": 100.0}
+_STAGES = (
+    StageSettings(
+        weights=_SHARED | {"keypoints": 0.04, "contact": 1000.0, "pose_prior": 4.0, "shape_prior": 40.0},
+        fallback_weights=_SHARED | {"keypoints": 0.02, "heuristic": 1e4, "pose_prior": 2.0, "shape_prior": 40.0},
+    ),
+    StageSettings(
+        learning_rate=0.001,
+        move_betas=False,
+        weights=_SHARED | {"keypoints": 0.1, "contact": 1000.0, "pose_prior": 4.0, "penetration": 1000.0},
+        fallback_weights=_SHARED | {"keypoints": 0.1, "heuristic": 1e4, "pose_prior": 2.0, "penetration": 0.1},
+    ),
+)
 
 
 def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any:
@@ -175,12 +257,13 @@ def _choice(section: Mapping[str, Any], field: str, choices: tuple[str, ...], wh
     return str(value)
 
 
-def _weights(section: Mapping[str, Any], where: str) -> tuple[float, ...]:
-    unknown = sorted(set(section) - set(TERMS))
+def _weights(section: Mapping[str, Any], where: str, terms: Sequence[Term]) -> dict[str, float]:
+    names = [term.name for term in terms]
+    unknown = sorted(set(section) - set(names))
     if unknown:
-        raise InputError(f"config: field {where}{unknown[0]} is unknown, expected one of {', '.join(TERMS)}")
-    values = tuple(float(_take(section, t, float, where)) if t in section else 0.0 for t in TERMS)
-    if any(not 0 <= v < float("inf") for v in values):
+        raise InputError(f"config: field {where}{unknown[0]} is unknown, expected one of {', '.join(names)}")
+    values = {name: float(_take(section, name, float, where)) for name in names if name in section}
+    if any(not 0 <= v < float("inf") for v in values.values()):
         raise InputError(f"config: weights in {where[:-1]} must be finite and at least 0")
     return values
 
@@ -198,26 +281,42 @@ def _within(value: float, name: str, low: float, high: float = math.inf) -> floa
     return value
 
 
-def _stage(config: Mapping[str, Any], name: str) -> StageSettings:
+def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> StageSettings:
     section, where = config[name], f"{name}."
     steps = _take(section, "steps", int, where)
     if steps < 0:
         raise InputError(f"config: field {where}steps is {steps}, expected at least 0")
-    contact, penetration = config["contact"], config["penetration"]
     return StageSettings(
         steps=steps,
         learning_rate=_within(_take(section, "learning_rate", float, where), f"{where}learning_rate", 0.0),
         move_betas=_take(section, "move_betas", bool, where),
         move_global_orient=_take(section, "move_global_orient", bool, where),
-        weights=_weights(section["weights"], f"{where}weights."),
-        fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights."),
-        contact_refresh=_positive(_take(contact, "refresh_every", int, "contact."), "contact.refresh_every"),
-        inside_refresh=_positive(_take(penetration, "refresh_every", int, "penetration."), "penetration.refresh_every"),
+        weights=_weights(section["weights"], f"{where}weights.", terms),
+        fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights.", terms),
     )
 
 
-def _scale(config: Mapping[str, Any], section: str, field: str) -> float:
-    return _within(_take(config[section], field, float, f"{section}."), f"{section}.{field}", 0.0)
+def _refresh(config: Mapping[str, Any], stages: Sequence[StageSettings], terms: Sequence[Term]) -> int:
+    """Steps between two searches: the fewest that a section of a term asks for whose weight is not 0 throughout."""
+    found = []
+    for section in ("contact", "penetration"):
+        where = f"{section}.refresh_every"
+        steps = _positive(_take(config[section], "refresh_every", int, f"{section}."), where)
+        term = next((term for term in terms if term.name == section), None)
+        if section == "contact" or (term and any(s.weight(term) or s.weight(term, True) for s in stages)):
+            found.append(steps)
+    return min(found)
+
+
+def _scales(config: Mapping[str, Any], terms: Sequence[Term]) -> dict[str, float]:
+    """Where each term's kernel begins to count less."""
+    found = {}
+    for term in terms:
+        section, _, field = term.scale_field.partition(".")
+        if field and section in config:
+            value = _take(config[section], field, float, f"{section}.")
+            found[term.name] = _within(value, term.scale_field, 0.0)
+    return found
 
 
 def _limits(section: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -250,14 +349,19 @@ def _aggregation(contact: Mapping[str, Any]) -> AggregationSettings:
         raise InputError(f"config: section contact: {error}") from None
 
 
-def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings:
+def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequence[Term] | None = None) -> FitSettings:
     """Checks a config (ml_collections ConfigDict or dict, layout of configs/two_person.py) and freezes it.
+
+    Args:
+      config: the config, or settings, which are returned as they are.
+      terms: of the objective; None: those of the settings, or all of `prosepose_jax.terms.TERMS`.
 
     Raises:
       InputError: naming the field that is missing or wrong, and what was expected.
     """
     if isinstance(config, FitSettings):
-        return config
+        return config if terms is None else dataclasses.replace(config, terms=tuple(terms))
+    terms = TERMS if terms is None else tuple(terms)
     for section in ("contact", "penetration", "keypoints", "stop", "lm", "lbfgs", "stage1", "stage2"):
         if section not in config:
             raise InputError(f"config: section {section} is missing")
@@ -267,9 +371,11 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
     for name, value in (("min_count", min_count), ("fallback_empty_answers", empty)):
         _within(value, f"contact.{name}", 0)
     mode = _choice(config, "mode", MODES, "")
-    stages = (_stage(config, "stage1"), _stage(config, "stage2"))
-    if mode == "self_contact" and any(stage.has_penetration for stage in stages):
-        raise InputError("config: a penetration weight above 0 has no effect on one person, expected 0")
+    stages = (_stage(config, "stage1", terms), _stage(config, "stage2", terms))
+    for term in terms:
+        used = any(stage.weight(term) or stage.weight(term, fallback=True) for stage in stages)
+        if mode == "self_contact" and term.fewest_people > 1 and used:
+            raise InputError(f"config: a {term.name} weight above 0 has no effect on one person, expected 0")
     return FitSettings(
         mode=mode,
         use_answers=_take(contact, "use_answers", bool, "contact."),
@@ -283,11 +389,8 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
         exchange_swapped=_take(config["keypoints"], "exchange_swapped", bool, "keypoints."),
-        robust=RobustSettings(
-            keypoints_px=_scale(config, "keypoints", "robust_px"),
-            contact_m=_scale(config, "contact", "robust_m"),
-            penetration_m=_scale(config, "penetration", "robust_m"),
-        ),
+        scales=_scales(config, terms),
+        refresh_every=_refresh(config, stages, terms),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,
         stop=StopSettings(
@@ -312,4 +415,5 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings) -> FitSettings
         batch_size=_positive(_take(config, "batch_size", int, ""), "batch_size"),
         scenes_per_call=_positive(_take(config, "scenes_per_call", int, ""), "scenes_per_call"),
         seed=_take(config, "seed", int, ""),
+        terms=terms,
     )

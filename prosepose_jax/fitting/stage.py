@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from prosepose_jax.body.model import BodyParams
-from prosepose_jax.fitting.arrays import FitModel, SceneArrays
-from prosepose_jax.fitting.held import Held, hold
+from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays
 from prosepose_jax.fitting.problem import Moving, Problem, take_moving
-from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.search import Held, active_terms, search_batch, terms_of
+from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers import SolverState, make_solver
-from prosepose_jax.losses import TERMS, Weights
 
 
 @struct.dataclass
@@ -27,7 +27,7 @@ class StageResult:
     """S scenes after a stage."""
 
     params: BodyParams  # (S, P, …)
-    losses: jax.Array  # (S, steps, 7) weighted terms before each step, NaN after the scene stopped
+    losses: jax.Array  # (S, steps, T) weighted terms before each step, NaN after the scene stopped
     steps: jax.Array  # (S,) int32
 
 
@@ -40,68 +40,84 @@ class _Slots:
     state: SolverState
     waiting: jax.Array  # () int32 the next scene to enter
     moving: Moving  # (S, …) results of the scenes that have left
-    losses: jax.Array  # (S, steps, 7)
+    losses: jax.Array  # (S, steps, T)
     steps: jax.Array  # (S,)
 
 
-def no_steps(params: BodyParams) -> StageResult:
+def no_steps(params: BodyParams, structure: Structure) -> StageResult:
     """What a stage of zero steps leaves behind."""
     num_scenes = params.transl.shape[0]
     return StageResult(
-        params=params, losses=jnp.zeros((num_scenes, 0, len(TERMS))), steps=jnp.zeros(num_scenes, jnp.int32)
+        params=params,
+        losses=jnp.zeros((num_scenes, 0, len(structure.terms))),
+        steps=jnp.zeros(num_scenes, jnp.int32),
     )
 
 
-@functools.partial(jax.jit, static_argnames=("index", "settings"), donate_argnames=("params",))
+@functools.partial(jax.jit, static_argnames=("structure",), donate_argnames=("params",))
 def run_stage(
     model: FitModel,
     scenes: SceneArrays,
     params: BodyParams,
+    numbers: Numbers,
+    index: jax.Array,
     real: jax.Array | None = None,
     *,
-    index: int,
-    settings: FitSettings,
+    structure: Structure,
 ) -> StageResult:
-    """Runs stage `index` of the settings on a batch of scenes.
+    """Runs one stage on a batch of scenes; all stages share this program.
 
     Args:
       model: the prepared body.
       scenes: S scenes.
       params: (S, P, …) where the stage starts; its body pose is what the initial-pose term pulls to. Donated.
+      numbers: of the stage.
+      index: () int32 which stage.
       real: (S,) bool, False on scenes that only fill the batch up; they come last and are returned as they
         came. None: all are real.
-      index: which stage.
-      settings: of the fit; at most `settings.batch_size` scenes are worked on at a time.
+      structure: of the settings; at most `structure.batch_size` scenes are worked on at a time.
     """
     if real is None:
         real = jnp.ones(params.transl.shape[0], bool)
     count = jnp.sum(real, dtype=jnp.int32)
-    stage = settings.stages[index]
-    solver = make_solver(settings, stage)
-    num_scenes = params.transl.shape[0]
-    num_slots = min(settings.batch_size, num_scenes)
-    num_rounds = -(-solver.max_steps // solver.round_steps)
+    solver = make_solver(structure)
+    num_scenes, num_people = params.transl.shape[:2]
+    num_slots = min(structure.batch_size, num_scenes)
+    num_rounds = -(-structure.most_steps // structure.refresh_every)
+    num_terms = len(structure.terms)
+    terms_here = terms_of(structure, num_people)
 
     def run_round(
-        scene: SceneArrays, start: BodyParams, state: SolverState, held: Held
+        scene: SceneArrays, start: BodyParams, state: SolverState, held: Held, active: dict[str, jax.Array]
     ) -> tuple[SolverState, jax.Array]:
-        weights = Weights.of(scene.weights[index])
-        return solver.run_round(Problem(model, scene, start, held, weights, settings.robust), state)
+        problem = Problem(
+            model=model,
+            scene=scene,
+            start=start,
+            held=held,
+            weights={name: weight[index] for name, weight in scene.weights.items()},
+            active=active,
+            numbers=numbers,
+            terms=terms_here,
+            records=structure.terms,
+        )
+        return solver.run_round(problem, state)
 
     def enter(params: BodyParams) -> SolverState:
-        return jax.vmap(lambda p: solver.init(take_moving(p, stage)))(params)
+        return jax.vmap(lambda p: solver.init(take_moving(p), numbers))(params)
 
-    def pick(tree, ids: jax.Array):  # an empty slot keeps computing on the last scene; nothing of it is kept
+    def pick(tree: Any, ids: jax.Array) -> Any:  # an empty slot keeps computing on the last scene; nothing of it is kept
         return jax.tree.map(lambda x: x[jnp.minimum(ids, num_scenes - 1)], tree)
 
     def work(slots: _Slots) -> _Slots:
         scene, start = pick(scenes, slots.scene), pick(params, slots.scene)
         now = dataclasses.replace(start, **slots.state.moving)
         busy = slots.scene < count
-        held = hold(model, scene, now, stage, settings, index, slots.round, busy)
-        state, terms = jax.vmap(run_round)(scene, start, slots.state, held)
+        active = active_terms(structure, scene, index, busy)
+        held = search_batch(model, scene, now, structure, active, index, slots.round, busy)
+        state, terms = jax.vmap(run_round, in_axes=(0, 0, 0, 0, None))(scene, start, slots.state, held, active)
         target = jnp.where(busy, slots.scene, num_scenes)
-        places = slots.round[:, None] * solver.round_steps + jnp.arange(solver.round_steps)[None]
+        places = slots.round[:, None] * structure.refresh_every + jnp.arange(structure.refresh_every)[None]
         losses = slots.losses.at[target[:, None], places].set(terms, mode="drop")
         left = state.done & busy
         target = jnp.where(left, slots.scene, num_scenes)
@@ -133,13 +149,13 @@ def run_stage(
         round=jnp.zeros(num_slots, jnp.int32),
         state=enter(pick(params, first)),
         waiting=jnp.int32(num_slots),
-        moving=take_moving(params, stage),
-        losses=jnp.full((num_scenes, num_rounds * solver.round_steps, len(TERMS)), jnp.nan, jnp.float32),
+        moving=take_moving(params),
+        losses=jnp.full((num_scenes, num_rounds * structure.refresh_every, num_terms), jnp.nan, jnp.float32),
         steps=jnp.zeros(num_scenes, jnp.int32),
     )
     slots = jax.lax.while_loop(lambda s: jnp.any(s.scene < count), work, slots)
     return StageResult(
         params=dataclasses.replace(params, **slots.moving),
-        losses=slots.losses[:, : solver.max_steps],
+        losses=slots.losses[:, : structure.most_steps],
         steps=slots.steps,
     )

@@ -20,9 +20,7 @@ import numpy as np
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.contact.aggregation import AGGREGATIONS
 from prosepose_jax.contact.program import ProgramArrays
-from prosepose_jax.fitting.arrays import FitModel, SceneArrays
-from prosepose_jax.fitting.energy import energy
-from prosepose_jax.fitting.held import hold
+from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays
 from prosepose_jax.fitting.prepare import (
     PreparedScene,
     Room,
@@ -32,8 +30,9 @@ from prosepose_jax.fitting.prepare import (
     rooms,
     stack_scenes,
 )
-from prosepose_jax.fitting.settings import FitSettings
-from prosepose_jax.losses import TERMS, Weights
+from prosepose_jax.fitting.problem import Problem, take_moving
+from prosepose_jax.fitting.search import active_terms, search_batch, terms_of
+from prosepose_jax.fitting.settings import FitSettings, StageSettings, Structure
 from prosepose_jax.scene import Fit
 
 if TYPE_CHECKING:
@@ -103,16 +102,15 @@ def candidates_of(item: PreparedScene) -> list[PreparedScene]:
 
 
 def _started(settings: FitSettings, factor: float) -> FitSettings:
-    """The contact weight times a factor in all stages but the last."""
+    """The weight of what the answers say times a factor in all stages but the last."""
     if factor == 1.0:
         return settings
-    contact = TERMS.index("contact")
 
-    def scaled(weights: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple(w * factor if k == contact else w for k, w in enumerate(weights))
+    def scaled(stage: StageSettings) -> dict[str, float]:
+        return {t.name: stage.weight(t) * (factor if t.from_answers else 1.0) for t in settings.terms}
 
     *early, last = settings.stages
-    stages = tuple(dataclasses.replace(stage, weights=scaled(stage.weights)) for stage in early)
+    stages = tuple(dataclasses.replace(stage, weights=scaled(stage)) for stage in early)
     return dataclasses.replace(settings, stages=(*stages, last))
 
 
@@ -140,18 +138,34 @@ def _answer_alone(arrays: ProgramArrays, k: int) -> ProgramArrays:
     )
 
 
-@functools.partial(jax.jit, static_argnames=("index", "settings"))
+@functools.partial(jax.jit, static_argnames=("structure",))
 def _energies(
-    model: FitModel, scenes: SceneArrays, params: BodyParams, *, index: int, settings: FitSettings
+    model: FitModel,
+    scenes: SceneArrays,
+    params: BodyParams,
+    numbers: Numbers,
+    index: jax.Array,
+    *,
+    structure: Structure,
 ) -> jax.Array:
     """(B,) total energies of a stage, closest vertices and inside vertices searched at `params`."""
-    held = hold(
-        model, scenes, params, settings.stages[index], settings, index, jnp.zeros(len(params.transl), jnp.int32)
-    )
+    active = active_terms(structure, scenes, index)
+    rounds = jnp.zeros(len(params.transl), jnp.int32)
+    held = search_batch(model, scenes, params, structure, active, index, rounds)
 
     def one(scene: SceneArrays, params: BodyParams, held: Any) -> jax.Array:
-        weights = Weights.of(scene.weights[index])
-        return energy(model, scene, params, scene.params, held, weights, settings.robust)[0]
+        problem = Problem(
+            model=model,
+            scene=scene,
+            start=scene.params,
+            held=held,
+            weights={name: weight[index] for name, weight in scene.weights.items()},
+            active=active,
+            numbers=numbers,
+            terms=terms_of(structure, params.transl.shape[0]),
+            records=structure.terms,
+        )
+        return problem.judged(problem.energy(take_moving(params))[1])
 
     return jax.vmap(one)(scenes, params, held)
 
@@ -186,8 +200,11 @@ def total_energies(
             params = dataclasses.replace(initial_batch(fitter.model.body, filled), **moved)
             pixels = fitter.initial_pixels(filled, device)
             arrays = stack_scenes(fitter.model.body, filled, pixels, settings, shape)
-            options = {"index": index, "settings": settings.without_weights()}
-            found = np.asarray(fitter.call(device, _energies, fitter.model, arrays, params, **options))
+            # Compared where they are, whatever the stage moves.
+            numbers = settings.numbers(index)
+            numbers["moves"] = dict.fromkeys(numbers["moves"], np.float32(1.0))
+            args = (fitter.model, arrays, params, Numbers(**numbers), np.int32(index))
+            found = np.asarray(fitter.call(device, _energies, *args, structure=settings.structure))
             for item, value in zip(some, found, strict=False):
                 energies[item.place] = float(value)
     return energies

@@ -6,53 +6,58 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
-from prosepose_jax.fitting.settings import StageSettings, StopSettings
+from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
 
 
-def has_settled(recent: jax.Array, seen: jax.Array, stop: StopSettings) -> jax.Array:
+def has_settled(recent: jax.Array, seen: jax.Array, slope_limit: jax.Array, relative: bool) -> jax.Array:
     """The published early stop: a flat least-squares line through the last losses.
 
     Args:
       recent: (window,) losses, newest last.
       seen: () how many losses there were; more than `window` are needed.
-      stop: the settings.
+      slope_limit: () stop when the slope lies in [-slope_limit, slope_limit).
+      relative: the slope is in units of the mean loss.
     """
-    x = jnp.arange(stop.window, dtype=jnp.float32) - (stop.window - 1) / 2.0
+    window = recent.shape[0]
+    x = jnp.arange(window, dtype=jnp.float32) - (window - 1) / 2.0
     slope = jnp.sum(x * (recent - jnp.mean(recent))) / jnp.sum(x * x)
-    if stop.relative:
+    if relative:
         slope = slope / jnp.maximum(jnp.abs(jnp.mean(recent)), 1e-6)
-    return (seen > stop.window) & (slope >= -stop.slope) & (slope < stop.slope)
+    return (seen > window) & (slope >= -slope_limit) & (slope < slope_limit)
 
 
 class Adam:
     """The published optimiser; memory: (optax state, last total losses)."""
 
-    def __init__(self, stage: StageSettings, stop: StopSettings) -> None:
-        self.max_steps = stage.steps
-        self.round_steps = stage.round_steps
-        self._stop = stop
-        self._optimiser = optax.adam(stage.learning_rate)
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        self._scale = optax.scale_by_adam()
 
-    def init(self, moving: Moving) -> SolverState:
-        memory = (self._optimiser.init(moving), jnp.zeros(self._stop.window, jnp.float32))
+    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
+        memory = (self._scale.init(moving), jnp.zeros(self._structure.stop_window, jnp.float32))
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
+        numbers = problem.numbers
+
         def one_step(state: SolverState, _: None) -> tuple[SolverState, jax.Array]:
             (total, terms), gradient = jax.value_and_grad(problem.energy, has_aux=True)(state.moving)
             optimiser, recent = state.memory
-            updates, optimiser = self._optimiser.update(gradient, optimiser)
+            updates, optimiser = self._scale.update(gradient, optimiser)
+            updates = jax.tree.map(lambda u: -numbers.learning_rate * u, updates)
             recent = jnp.concatenate([recent[1:], total[None]])
             step = state.step + 1
+            settled = has_settled(recent, step, numbers.stop_slope, self._structure.stop_relative)
             moved = SolverState(
                 moving=optax.apply_updates(state.moving, updates),
                 memory=(optimiser, recent),
                 step=step,
-                done=has_settled(recent, step, self._stop) | (step >= self.max_steps),
+                done=settled | (step >= numbers.steps),
             )
             new = jax.tree.map(lambda old, new: jnp.where(state.done, old, new), state, moved)
             return new, jnp.where(state.done, jnp.nan, terms)
 
-        return jax.lax.scan(one_step, state, None, length=self.round_steps)
+        return jax.lax.scan(one_step, state, None, length=self._structure.refresh_every)

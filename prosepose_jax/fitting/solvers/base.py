@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import jax
 from flax import struct
 
+from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
 
 
@@ -23,13 +24,10 @@ class SolverState:
 class Solver(Protocol):
     """Minimises one scene's energy in rounds between two searches."""
 
-    max_steps: int
-    round_steps: int  # steps of a round
-
-    def init(self, moving: Moving) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
         """A scene before its first step."""
         ...
 
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
-        """Takes up to `round_steps` steps; returns (round_steps, 7) weighted terms before each, NaN once done."""
+        """Takes up to `refresh_every` steps; returns (steps, T) weighted terms before each, NaN once done."""
         ...

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
-from prosepose_jax.fitting.settings import LBFGSSettings, StageSettings
+from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
 
 _PATIENCE = 2
@@ -18,21 +19,20 @@ _PATIENCE = 2
 class LBFGS:
     """Memory: (optax state, energy at the start of the round before, rounds in a row with too little gain)."""
 
-    def __init__(self, stage: StageSettings, settings: LBFGSSettings) -> None:
-        self.max_steps = min(stage.steps, settings.steps)
-        self.round_steps = min(settings.refresh_every, max(self.max_steps, 1))
-        self._settings = settings
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        settings = structure.lbfgs
         linesearch = optax.scale_by_zoom_linesearch(max_linesearch_steps=settings.linesearch_steps)
         self._optimiser = optax.lbfgs(memory_size=settings.memory, linesearch=linesearch)
 
-    def init(self, moving: Moving) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
         memory = (self._optimiser.init(moving), jnp.float32(jnp.inf), jnp.int32(0))
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
         _, last, idle = state.memory
         before, _ = problem.energy(state.moving)
-        idle = jnp.where(last - before < self._settings.tolerance * jnp.abs(before), idle + 1, 0)
+        idle = jnp.where(last - before < problem.numbers.tolerance * jnp.abs(before), idle + 1, 0)
         # The remembered curvature holds on; the line search's value belongs to the search before.
         optimiser = optax.tree_utils.tree_set(state.memory[0], value=jnp.float32(jnp.inf))
         state = dataclasses.replace(state, memory=(optimiser, before, idle), done=state.done | (idle >= _PATIENCE))
@@ -51,9 +51,9 @@ class LBFGS:
                 moving=optax.apply_updates(state.moving, updates),
                 memory=(optimiser, last, idle),
                 step=step,
-                done=step >= self.max_steps,
+                done=step >= problem.numbers.steps,
             )
             kept = jax.tree.map(lambda old, new: jnp.where(state.done, old, new), state, moved)
             return kept, jnp.where(state.done, jnp.nan, terms)
 
-        return jax.lax.scan(one_step, state, None, length=self.round_steps)
+        return jax.lax.scan(one_step, state, None, length=self._structure.refresh_every)

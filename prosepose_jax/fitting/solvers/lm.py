@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem, add_step
-from prosepose_jax.fitting.settings import LMSettings, StageSettings
+from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
-from prosepose_jax.losses import TERMS
 
 _DAMPING_RANGE = (1e-4, 1e4)
 # A refused step says little until the damping is this large: a shorter step may still be taken.
@@ -31,7 +31,7 @@ class LMMemory:
     recent: jax.Array  # (_RECENT,) energies of the last steps taken, newest last
     best: Moving
     energy: jax.Array  # () at `best`, searched there
-    terms: jax.Array  # (7,)
+    terms: jax.Array  # (T,)
     idle: jax.Array  # () int32 steps in a row with too little gain
 
 
@@ -55,31 +55,30 @@ class LevenbergMarquardt:
     Lucidi 1986). The result is the best parameters seen.
     """
 
-    round_steps = 1
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
 
-    def __init__(self, stage: StageSettings, settings: LMSettings) -> None:
-        self.max_steps = min(stage.steps, settings.steps)
-        self._settings = settings
-
-    def init(self, moving: Moving) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
         size = sum(leaf.size for leaf in moving.values())
         memory = LMMemory(
             here=moving,
             gradient=jnp.zeros(size, jnp.float32),
             curvature=jnp.zeros((size, size), jnp.float32),
-            damping=jnp.float32(self._settings.damping / _EASE),
+            damping=numbers.damping / _EASE,
             recent=jnp.full(_RECENT, jnp.inf, jnp.float32),
             best=moving,
             energy=jnp.float32(jnp.inf),
-            terms=jnp.zeros(len(TERMS), jnp.float32),
+            terms=jnp.zeros(len(self._structure.terms), jnp.float32),
             idle=jnp.int32(0),
         )
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
         old: LMMemory = state.memory
-        energy, terms = problem.energy(state.moving)
-        gradient, curvature = problem.normal(state.moving)
+        found = problem.linearised(state.moving)
+        size = found.gradient.size
+        terms, gradient, curvature = found.terms, found.gradient.reshape(size), found.curvature.reshape(size, size)
+        energy = problem.judged(terms)
         low, high = _DAMPING_RANGE
 
         taken = energy < jnp.max(old.recent)
@@ -89,7 +88,7 @@ class LevenbergMarquardt:
         stands = (state.moving, gradient, curvature, jnp.concatenate([old.recent[1:], energy[None]]))
         here, gradient, curvature, recent = _where(taken, stands, stood)
         best = _where(energy < old.energy, (state.moving, energy, terms), (old.best, old.energy, old.terms))
-        enough = old.energy - energy > self._settings.tolerance * jnp.abs(energy)
+        enough = old.energy - energy > problem.numbers.tolerance * jnp.abs(energy)
         memory = LMMemory(
             here=here,
             gradient=gradient,
@@ -102,8 +101,9 @@ class LevenbergMarquardt:
             idle=jnp.where(enough, 0, old.idle + (taken | (old.damping >= _SHORT))),
         )
         step = state.step + 1
-        done = (memory.idle >= self._settings.patience) | (step >= self.max_steps)
-        candidate = add_step(memory.here, solve_damped(memory.curvature, memory.gradient, memory.damping))
+        done = (memory.idle >= self._structure.patience) | (step >= problem.numbers.steps)
+        flat = solve_damped(memory.curvature, memory.gradient, memory.damping)
+        candidate = add_step(memory.here, flat.reshape(found.gradient.shape), problem.start)
         moving = _where(done, memory.best, candidate)
         return SolverState(moving=moving, memory=memory, step=step, done=done), memory.terms[None]
 

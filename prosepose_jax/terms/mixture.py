@@ -1,4 +1,4 @@
-"""SMPLify's Gaussian-mixture prior over the body pose (Bogo et al. 2016; docs/method.md, "Other terms")."""
+"""SMPLify's Gaussian mixture over the body pose (Bogo et al. 2016; docs/method.md, "Other terms")."""
 
 from __future__ import annotations
 
@@ -81,13 +81,3 @@ def component_costs(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
     shift = jnp.einsum("kij,kj->ki", prior.whitening, prior.means)
     white = (flat @ stacked.T).reshape(-1, k, NUM_POSE) - shift[None]
     return 0.5 * jnp.sum(white * white, axis=-1) + prior.offsets[None]
-
-
-def pose_prior_loss(prior: PosePrior, body_pose: jax.Array) -> jax.Array:
-    """Negative log-likelihood of the likeliest component, summed over people.
-
-    Args:
-      prior: the mixture.
-      body_pose: (P, 21, 3) axis-angle.
-    """
-    return jnp.sum(jnp.min(component_costs(prior, body_pose), axis=-1))

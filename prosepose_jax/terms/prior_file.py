@@ -11,7 +11,7 @@ import numpy as np
 
 from prosepose_jax.body import safe_load
 from prosepose_jax.errors import InputError
-from prosepose_jax.losses.pose_prior import PosePrior, make_pose_prior
+from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
 from prosepose_jax.resources import smpl_assets_dir
 
 _FIELDS = ("means", "covars", "weights")

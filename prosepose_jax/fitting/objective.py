@@ -1,0 +1,217 @@
+"""Energy, gradient and Gauss–Newton curvature of one scene, derived from a list of terms. Names no term.
+
+Every term is Σ weight · ρ(|r|²) (`terms.base`). With w = 2 · weight · ρ'(|r|²) the gradient is Σ w Jᵀr and the
+curvature Σ w JᵀJ: that of the quadratic which touches the energy and lies above it, positive semi-definite whatever
+the kernel (docs/method.md, "Levenberg–Marquardt"). J is the slope of the residual by its few points or parameters
+(automatic) times the closed-form derivative of posed points (`terms.points`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body.model import BodyModel, BodyParams
+from prosepose_jax.terms.base import Context, Elements, End, OnBody, Term
+from prosepose_jax.terms.points import MOVABLE, Kinematics, directed_gradient, make_kinematics, make_levers, pose_rows
+
+
+class Linearised(NamedTuple):
+    """The energy of one scene and its quadratic model at some parameters; D numbers a person."""
+
+    terms: jax.Array  # (T,) weighted, in the order of the terms
+    gradient: jax.Array  # (P, D)
+    curvature: jax.Array  # (P, D, P, D)
+
+
+def flatten(params: BodyParams) -> jax.Array:
+    """(P, D) what may move of each person: the fields of MOVABLE, one after the other."""
+    people = params.transl.shape[0]
+    return jnp.concatenate([getattr(params, name).reshape(people, -1) for name in MOVABLE], axis=-1)
+
+
+def unflatten(flat: jax.Array, params: BodyParams) -> BodyParams:
+    """The reverse of `flatten`; what does not move is taken from `params`."""
+    out, first = {}, 0
+    for name in MOVABLE:
+        leaf = getattr(params, name)
+        size = int(np.prod(leaf.shape[1:]))
+        out[name] = flat[:, first : first + size].reshape(leaf.shape)
+        first += size
+    return dataclasses.replace(params, **out)
+
+
+def _flatten_one(params: BodyParams) -> jax.Array:
+    return jnp.concatenate([getattr(params, name).reshape(-1) for name in MOVABLE])
+
+
+def _unflatten_one(flat: jax.Array, params: BodyParams) -> BodyParams:
+    return jax.tree.map(lambda x: x[0], unflatten(flat[None], jax.tree.map(lambda x: x[None], params)))
+
+
+def pose_trees(body: BodyModel, params: BodyParams) -> Kinematics:
+    """The posed trees of P people, leaves (P, …)."""
+    return jax.vmap(lambda p: make_kinematics(body, p))(params)
+
+
+def term_energy(term: Term, context: Context, kin: Kinematics, scale: jax.Array) -> jax.Array:
+    """() unweighted energy of one term."""
+    total = jnp.zeros((), jnp.float32)
+    for part in term.elements(context):
+        if isinstance(part, OnBody):
+            values = jax.vmap(part.residual)(context.params, part.data)
+            total = total + jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
+        else:
+            points = jnp.stack([_points(end, kin) for end in part.ends], axis=-2)
+            residual = jax.vmap(jax.vmap(part.residual))(points, part.data)
+            squared = jnp.sum(residual * residual, axis=-1)
+            total = total + jnp.sum(part.weight * part.kernel(squared, scale))
+    return total
+
+
+def term_linearised(term: Term, context: Context, kin: Kinematics, scale: jax.Array) -> Linearised:
+    """Unweighted energy (), gradient and curvature of one term."""
+    people, size = flatten(context.params).shape
+    found = Linearised(jnp.zeros(()), jnp.zeros((people, size)), jnp.zeros((people, size, people, size)))
+    for part in term.elements(context):
+        add = _linearise_on_body if isinstance(part, OnBody) else _linearise_elements
+        found = add(part, context, kin, scale, found)  # type: ignore[operator]
+    return found
+
+
+def _constant(part: OnBody, context: Context) -> jax.Array:
+    if part.constant is None:
+        return jnp.zeros(())
+    return jnp.sum(jax.vmap(part.constant)(context.params, part.data))
+
+
+def _people(kin: Kinematics, whose: Sequence[int]) -> Kinematics:
+    """The trees of these people; not copied when they are all of them in order."""
+    if tuple(whose) == tuple(range(kin.betas.shape[0])):
+        return kin
+    return jax.tree.map(lambda x: x[np.array(whose)], kin)
+
+
+def _points(end: End, kin: Kinematics) -> jax.Array:
+    """(G, R, 3)."""
+    points = jax.vmap(pose_rows)(end.rows, _people(kin, end.whose))
+    return points if end.share is None else jnp.einsum("rp,prx->rx", end.share, points)[None]
+
+
+def _slopes(kernel, squared: jax.Array, scale: jax.Array) -> jax.Array:
+    """ρ' at every element."""
+    return jax.vjp(lambda s: kernel(s, scale), squared)[1](jnp.ones_like(squared))[0]
+
+
+def _linearise_elements(
+    part: Elements, context: Context, kin: Kinematics, scale: jax.Array, found: Linearised
+) -> Linearised:
+    parents = context.body.parents
+    trees = [_people(kin, end.whose) for end in part.ends]
+    levers = [jax.vmap(lambda r, k: make_levers(parents, r, k))(end.rows, t) for end, t in zip(part.ends, trees)]
+
+    def owned(end: End, points: jax.Array) -> jax.Array:
+        return points if end.share is None else jnp.einsum("rp,prx->rx", end.share, points)[None]
+
+    points = jnp.stack([owned(e, lever.points) for e, lever in zip(part.ends, levers)], axis=-2)  # (G, R, m, 3)
+
+    def local(points: jax.Array, data) -> tuple[jax.Array, jax.Array]:
+        value = part.residual(points, data)
+        return value, value
+
+    slope, residual = jax.vmap(jax.vmap(jax.jacrev(local, has_aux=True)))(points, part.data)  # (G,R,k,m,3), (G,R,k)
+    squared = jnp.sum(residual * residual, axis=-1)
+    energy = jnp.sum(part.weight * part.kernel(squared, scale))
+    weight = 2.0 * part.weight * _slopes(part.kernel, jnp.maximum(squared, part.floor**2), scale)
+
+    def columns(end: End, tree: Kinematics, lever, directions: jax.Array) -> jax.Array:
+        """(G, R, k, D) of known people, else (P, R, k, D): how the residual moves with each person's numbers."""
+        if end.share is not None:
+            directions = end.share.T[:, :, None, None] * directions
+
+        def one(rows, tree, lever, directions):
+            along = jax.vmap(lambda d: directed_gradient(rows, tree, lever, d), in_axes=1, out_axes=1)
+            return along(directions)
+
+        return jax.vmap(one)(end.rows, tree, lever, directions)
+
+    every = [columns(e, t, lever, slope[..., i, :]) for i, (e, t, lever) in enumerate(zip(part.ends, trees, levers))]
+    people, size = found.gradient.shape
+    whose = part.ends[0].whose
+    if all(end.share is None and end.whose == whose for end in part.ends):  # one body an element
+        jac = sum(every[1:], every[0])
+        weighted = weight[..., None, None] * jac
+        flat = (len(whose), -1, size)
+        blocks = jnp.einsum("gnd,gne->gde", weighted.reshape(flat), jac.reshape(flat))
+        pull = jnp.einsum("grkd,grk->gd", weighted, residual)
+        at = np.array(whose)
+        return Linearised(
+            found.terms + energy, found.gradient.at[at].add(pull), found.curvature.at[at, :, at, :].add(blocks)
+        )
+    num_groups, num_elements, num_residuals = residual.shape
+    jac = jnp.zeros((num_groups, num_elements, num_residuals, people, size), residual.dtype)
+    for end, mine in zip(part.ends, every, strict=True):
+        if end.share is None:
+            for group, person in enumerate(end.whose):
+                jac = jac.at[group, :, :, person].add(mine[group])
+        else:
+            jac = jac + mine.transpose(1, 2, 0, 3)[None]
+    flat = jac.reshape(-1, people * size)
+    weighted = jnp.repeat(weight.reshape(-1), num_residuals)[:, None] * flat
+    return Linearised(
+        found.terms + energy,
+        found.gradient + (weighted.T @ residual.reshape(-1)).reshape(people, size),
+        found.curvature + (weighted.T @ flat).reshape(people, size, people, size),
+    )
+
+
+def _linearise_on_body(
+    part: OnBody, context: Context, kin: Kinematics, scale: jax.Array, found: Linearised
+) -> Linearised:
+    values = jax.vmap(part.residual)(context.params, part.data)
+    energy = jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
+    people, size = found.gradient.shape
+    every = np.arange(people)
+    if part.quadratic is not None:
+        pull, blocks = _from_quadratic(part, context.params, size)
+    else:
+
+        def derived(params: BodyParams, data) -> tuple[jax.Array, jax.Array]:
+            def local(flat: jax.Array) -> tuple[jax.Array, jax.Array]:
+                value = part.residual(_unflatten_one(flat, params), data)
+                return value, value
+
+            jac, value = jax.jacfwd(local, has_aux=True)(_flatten_one(params))
+            weight = 2.0 * _slopes(part.kernel, value * value, scale)
+            return (weight * value) @ jac, (weight[:, None] * jac).T @ jac
+
+        pull, blocks = jax.vmap(derived)(context.params, part.data)
+    return Linearised(
+        found.terms + energy, found.gradient + pull, found.curvature.at[every, :, every, :].add(blocks)
+    )
+
+
+def _from_quadratic(part: OnBody, params: BodyParams, size: int) -> tuple[jax.Array, jax.Array]:
+    assert part.quadratic is not None
+    people = params.transl.shape[0]
+    fields = jax.vmap(part.quadratic)(params, part.data)
+    pull, blocks, first = jnp.zeros((people, size)), jnp.zeros((people, size, size)), 0
+    for name in MOVABLE:
+        length = int(np.prod(getattr(params, name).shape[1:]))
+        place = slice(first, first + length)
+        first += length
+        if name not in fields:
+            continue
+        gradient, curvature = fields[name]
+        pull = pull.at[:, place].add(gradient)
+        if curvature.ndim == 2:  # (P, n): a diagonal
+            diagonal = np.arange(place.start, place.stop)
+            blocks = blocks.at[:, diagonal, diagonal].add(curvature)
+        else:
+            blocks = blocks.at[:, place, place].add(curvature)
+    return pull, blocks

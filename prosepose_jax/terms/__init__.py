@@ -1,0 +1,49 @@
+"""The terms of the objective, one file each, and the one list of them (docs/extending.md)."""
+
+from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, SceneReading, Term, at_vertices
+from prosepose_jax.terms.closest_meshes import ClosestMeshes
+from prosepose_jax.terms.contact import Contact
+from prosepose_jax.terms.initial_pose import InitialPose
+from prosepose_jax.terms.keypoints import Keypoints
+from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
+from prosepose_jax.terms.penetration import Penetration
+from prosepose_jax.terms.pose_prior import PosePriorTerm
+from prosepose_jax.terms.prior_file import load_pose_prior
+from prosepose_jax.terms.shape_prior import ShapePrior
+from prosepose_jax.terms.surface import Surface, make_surface
+
+# The only list; its order is that of the records.
+TERMS: tuple[Term, ...] = (
+    Keypoints(),
+    Contact(),
+    InitialPose(),
+    PosePriorTerm(),
+    ShapePrior(),
+    Penetration(),
+    ClosestMeshes(),
+)
+
+__all__ = [
+    "TERMS",
+    "Camera",
+    "ClosestMeshes",
+    "Contact",
+    "Context",
+    "Elements",
+    "End",
+    "InitialPose",
+    "Keypoints",
+    "Lookup",
+    "OnBody",
+    "Penetration",
+    "PosePrior",
+    "PosePriorTerm",
+    "SceneReading",
+    "ShapePrior",
+    "Surface",
+    "Term",
+    "at_vertices",
+    "load_pose_prior",
+    "make_pose_prior",
+    "make_surface",
+]
