@@ -44,10 +44,61 @@ _STORAGES: dict[str, tuple[int, str]] = {
 
 # What a pickle of tensors and plain containers is made of. STACK_GLOBAL, EXT* and INST never occur in one.
 _INSTRUCTIONS = frozenset(
-    "PROTO FRAME STOP MARK POP POP_MARK EMPTY_DICT DICT SETITEM SETITEMS EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE "
-    "TUPLE TUPLE1 TUPLE2 TUPLE3 NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT "
-    "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES "
-    "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL REDUCE BUILD BINPERSID EMPTY_SET ADDITEMS".split()
+    [
+        "PROTO",
+        "FRAME",
+        "STOP",
+        "MARK",
+        "POP",
+        "POP_MARK",
+        "EMPTY_DICT",
+        "DICT",
+        "SETITEM",
+        "SETITEMS",
+        "EMPTY_LIST",
+        "LIST",
+        "APPEND",
+        "APPENDS",
+        "EMPTY_TUPLE",
+        "TUPLE",
+        "TUPLE1",
+        "TUPLE2",
+        "TUPLE3",
+        "NONE",
+        "NEWTRUE",
+        "NEWFALSE",
+        "INT",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG",
+        "LONG1",
+        "LONG4",
+        "FLOAT",
+        "BINFLOAT",
+        "UNICODE",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+        "STRING",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+        "BINBYTES",
+        "SHORT_BINBYTES",
+        "PUT",
+        "BINPUT",
+        "LONG_BINPUT",
+        "MEMOIZE",
+        "GET",
+        "BINGET",
+        "LONG_BINGET",
+        "GLOBAL",
+        "REDUCE",
+        "BUILD",
+        "BINPERSID",
+        "EMPTY_SET",
+        "ADDITEMS",
+    ]
 )
 
 
@@ -306,7 +357,7 @@ def _load_zip(path: Path) -> Any:
             with zipfile.ZipFile(path) as archive, archive.open(info) as file:
                 file.seek(start * storage.item_bytes)
                 raw = file.read(count * storage.item_bytes)
-        except (OSError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
+        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
             raise InputError(f"{path}: member {name} cannot be read ({error})") from error
         return _elements(raw, storage.kind, count, mark, path)
 
@@ -417,7 +468,7 @@ def _visit(value: Any, visit: Callable[[TorchTensor], None], path: Path) -> Any:
             out = {key: plain(part, depth + 1) for key, part in item.items()}
         elif isinstance(item, (list, tuple)):
             out = type(item)(plain(part, depth + 1) for part in item)
-        elif isinstance(item, (_Ignored, _Call, _Storage, _StorageClass)) or isinstance(item, type):
+        elif isinstance(item, (_Ignored, _Call, _Storage, _StorageClass, type)):
             out = None
         done[id(item)] = out
         return out
