@@ -7,7 +7,6 @@ the guidance (a regressor's estimate). The first eight outputs are the clean pai
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -153,24 +152,6 @@ class Buddi(nn.Module):
         return Pair(**{part: jnp.stack(values, axis=-2) for part, values in clean.items()})
 
 
-@dataclasses.dataclass(frozen=True)
-class _Bound:
-    """A network with its weights and guidance: a `Denoiser`."""
-
-    network: Buddi
-    variables: Mapping[str, Any]
-    guidance: Pair | None
-    dropout_key: jax.Array | None
-
-    def __call__(self, noisy: Pair, timestep: jax.Array) -> Pair:
-        if self.dropout_key is None:
-            return self.network.apply({"params": self.variables}, noisy, timestep, self.guidance)
-        key = jax.random.fold_in(self.dropout_key, timestep)
-        return self.network.apply(
-            {"params": self.variables}, noisy, timestep, self.guidance, deterministic=False, rngs={"dropout": key}
-        )
-
-
 def denoiser(
     network: Buddi,
     weights: Mapping[str, Any],
@@ -185,4 +166,11 @@ def denoiser(
       guidance: of the conditional model.
       dropout_key: leaves dropout active, as BUDDI's release does by never switching it off; None: off.
     """
-    return _Bound(network, weights, guidance, dropout_key)
+
+    def denoise(noisy: Pair, timestep: jax.Array) -> Pair:
+        if dropout_key is None:
+            return network.apply({"params": weights}, noisy, timestep, guidance)
+        rngs = {"dropout": jax.random.fold_in(dropout_key, timestep)}
+        return network.apply({"params": weights}, noisy, timestep, guidance, deterministic=False, rngs=rngs)
+
+    return denoise

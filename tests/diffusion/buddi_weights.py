@@ -28,7 +28,10 @@ def keys_and_shapes() -> dict[str, tuple[int, ...]]:
 
     shapes["embed_timestep.encode.emb"] = (WIDTH // 2,)
     embedder("embed_timestep", WIDTH, WIDTH, WIDTH)
-    inputs = {f"{part}_{who}": size for part, size in SIZES.items() for who in PEOPLE} | {"human_h0": 146, "human_h1": 146}
+    inputs = {f"{part}_{who}": size for part, size in SIZES.items() for who in PEOPLE} | {
+        "human_h0": 146,
+        "human_h1": 146,
+    }
     for name, size in inputs.items():
         embedder(f"embed_input_{name}", size, WIDTH, WIDTH)
         embedder(f"unembed_input_{name}", WIDTH, size, size)

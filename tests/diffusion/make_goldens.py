@@ -33,7 +33,8 @@ def tensors() -> dict:
         "optimizer": optimiser.state_dict(),
         "epoch": 7,
         "parts": OrderedDict(
-            base=base, turned=base.T, part=base[1:3, 2:5], last=base[3], scalar=torch.tensor(2.5), none=torch.zeros(0, 3),
+            base=base, turned=base.T, part=base[1:3, 2:5], last=base[3], scalar=torch.tensor(2.5),
+            none=torch.zeros(0, 3),
             parameter=torch.nn.Parameter(torch.tensor([1.0, 2.0])), spread=torch.tensor([[3.0]]).expand(2, 4),
             double=torch.tensor([1e-300], dtype=torch.float64), half=torch.tensor([0.5], dtype=torch.float16),
             brain=torch.tensor([-1.5], dtype=torch.bfloat16), long=torch.tensor([-(2**60)]),
