@@ -6,6 +6,8 @@ residual. No gradient passes through the network.
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -66,7 +68,7 @@ def distillation_target(
     orient, now = rotation_from_6d(clean.orient), rotation_from_6d(pair.orient)
     back = now[0] @ orient[0].T
     moved = current.transl[:1] + (clean.transl - clean.transl[:1]) @ back.T
-    placed = clean.replace(orient=rotation_to_6d(back[None] @ orient), transl=moved)
+    placed = dataclasses.replace(clean, orient=rotation_to_6d(back[None] @ orient), transl=moved)
     return jax.lax.stop_gradient(to_params(placed, current))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -169,8 +169,10 @@ def denoiser(
 
     def denoise(noisy: Pair, timestep: jax.Array) -> Pair:
         if dropout_key is None:
-            return network.apply({"params": weights}, noisy, timestep, guidance)
-        rngs = {"dropout": jax.random.fold_in(dropout_key, timestep)}
-        return network.apply({"params": weights}, noisy, timestep, guidance, deterministic=False, rngs=rngs)
+            found = network.apply({"params": weights}, noisy, timestep, guidance)
+        else:
+            rngs = {"dropout": jax.random.fold_in(dropout_key, timestep)}
+            found = network.apply({"params": weights}, noisy, timestep, guidance, deterministic=False, rngs=rngs)
+        return cast(Pair, found)
 
     return denoise

@@ -65,12 +65,12 @@ def as_rotations(pair: Pair) -> Pair:
         blocks = jnp.reshape(numbers, (*numbers.shape[:-1], -1, 6))
         return jnp.reshape(rotation_to_6d(rotation_from_6d(blocks)), numbers.shape)
 
-    return pair.replace(orient=cast(pair.orient), pose=cast(pair.pose))
+    return dataclasses.replace(pair, orient=cast(pair.orient), pose=cast(pair.pose))
 
 
 def relative(pair: Pair) -> Pair:
     """The same pair with translations from person 0 (who gets zero); orientations stay absolute."""
-    return pair.replace(transl=pair.transl - pair.transl[..., :1, :])
+    return dataclasses.replace(pair, transl=pair.transl - pair.transl[..., :1, :])
 
 
 def from_params(params: BodyParams) -> Pair:

@@ -53,6 +53,8 @@ def main() -> None:
             out, gradient, kink = run_twin(state, conditional, pair, t, guidance, loss_weights(seed, batch=1))
             if kink > KINK:
                 break
+        else:
+            raise RuntimeError("no seed keeps every hidden unit away from its kink")
         arrays[f"{int(conditional)}_seed"] = np.array(seed)
         for part in out:
             arrays[f"{int(conditional)}_{part}"] = out[part]
