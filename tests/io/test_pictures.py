@@ -157,7 +157,8 @@ def test_every_mode_shows_the_same(tmp_path: Path, mode: str) -> None:
         if (mode, ending) == ("YCbCr", "tiff"):
             continue  # Pillow can't read what it writes
         try:
-            picture.convert(mode, palette=Image.Palette.ADAPTIVE).save(tmp_path / f"a.{ending}", **({"quality": 95} if ending == "jpg" else {}))
+            # JPEG takes the quality, the others pass over it.
+            picture.convert(mode, palette=Image.Palette.ADAPTIVE).save(tmp_path / f"a.{ending}", quality=95)
         except (OSError, ValueError):
             continue  # this kind of file has no such mode
         found = np.asarray(open_picture(tmp_path / f"a.{ending}"), int)
@@ -195,7 +196,7 @@ def test_large_pictures(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> Non
         open_picture(tmp_path / "phone.png")
     _png_header(tmp_path / "bomb.png", 20000, 20000)
     for read in (picture_size, open_picture, orientation):
-        with pytest.raises(InputError, match="bomb.png: expected a picture of at most 250 million pixels.*20000 × 20000"):
+        with pytest.raises(InputError, match="bomb.png: expected .* at most 250 million pixels.*20000 × 20000"):
             read(tmp_path / "bomb.png")
     assert picture_size(_png_header(tmp_path / "fair.png", 12000, 10000)) == (12000, 10000)
     assert Image.MAX_IMAGE_PIXELS is not None and not recwarn.list
