@@ -221,11 +221,10 @@ def check_regular(path: Path | str) -> None:
     """Raises InputError unless a path is a regular file: a device or a pipe would be read for ever."""
     try:
         mode = os.stat(path).st_mode
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such image") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise InputError(f"{str(path)!r}: the image cannot be read ({reason})") from error
+        name = str(path) if str(path).isprintable() else repr(str(path))
+        raise InputError(f"{name}: the image cannot be read ({reason})") from error
     if not stat.S_ISREG(mode):
         raise InputError(f"{path}: expected an image, found no regular file")
 
@@ -256,7 +255,7 @@ def _named(path: Path) -> Iterator[None]:
         if _is_heic(path):
             raise InputError(f"{path}: a HEIC picture; pip install 'prosepose_jax[heic]' to read it") from error
         why = "no known kind of picture" if isinstance(error, Image.UnidentifiedImageError) else error
-        raise InputError(f"{path}: expected a readable image ({why})") from error
+        raise InputError(f"{path}: not a readable image ({why})") from error
 
 
 @contextlib.contextmanager
