@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from prosepose_jax.body._unpickle import Bad, ClosedCall
 from prosepose_jax.errors import InputError
 
 _MOST_PICKLE_BYTES = 64 << 20
@@ -102,10 +103,6 @@ _INSTRUCTIONS = frozenset(
 )
 
 
-class _Bad(Exception):
-    """Something a file of tensors has no business to contain."""
-
-
 @dataclass(frozen=True)
 class _StorageClass:
     name: str
@@ -163,7 +160,7 @@ class _Dict(dict):
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, dict):
-            raise _Bad("a dictionary with an unknown state")
+            raise Bad("a dictionary with an unknown state")
 
 
 class _Ignored:
@@ -174,52 +171,33 @@ class _Ignored:
     def __setstate__(self, state: Any) -> None: ...
 
 
-class _Call:
-    """A function a pickle may name, closed against being altered by the pickle."""
-
-    __slots__ = ("_function",)
-    _function: Callable[..., Any]
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        object.__setattr__(self, "_function", function)
-
-    def __call__(self, *args: Any) -> Any:
-        return self._function(*args)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise _Bad("an attempt to alter a function")
-
-    def __setstate__(self, state: Any) -> None:
-        raise _Bad("an attempt to alter a function")
-
-
 def _numbers(values: Any, what: str) -> tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or len(values) > _MOST_DIMENSIONS:
-        raise _Bad(f"a tensor whose {what} is not a short tuple")
+        raise Bad(f"a tensor whose {what} is not a short tuple")
     if not all(type(n) is int and 0 <= n < 1 << 62 for n in values):
-        raise _Bad(f"a tensor whose {what} holds something else than non-negative integers")
+        raise Bad(f"a tensor whose {what} holds something else than non-negative integers")
     return tuple(values)
 
 
 def _rebuild_tensor(storage: Any = None, offset: Any = 0, size: Any = (), stride: Any = (), *_: Any) -> TorchTensor:
     if not isinstance(storage, _Storage):
-        raise _Bad("a tensor without a storage")
+        raise Bad("a tensor without a storage")
     shape, steps = _numbers(size, "size"), _numbers(stride, "stride")
     (start,) = _numbers((offset,), "offset")
     if len(shape) != len(steps):
-        raise _Bad(f"a tensor of size {shape} with stride {steps}")
+        raise Bad(f"a tensor of size {shape} with stride {steps}")
     if math.prod(shape) > _MOST_ELEMENTS:
-        raise _Bad(f"a tensor of impossible size {shape}")
+        raise Bad(f"a tensor of impossible size {shape}")
     if math.prod(shape):
         last = start + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
         if last >= storage.elements:
-            raise _Bad(f"a tensor that reaches to element {last} of a storage of {storage.elements}")
+            raise Bad(f"a tensor that reaches to element {last} of a storage of {storage.elements}")
     return TorchTensor(storage, start, shape, steps)
 
 
 def _rebuild_parameter(data: Any = None, *_: Any) -> TorchTensor:
     if not isinstance(data, TorchTensor):
-        raise _Bad("a parameter that is not a tensor")
+        raise Bad("a parameter that is not a tensor")
     return data
 
 
@@ -230,9 +208,9 @@ def _size(values: Any = (), *_: Any) -> tuple[int, ...]:
 def _names() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {("torch", name): _StorageClass(name) for name in _STORAGES}
     table["collections", "OrderedDict"] = _Dict
-    table["torch._utils", "_rebuild_tensor_v2"] = table["torch._utils", "_rebuild_tensor"] = _Call(_rebuild_tensor)
-    table["torch._utils", "_rebuild_parameter"] = _Call(_rebuild_parameter)
-    table["torch", "Size"] = _Call(_size)
+    table["torch._utils", "_rebuild_tensor_v2"] = table["torch._utils", "_rebuild_tensor"] = ClosedCall(_rebuild_tensor)
+    table["torch._utils", "_rebuild_parameter"] = ClosedCall(_rebuild_parameter)
+    table["torch", "Size"] = ClosedCall(_size)
     table["torch", "device"] = table["numpy", "dtype"] = _Ignored
     for core in ("numpy.core", "numpy._core"):
         table[core + ".multiarray", "scalar"] = _Ignored
@@ -246,24 +224,24 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = _ALLOWED.get((module, name))
         if found is None:
-            raise _Bad(f"a reference to {module}.{name}")
+            raise Bad(f"a reference to {module}.{name}")
         return found
 
     def persistent_load(self, pid: Any) -> _Storage:
         # ("storage", class, key, location, elements) and, in old containers, (view key, start, elements) or None.
         if not isinstance(pid, tuple) or len(pid) not in (5, 6) or pid[0] not in ("storage", b"storage"):
-            raise _Bad("a persistent reference that is not a storage")
+            raise Bad("a persistent reference that is not a storage")
         kind, key, elements = pid[1], pid[2], pid[4]
         if not isinstance(kind, _StorageClass) or not isinstance(key, str):
-            raise _Bad("a storage of an unknown kind")
+            raise Bad("a storage of an unknown kind")
         (elements,) = _numbers((elements,), "storage")
         if len(pid) == 6 and pid[5] is not None:
             view = pid[5]
             if not isinstance(view, tuple) or len(view) != 3:
-                raise _Bad("a storage with an unknown view")
+                raise Bad("a storage with an unknown view")
             start, count = _numbers(view[1:], "view")
             if start + count > elements:
-                raise _Bad("a storage's view that reaches beyond it")
+                raise Bad("a storage's view that reaches beyond it")
             return _Storage(key, kind.name, count, start)
         return _Storage(key, kind.name, elements)
 
@@ -273,17 +251,17 @@ def _checked_length(data: bytes) -> int:
     memo = 0
     for operation, argument, position in pickletools.genops(data):
         if operation.name not in _INSTRUCTIONS:
-            raise _Bad(f"the pickle instruction {operation.name}")
+            raise Bad(f"the pickle instruction {operation.name}")
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
             # The memo is an array: a large index alone would allocate it.
             if argument is None or int(argument) > memo + 1024:
-                raise _Bad("a memo index out of order")
+                raise Bad("a memo index out of order")
             memo = max(memo, int(argument) + 1)
         if operation.name == "MEMOIZE":
             memo += 1
         if operation.name == "STOP" and position is not None:
             return position + 1
-    raise _Bad("a pickle without an end")
+    raise Bad("a pickle without an end")
 
 
 def _unpickle(data: bytes, source: str) -> tuple[Any, int]:
@@ -291,7 +269,7 @@ def _unpickle(data: bytes, source: str) -> tuple[Any, int]:
     try:
         length = _checked_length(data)
         return _Unpickler(io.BytesIO(data[:length]), encoding="utf-8").load(), length
-    except _Bad as error:
+    except Bad as error:
         raise InputError(
             f"{source}: refused: it contains {error}; expected tensors, numbers, text and plain containers"
         ) from error
@@ -468,7 +446,7 @@ def _visit(value: Any, visit: Callable[[TorchTensor], None], path: Path) -> Any:
             out = {key: plain(part, depth + 1) for key, part in item.items()}
         elif isinstance(item, (list, tuple)):
             out = type(item)(plain(part, depth + 1) for part in item)
-        elif isinstance(item, (_Ignored, _Call, _Storage, _StorageClass, type)):
+        elif isinstance(item, (_Ignored, ClosedCall, _Storage, _StorageClass, type)):
             out = None
         done[id(item)] = out
         return out
