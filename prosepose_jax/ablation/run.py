@@ -21,9 +21,9 @@ from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
-from prosepose_jax.terms import PosePrior, load_pose_prior
 from prosepose_jax.metrics import Evaluator
 from prosepose_jax.scene import Fit, Scene
+from prosepose_jax.terms import PosePrior, load_pose_prior
 
 # Figures of a scene that a sweep keeps, of those that metrics.json has.
 FIGURES = (

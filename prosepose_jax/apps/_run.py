@@ -26,10 +26,10 @@ from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fit
 from prosepose_jax.io.claim import claimed, make_folder
 from prosepose_jax.io.lock import read_known, read_lock
 from prosepose_jax.io.mesh import write_glb
-from prosepose_jax.terms import load_pose_prior
 from prosepose_jax.metrics import evaluate, load_joint_regressor
 from prosepose_jax.metrics.table import format_table
 from prosepose_jax.scene import Fit, Scene
+from prosepose_jax.terms import load_pose_prior
 
 NO_ANSWERS = "no_answers"
 

@@ -191,9 +191,7 @@ def _linearise_on_body(
             return (weight * value) @ jac, (weight[:, None] * jac).T @ jac
 
         pull, blocks = jax.vmap(derived)(context.params, part.data)
-    return Linearised(
-        found.terms + energy, found.gradient + pull, found.curvature.at[every, :, every, :].add(blocks)
-    )
+    return Linearised(found.terms + energy, found.gradient + pull, found.curvature.at[every, :, every, :].add(blocks))
 
 
 def _from_quadratic(part: OnBody, params: BodyParams, size: int) -> tuple[jax.Array, jax.Array]:

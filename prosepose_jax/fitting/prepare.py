@@ -264,9 +264,7 @@ def stack_scenes(
         )
         leaves: dict[str, Any] = {
             "params": initial_params(body, scene),
-            "camera": Camera(
-                np.asarray(scene.focal_length, np.float32), np.asarray(scene.principal_point, np.float32)
-            ),
+            "camera": Camera(np.asarray(scene.focal_length, np.float32), np.asarray(scene.principal_point, np.float32)),
             "weights": item.weights,
             "terms": {term.name: term.prepare_scene(reading) for term in settings.terms},
             "seed": np.uint32(zlib.crc32(scene.key.encode())),

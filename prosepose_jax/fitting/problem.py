@@ -79,9 +79,7 @@ class Problem:
         values = {}
         for term in self.terms:
             context, scale = self._context(term, params), self.numbers.scales[term.name]
-            found: Linearised = self._if_active(
-                term, lambda t=term, c=context, s=scale: term_linearised(t, c, kin, s)
-            )
+            found: Linearised = self._if_active(term, lambda t=term, c=context, s=scale: term_linearised(t, c, kin, s))
             weight = self.weights[term.name]
             values[term.name] = found.terms
             gradient = gradient + weight * found.gradient

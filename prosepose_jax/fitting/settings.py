@@ -13,6 +13,7 @@ from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings,
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.terms import TERMS, Term
+from prosepose_jax.terms.defaults import FALLBACK_WEIGHTS, SCALES, STAGE_WEIGHTS
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
@@ -117,7 +118,7 @@ class FitSettings:
     sample_size: int = 80  # vertices per fine region of the "sample" search
     lost_ankle: str = "leave_out"  # "leave_out" | "initial"
     exchange_swapped: bool = True  # detections whose left and right look swapped are exchanged back
-    scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(_SCALES))  # of each term's kernel
+    scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(SCALES))  # of each term's kernel
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = dataclasses.field(default_factory=lambda: _STAGES)
@@ -218,18 +219,13 @@ def _problem_fields(value: Any) -> Any:
     return value
 
 
-_SCALES = {"keypoints": 50.0, "contact": 0.3, "penetration": 0.05}
-_SHARED = {"initial_pose": 100.0}
 _STAGES = (
-    StageSettings(
-        weights=_SHARED | {"keypoints": 0.04, "contact": 1000.0, "pose_prior": 4.0, "shape_prior": 40.0},
-        fallback_weights=_SHARED | {"keypoints": 0.02, "heuristic": 1e4, "pose_prior": 2.0, "shape_prior": 40.0},
-    ),
+    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0]),
     StageSettings(
         learning_rate=0.001,
         move_betas=False,
-        weights=_SHARED | {"keypoints": 0.1, "contact": 1000.0, "pose_prior": 4.0, "penetration": 1000.0},
-        fallback_weights=_SHARED | {"keypoints": 0.1, "heuristic": 1e4, "pose_prior": 2.0, "penetration": 0.1},
+        weights=STAGE_WEIGHTS[1],
+        fallback_weights=FALLBACK_WEIGHTS[1],
     ),
 )
 
@@ -297,15 +293,16 @@ def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> Stage
 
 
 def _refresh(config: Mapping[str, Any], stages: Sequence[StageSettings], terms: Sequence[Term]) -> int:
-    """Steps between two searches: the fewest that a section of a term asks for whose weight is not 0 throughout."""
+    """Steps between two searches: the fewest that a term asks for whose weight is not 0 throughout."""
     found = []
-    for section in ("contact", "penetration"):
-        where = f"{section}.refresh_every"
-        steps = _positive(_take(config[section], "refresh_every", int, f"{section}."), where)
-        term = next((term for term in terms if term.name == section), None)
-        if section == "contact" or (term and any(s.weight(term) or s.weight(term, True) for s in stages)):
+    for term in terms:
+        section, _, field = term.refresh_field.partition(".")
+        if not field or section not in config:
+            continue
+        steps = _positive(_take(config[section], field, int, f"{section}."), term.refresh_field)
+        if any(stage.weight(term) or stage.weight(term, fallback=True) for stage in stages):
             found.append(steps)
-    return min(found)
+    return min(found, default=10)
 
 
 def _scales(config: Mapping[str, Any], terms: Sequence[Term]) -> dict[str, float]:

@@ -106,7 +106,9 @@ def run_stage(
     def enter(params: BodyParams) -> SolverState:
         return jax.vmap(lambda p: solver.init(take_moving(p), numbers))(params)
 
-    def pick(tree: Any, ids: jax.Array) -> Any:  # an empty slot keeps computing on the last scene; nothing of it is kept
+    def pick(
+        tree: Any, ids: jax.Array
+    ) -> Any:  # an empty slot keeps computing on the last scene; nothing of it is kept
         return jax.tree.map(lambda x: x[jnp.minimum(ids, num_scenes - 1)], tree)
 
     def work(slots: _Slots) -> _Slots:

@@ -188,6 +188,7 @@ class Term:
       weight: of a config that does not name the term.
       fewest_people: scenes of fewer people have no such term.
       scale_field: config field ("section.name") of the kernel's scale; "": the kernel has none.
+      refresh_field: config field of the steps between two searches, for solvers that take several; "": no say in it.
       from_answers: the term is what the answers say (its weight is what `contact.starts` vary).
       comparable: False on a stochastic term, which moves a step and does not judge it.
     """
@@ -196,6 +197,7 @@ class Term:
     weight: float = 0.0
     fewest_people: int = 1
     scale_field: str = ""
+    refresh_field: str = ""
     from_answers: bool = False
     comparable: bool = True
 

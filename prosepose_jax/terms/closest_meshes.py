@@ -45,6 +45,7 @@ class ClosestMeshes(Term):
 
     name: str = "heuristic"
     fewest_people: int = 2
+    refresh_field: str = "contact.refresh_every"
 
     def prepare_scene(self, reading: SceneReading) -> MeshPairs:
         return MeshPairs(np.asarray(reading.program.pairs), only_pair(reading.program))

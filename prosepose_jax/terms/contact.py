@@ -114,6 +114,7 @@ class Contact(Term):
 
     name: str = "contact"
     scale_field: str = "contact.robust_m"
+    refresh_field: str = "contact.refresh_every"
     from_answers: bool = True
 
     def prepare_scene(self, reading: SceneReading) -> ContactArrays:

@@ -49,6 +49,7 @@ class Penetration(Term):
     name: str = "penetration"
     fewest_people: int = 2
     scale_field: str = "penetration.robust_m"
+    refresh_field: str = "penetration.refresh_every"
 
     def look_up(self, lookup: Lookup) -> HeldPenetration:
         vertices, rest = lookup.vertices, lookup.rest

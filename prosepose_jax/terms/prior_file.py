@@ -11,8 +11,8 @@ import numpy as np
 
 from prosepose_jax.body import safe_load
 from prosepose_jax.errors import InputError
-from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
 from prosepose_jax.resources import smpl_assets_dir
+from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
 
 _FIELDS = ("means", "covars", "weights")
 
