@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Before anything imports JAX or VTK: tests run on the CPU and without a display.
@@ -20,9 +21,11 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import pytest
+from small_scenes import small_scene
 
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.fitting.compiled import forget_compiled, share_of_maps
+from prosepose_jax.scene import Scene
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -46,6 +49,12 @@ def small_body_file() -> Path:
 def small_body() -> BodyModel:
     """A closed body of about 1,000 vertices with pose blend shapes and curled mean hands, for fast tests."""
     return load_body(SMALL_BODY_FILE)
+
+
+@pytest.fixture(scope="session")
+def make_scene(small_body: BodyModel) -> Callable[..., Scene]:
+    """Scenes of people side by side on the small body: `small_scenes.small_scene`."""
+    return functools.partial(small_scene, small_body)
 
 
 _MOST_SHARE = 0.2

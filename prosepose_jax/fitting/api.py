@@ -12,6 +12,7 @@ normal equations over batches. P people, D numbers that move of a person (`flatt
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -188,7 +189,7 @@ def _problem_at(problem: SceneProblem, found: Held, params: BodyParams, stage: i
         held=found,
         weights={name: weight[index] for name, weight in scene.weights.items()},
         active={name: weight[index] > 0 for name, weight in scene.weights.items()},
-        numbers=numbers.replace(moves=everything),
+        numbers=dataclasses.replace(numbers, moves=everything),
         terms=terms_of(problem.structure, params.transl.shape[0]),
         records=problem.structure.terms,
     )

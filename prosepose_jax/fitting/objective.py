@@ -67,11 +67,14 @@ def term_energy(term: Term, context: Context, kin: Kinematics, scale: jax.Array)
             values = jax.vmap(part.residual)(context.params, part.data)
             total = total + jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
         else:
-            points = jnp.stack([_points(end, kin) for end in part.ends], axis=-2)
-            residual = jax.vmap(jax.vmap(part.residual))(points, part.data)
-            squared = jnp.sum(residual * residual, axis=-1)
-            total = total + jnp.sum(part.weight * part.kernel(squared, scale))
+            total = total + elements_energy(part, jnp.stack([_points(end, kin) for end in part.ends], axis=-2), scale)
     return total
+
+
+def elements_energy(part: Elements, points: jax.Array, scale: jax.Array) -> jax.Array:
+    """() energy of elements whose points (G, R, m, 3) are posed."""
+    residual = jax.vmap(jax.vmap(part.residual))(points, part.data)
+    return jnp.sum(part.weight * part.kernel(jnp.sum(residual * residual, axis=-1), scale))
 
 
 def term_linearised(term: Term, context: Context, kin: Kinematics, scale: jax.Array) -> Linearised:
@@ -79,8 +82,10 @@ def term_linearised(term: Term, context: Context, kin: Kinematics, scale: jax.Ar
     people, size = flatten(context.params).shape
     found = Linearised(jnp.zeros(()), jnp.zeros((people, size)), jnp.zeros((people, size, people, size)))
     for part in term.elements(context):
-        add = _linearise_on_body if isinstance(part, OnBody) else _linearise_elements
-        found = add(part, context, kin, scale, found)  # type: ignore[operator]
+        if isinstance(part, OnBody):
+            found = _linearise_on_body(part, context, scale, found)
+        else:
+            found = _linearise_elements(part, context, kin, scale, found)
     return found
 
 
@@ -113,12 +118,16 @@ def _linearise_elements(
 ) -> Linearised:
     parents = context.body.parents
     trees = [_people(kin, end.whose) for end in part.ends]
-    levers = [jax.vmap(lambda r, k: make_levers(parents, r, k))(end.rows, t) for end, t in zip(part.ends, trees)]
+    levers = [
+        jax.vmap(lambda r, k: make_levers(parents, r, k))(end.rows, t) for end, t in zip(part.ends, trees, strict=True)
+    ]
 
     def owned(end: End, points: jax.Array) -> jax.Array:
         return points if end.share is None else jnp.einsum("rp,prx->rx", end.share, points)[None]
 
-    points = jnp.stack([owned(e, lever.points) for e, lever in zip(part.ends, levers)], axis=-2)  # (G, R, m, 3)
+    points = jnp.stack(
+        [owned(e, lever.points) for e, lever in zip(part.ends, levers, strict=True)], axis=-2
+    )  # (G, R, m, 3)
 
     def local(points: jax.Array, data) -> tuple[jax.Array, jax.Array]:
         value = part.residual(points, data)
@@ -140,14 +149,17 @@ def _linearise_elements(
 
         return jax.vmap(one)(end.rows, tree, lever, directions)
 
-    every = [columns(e, t, lever, slope[..., i, :]) for i, (e, t, lever) in enumerate(zip(part.ends, trees, levers))]
+    every = [
+        columns(e, t, lever, slope[..., i, :])
+        for i, (e, t, lever) in enumerate(zip(part.ends, trees, levers, strict=True))
+    ]
     people, size = found.gradient.shape
     whose = part.ends[0].whose
     if all(end.share is None and end.whose == whose for end in part.ends):  # one body an element
         jac = sum(every[1:], every[0])
         weighted = weight[..., None, None] * jac
-        flat = (len(whose), -1, size)
-        blocks = jnp.einsum("gnd,gne->gde", weighted.reshape(flat), jac.reshape(flat))
+        shape = (len(whose), -1, size)
+        blocks = jnp.einsum("gnd,gne->gde", weighted.reshape(shape), jac.reshape(shape))
         pull = jnp.einsum("grkd,grk->gd", weighted, residual)
         at = np.array(whose)
         return Linearised(
@@ -162,17 +174,15 @@ def _linearise_elements(
         else:
             jac = jac + mine.transpose(1, 2, 0, 3)[None]
     flat = jac.reshape(-1, people * size)
-    weighted = jnp.repeat(weight.reshape(-1), num_residuals)[:, None] * flat
+    heavy = jnp.repeat(weight.reshape(-1), num_residuals)[:, None] * flat
     return Linearised(
         found.terms + energy,
-        found.gradient + (weighted.T @ residual.reshape(-1)).reshape(people, size),
-        found.curvature + (weighted.T @ flat).reshape(people, size, people, size),
+        found.gradient + (heavy.T @ residual.reshape(-1)).reshape(people, size),
+        found.curvature + (heavy.T @ flat).reshape(people, size, people, size),
     )
 
 
-def _linearise_on_body(
-    part: OnBody, context: Context, kin: Kinematics, scale: jax.Array, found: Linearised
-) -> Linearised:
+def _linearise_on_body(part: OnBody, context: Context, scale: jax.Array, found: Linearised) -> Linearised:
     values = jax.vmap(part.residual)(context.params, part.data)
     energy = jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
     people, size = found.gradient.shape

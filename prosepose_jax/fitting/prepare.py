@@ -262,9 +262,13 @@ def stack_scenes(
             entries=shape.entries,
             fine_pairs=shape.fine_pairs,
         )
+        camera: dict[str, Any] = {
+            "focal_px": np.asarray(scene.focal_length, np.float32),
+            "principal_px": np.asarray(scene.principal_point, np.float32),
+        }
         leaves: dict[str, Any] = {
             "params": initial_params(body, scene),
-            "camera": Camera(np.asarray(scene.focal_length, np.float32), np.asarray(scene.principal_point, np.float32)),
+            "camera": Camera(**camera),
             "weights": item.weights,
             "terms": {term.name: term.prepare_scene(reading) for term in settings.terms},
             "seed": np.uint32(zlib.crc32(scene.key.encode())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,8 @@ class Problem:
         values = {}
         for term in self.terms:
             context, scale = self._context(term, params), self.numbers.scales[term.name]
-            found: Linearised = self._if_active(term, lambda t=term, c=context, s=scale: term_linearised(t, c, kin, s))
+            linearise = functools.partial(term_linearised, term, context, kin, scale)
+            found: Linearised = self._if_active(term, linearise)
             weight = self.weights[term.name]
             values[term.name] = found.terms
             gradient = gradient + weight * found.gradient

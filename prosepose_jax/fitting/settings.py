@@ -102,6 +102,17 @@ class Structure:
     seed: int
 
 
+_STAGES = (
+    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0]),
+    StageSettings(
+        learning_rate=0.001,
+        move_betas=False,
+        weights=STAGE_WEIGHTS[1],
+        fallback_weights=FALLBACK_WEIGHTS[1],
+    ),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
     """Everything the fit needs to know besides bodies, scenes and answers; the defaults are those of two_person."""
@@ -112,7 +123,9 @@ class FitSettings:
     min_count: int | None = _reading(None)  # f; None: half of the answers, rounded up
     min_share: float = _reading(0.0)  # two people: share of the answers that must name a contact
     fallback_empty_answers: int | None = _reading(None)  # t; None: all of them
-    aggregation: AggregationSettings = AggregationSettings()  # how the answers become one loss
+    aggregation: AggregationSettings = dataclasses.field(
+        default_factory=AggregationSettings
+    )  # how the answers become one loss
     starts: tuple[float, ...] = (1.0,)  # factors of the answers' weight before the last stage; the best fit is kept
     search: str = "cells"  # "cells" | "exact" | "sample"
     sample_size: int = 80  # vertices per fine region of the "sample" search
@@ -121,7 +134,7 @@ class FitSettings:
     scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(SCALES))  # of each term's kernel
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
-    stages: tuple[StageSettings, ...] = dataclasses.field(default_factory=lambda: _STAGES)
+    stages: tuple[StageSettings, ...] = _STAGES
     stop: StopSettings = StopSettings()
     solver: str = "lm"  # one of SOLVERS
     lm: LMSettings = LMSettings()
@@ -217,17 +230,6 @@ def _problem_fields(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_problem_fields(x) for x in value)
     return value
-
-
-_STAGES = (
-    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0]),
-    StageSettings(
-        learning_rate=0.001,
-        move_betas=False,
-        weights=STAGE_WEIGHTS[1],
-        fallback_weights=FALLBACK_WEIGHTS[1],
-    ),
-)
 
 
 def _take(section: Mapping[str, Any], field: str, kind: type, where: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +12,10 @@ import numpy as np
 from flax import struct
 
 from prosepose_jax.contact.cell_search import search_meshes
-from prosepose_jax.contact.distance import safe_norm
 from prosepose_jax.contact.search import search_exact
 from prosepose_jax.terms import kernels
 from prosepose_jax.terms.base import Context, Elements, Lookup, SceneReading, Term
-from prosepose_jax.terms.contact import only_pair, pair_ends
+from prosepose_jax.terms.contact import distance, only_pair, pair_ends
 
 
 @struct.dataclass
@@ -35,10 +35,6 @@ class HeldClosest:
     closest: jax.Array  # (Q,) 1 for the closest pair, else 0
 
 
-def _apart(points: jax.Array, data: None) -> jax.Array:
-    return safe_norm(points[0] - points[1])[None]
-
-
 @dataclasses.dataclass(frozen=True)
 class ClosestMeshes(Term):
     """The single smallest squared distance between the meshes of two people, m²."""
@@ -48,14 +44,15 @@ class ClosestMeshes(Term):
     refresh_field: str = "contact.refresh_every"
 
     def prepare_scene(self, reading: SceneReading) -> MeshPairs:
-        return MeshPairs(np.asarray(reading.program.pairs), only_pair(reading.program))
+        pairs: Any = np.asarray(reading.program.pairs)
+        return MeshPairs(pairs, only_pair(reading.program))
 
     def look_up(self, lookup: Lookup) -> HeldClosest:
         pairs = jnp.asarray(lookup.data.pairs)
         # Never sampled: it is one pair of whole meshes.
         if lookup.search == "exact":
             nothing = jnp.zeros((1, 3), jnp.int32)
-            exact = jax.vmap(lambda *one: search_exact(lookup.body.regions, *one, nothing)[1])
+            exact = jax.vmap(lambda vertices, pair: search_exact(lookup.body.regions, vertices, pair, nothing)[1])
             found = exact(lookup.vertices, pairs)
         else:
             found = search_meshes(lookup.surface.cells, lookup.vertices, pairs)
@@ -66,4 +63,4 @@ class ClosestMeshes(Term):
     def elements(self, context: Context) -> Sequence[Elements]:
         data, held = context.data, context.held
         ends = pair_ends(context.body, context.params, (held.ids_a, held.ids_b), data.only, data.pairs)
-        return [Elements(ends, held.closest[None], residual=_apart, kernel=kernels.plain)]
+        return [Elements(ends, held.closest[None], residual=distance, kernel=kernels.plain)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -73,8 +74,8 @@ def _padded(rows: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([rows, padding])
 
 
-def _apart(points: jax.Array, data: None) -> jax.Array:
-    """The vector (3,) between two vertices along which they are pulled: its length alone is stiff."""
+def distance(points: jax.Array, data: None) -> jax.Array:
+    """(1,) between two vertices (2, 3): along their line alone the pull is stiff."""
     return safe_norm(points[0] - points[1])[None]
 
 
@@ -120,13 +121,13 @@ class Contact(Term):
     def prepare_scene(self, reading: SceneReading) -> ContactArrays:
         entries = entries_of(reading.program)
         fine = fine_pairs_of(entries) if reading.fine_pairs else np.zeros((0, 3), np.int32)
-        return ContactArrays(
-            program=pad_arrays(reading.program, reading.program_shape),
-            entries=_padded(entries, reading.entries),
-            entry_mask=np.arange(reading.entries) < len(entries),
-            fine_pairs=_padded(fine, reading.fine_pairs),
-            only_pair=only_pair(reading.program),
-        )
+        leaves: dict[str, Any] = {
+            "program": pad_arrays(reading.program, reading.program_shape),
+            "entries": _padded(entries, reading.entries),
+            "entry_mask": np.arange(reading.entries) < len(entries),
+            "fine_pairs": _padded(fine, reading.fine_pairs),
+        }
+        return ContactArrays(**leaves, only_pair=only_pair(reading.program))
 
     def look_up(self, lookup: Lookup) -> HeldContact:
         arrays: ContactArrays = lookup.data
@@ -142,7 +143,7 @@ class Contact(Term):
         people = arrays.program.pairs[arrays.entries[:, 0]]
         ends = pair_ends(context.body, context.params, (held.ids_a, held.ids_b), arrays.only_pair, people)
         kernel = kernels.saturating_distance
-        return [Elements(ends, held.weight[None], residual=_apart, kernel=kernel, floor=SHORTEST_M)]
+        return [Elements(ends, held.weight[None], residual=distance, kernel=kernel, floor=SHORTEST_M)]
 
 
 def _search(lookup: Lookup, arrays: ContactArrays, mask: jax.Array) -> ClosestPairs:

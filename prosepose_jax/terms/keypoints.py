@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,8 +50,8 @@ class KeypointTargets:
     scale: jax.Array  # (P,) from `keypoint_scale`
 
 
-def _off(points: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
-    """Error (2,) of one keypoint in the 512-px person box."""
+def keypoint_error(points: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
+    """Error (2,) of one keypoint (1, 3) in the 512-px person box."""
     pixels, scale, focal_px, principal_px = data
     return (project(points, focal_px, principal_px)[0] - pixels) * scale
 
@@ -64,7 +65,12 @@ class Keypoints(Term):
 
     def prepare_scene(self, reading: SceneReading) -> KeypointTargets:
         seen = reading.keypoints
-        return KeypointTargets(seen[..., :2], seen[..., 2], keypoint_scale(reading.scene.keypoints))
+        leaves: dict[str, Any] = {
+            "pixels": seen[..., :2],
+            "confidence": seen[..., 2],
+            "scale": keypoint_scale(reading.scene.keypoints),
+        }
+        return KeypointTargets(**leaves)
 
     def elements(self, context: Context) -> Sequence[Elements]:
         body, targets, people = context.body, context.data, context.num_people
@@ -85,4 +91,4 @@ class Keypoints(Term):
         )
         end = End(jax.vmap(rows)(context.params), whose=tuple(range(people)))
         weight = targets.confidence[:, _ORDER]
-        return [Elements((end,), weight, data, residual=_off, kernel=kernels.geman_mcclure)]
+        return [Elements((end,), weight, data, residual=keypoint_error, kernel=kernels.geman_mcclure)]

@@ -33,12 +33,14 @@ def ordered_pairs(num_people: int) -> list[tuple[int, int]]:
     return [p for pair in itertools.combinations(range(num_people), 2) for p in (pair, pair[::-1])]
 
 
-def _depth(points: jax.Array, data: None) -> jax.Array:
+def squared_depth(points: jax.Array, data: None) -> jax.Array:
+    """(1,) 100 d² of an inside vertex and the nearest one of the other mesh (2, 3), d in m."""
     apart = points[0] - points[1]
     return DEPTH_SCALE * jnp.sum(apart * apart)[None]
 
 
-def _kernel(s: jax.Array, scale_m: jax.Array) -> jax.Array:
+def depth_kernel(s: jax.Array, scale_m: jax.Array) -> jax.Array:
+    """Pseudo-Huber on 100 d²; its scale is given as a depth in m."""
     return kernels.pseudo_huber(s, DEPTH_SCALE * scale_m**2)
 
 
@@ -86,4 +88,4 @@ class Penetration(Term):
             End(held.inside, whose=tuple(a for a, _ in directions)),
             End(held.nearest, whose=tuple(b for _, b in directions)),
         )
-        return [Elements(ends, held.weight, residual=_depth, kernel=_kernel)]
+        return [Elements(ends, held.weight, residual=squared_depth, kernel=depth_kernel)]

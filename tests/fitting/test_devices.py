@@ -8,13 +8,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from small_scenes import answer
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.io import save_scene
 from prosepose_jax.scene import Answer
-
-from .conftest import answer
 
 ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
 ROOT = Path(__file__).resolve().parents[2]

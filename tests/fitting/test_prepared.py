@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from small_scenes import answer
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
@@ -15,8 +16,6 @@ from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
 from prosepose_jax.fitting.vote import candidates_of, takes_a_vote, total_energies
 from prosepose_jax.scene import Fit
-
-from .conftest import answer
 
 ANSWERS = [
     answer(("hand", "hand")),
@@ -54,8 +53,8 @@ def _alone(fitter: Fitter, settings: FitSettings, scene, answers) -> Fit:
 def first_stage(settings: FitSettings) -> FitSettings:
     """Stage 1 alone, half as long to compile, with plain squared distances."""
     none = dataclasses.replace(settings.stages[1], steps=0)
-    robust = dataclasses.replace(settings.robust, contact_m=0.0)
-    return dataclasses.replace(settings, stages=(settings.stages[0], none), robust=robust)
+    scales = {**settings.scales, "contact": 0.0}
+    return dataclasses.replace(settings, stages=(settings.stages[0], none), scales=scales)
 
 
 def _first_contact(fitter: Fitter, settings: FitSettings, scene) -> float:
@@ -71,7 +70,7 @@ def test_one_call_serves_settings_that_differ_on_the_host(
     scene, settings, fitter = make_scene(1), first_stage, Fitter(small_body, first_stage)
     # Not all weights alike: that would be the same problem.
     heavier = tuple(
-        dataclasses.replace(s, weights=(s.weights[0], 20.0 * s.weights[1], *s.weights[2:])) for s in settings.stages
+        dataclasses.replace(s, weights={**s.weights, "contact": 20.0 * s.weights["contact"]}) for s in settings.stages
     )
     variants = [
         settings,
@@ -89,19 +88,15 @@ def test_one_call_serves_settings_that_differ_on_the_host(
     for k, one in enumerate(variants):
         expected = _alone(fitter, one, scene, ANSWERS)
         np.testing.assert_allclose(fits[k].vertices, expected.vertices, atol=2e-3)
-    other = dataclasses.replace(settings, robust=dataclasses.replace(settings.robust, contact_m=0.1))
+    other = dataclasses.replace(settings, scales={**settings.scales, "contact": 0.1})
     with pytest.raises(ValueError, match="settings that this fitter cannot serve"):
         list(fitter.fit_prepared([prepare_scene(scene, ANSWERS, other)]))
 
 
-def test_a_fitter_without_a_term_refuses_scenes_that_weigh_it(small_body: BodyModel, settings, make_scene) -> None:
-    bare = tuple(
-        dataclasses.replace(s, weights=(*s.weights[:5], 0.0, 0.0), fallback_weights=(*s.fallback_weights[:5], 0.0, 0.0))
-        for s in settings.stages
-    )
-    fitter = Fitter(small_body, dataclasses.replace(settings, stages=bare))
+def test_a_fitter_without_a_term_refuses_scenes_that_have_it(small_body: BodyModel, settings, make_scene) -> None:
+    few = dataclasses.replace(settings, terms=settings.terms[:5])
     with pytest.raises(ValueError, match="cannot serve"):
-        list(fitter.fit_prepared([prepare_scene(make_scene(1), ANSWERS, settings)]))
+        list(Fitter(small_body, few).fit_prepared([prepare_scene(make_scene(1), ANSWERS, settings)]))
 
 
 @pytest.mark.parametrize("name", ["median", "soft", "nearest", "trimmed"])
@@ -216,8 +211,7 @@ def test_several_starts_keep_the_lowest_energy(settings: FitSettings, fitter: Fi
     fits = dict(fitter.fit_prepared(prepared))
     single = []
     for factor in factors:
-        contact = settings.stages[0].weights[1] * factor
-        weights = (settings.stages[0].weights[0], contact, *settings.stages[0].weights[2:])
+        weights = {**settings.stages[0].weights, "contact": settings.stages[0].weights["contact"] * factor}
         first = dataclasses.replace(settings.stages[0], weights=weights)
         single.append(dataclasses.replace(settings, stages=(first, settings.stages[1])))
     one_by_one = dict(fitter.fit_prepared([prepare_scene(scene, ANSWERS, one) for scene in scenes for one in single]))
@@ -234,7 +228,7 @@ def test_a_single_start_is_not_passed_over(settings: FitSettings, make_scene) ->
     item = prepare_scene(make_scene(1), ANSWERS, dataclasses.replace(settings, starts=(0.3,)))
     assert takes_a_vote(item) and not takes_a_vote(prepare_scene(make_scene(1), ANSWERS, settings))
     (start,) = candidates_of(item)
-    np.testing.assert_allclose(start.weights[:, 1], item.weights[:, 1] * [0.3, 1.0], rtol=1e-6)
+    np.testing.assert_allclose(start.weights["contact"], item.weights["contact"] * [0.3, 1.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_scenes import find_held
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.cells import make_cells
@@ -15,7 +16,6 @@ from prosepose_jax.contact.distance import part_distances, region_distances
 from prosepose_jax.contact.search import sample_regions, search_exact, search_samples
 from prosepose_jax.contact.vocabulary import PART_REGION_IDS
 from prosepose_jax.fitting import Fitter
-from prosepose_jax.fitting.held import hold
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
 
 PAIRS = jnp.array([[0, 1]])
@@ -110,14 +110,8 @@ def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyMo
     fitter = Fitter(small_body, short_config)
     prepared = [prepare_scene(make_scene(0), [], fitter.settings)]
     arrays = stack_scenes(small_body, prepared, np.zeros((1, 2, 25, 2), np.float32), fitter.settings)
-    held = jax.jit(hold, static_argnums=(3, 4, 5))(
-        fitter.model, arrays, arrays.params, fitter.settings.stages[0], fitter.settings, 0, jnp.zeros(1, jnp.int32)
-    )
+    held = find_held(fitter.model, arrays, arrays.params, jnp.int32(0), fitter.settings.structure)["heuristic"]
     vertices = pose_body(small_body, jax.tree.map(lambda x: jnp.asarray(x[0]), arrays.params)).vertices
     _, whole = search_exact(small_body.regions, vertices, PAIRS, ENTRIES)
-    count = held.contact.first.shape[1]
-    base = np.asarray(held.contact.rows.base[0])
-    template = np.asarray(small_body.v_template)
-    ids = [int(np.argmin(((template - base[p, s]) ** 2).sum(1))) for p, s in ((0, count - 1), (1, 2 * count - 1))]
-    found = np.linalg.norm(np.asarray(vertices[0])[ids[0]] - np.asarray(vertices[1])[ids[1]])
-    assert found == pytest.approx(float(whole.distance[0]), abs=0.01)
+    found = np.linalg.norm(np.asarray(vertices[0])[held.ids_a[0, 0]] - np.asarray(vertices[1])[held.ids_b[0, 0]])
+    assert found == pytest.approx(float(whole.distance[0]), abs=1e-6)

@@ -11,7 +11,7 @@ from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.blocks import make_blocks
 from prosepose_jax.body.inside import crossing_numbers, group_faces, winding_numbers
 from prosepose_jax.errors import InputError
-from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
+from prosepose_jax.terms.inside_search import inside_masks, inside_sets
 
 
 def _overlapping(body: BodyModel, seed: int, apart: float) -> jax.Array:

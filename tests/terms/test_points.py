@@ -8,15 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.flatten_util import ravel_pytree
 
-from prosepose_jax.body import BodyModel, BodyParams
+from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.kinematics import pose_joints
 from prosepose_jax.body.skinning import rest_vertices
-from prosepose_jax.fitting.arrays import Rows, gather_rows, pose_rows
-from prosepose_jax.fitting.jacobian import directed_gradient, joint_rows, make_kinematics, make_levers, point_jacobian
+from prosepose_jax.terms.points import (
+    MOVABLE,
+    Rows,
+    directed_gradient,
+    gather_rows,
+    joint_rows,
+    make_kinematics,
+    make_levers,
+    pose_rows,
+)
 
-MOVING = ("transl", "global_orient", "body_pose", "betas")
 VERTICES = jnp.arange(0, 1000, 23)
 JOINTS = np.array([0, 4, 15, 20, 21, 24, 40])
 
@@ -34,29 +40,33 @@ def _params(scale: float) -> BodyParams:
     )
 
 
+def params_of_one(params: BodyParams) -> BodyParams:
+    """One person as a scene of one."""
+    return jax.tree.map(lambda x: jnp.asarray(x)[None], params)
+
+
 def _body(small_body: BodyModel, pose_dirs: bool) -> BodyModel:
     # Blend shapes ten times as strong as the small body's, or their share would drown in the tolerance.
     return dataclasses.replace(small_body, pose_dirs=10.0 * small_body.pose_dirs if pose_dirs else None)
 
 
 def _by_forward_mode(function, params: BodyParams) -> dict[str, np.ndarray]:
-    """Derivatives of (M, …) values by each moving field, the field flattened last."""
-    moving = {name: getattr(params, name) for name in MOVING}
-    flat, back = ravel_pytree(moving)
-    slopes = jax.jit(jax.jacfwd(lambda x: function(dataclasses.replace(params, **back(x)))))(flat)
-    return dict(zip(MOVING, _columns(slopes, sorted(MOVING), moving), strict=True))
+    """Derivatives of (M, …) values by each movable field, the field flattened last."""
+    slopes = {}
+    for name in MOVABLE:
+        field = getattr(params, name)
+
+        def moved(x: jax.Array, name: str = name, shape: tuple[int, ...] = field.shape) -> jax.Array:
+            return function(dataclasses.replace(params, **{name: x.reshape(shape)}))
+
+        slopes[name] = np.asarray(jax.jit(jax.jacfwd(moved))(field.reshape(-1)))
+    return slopes
 
 
-def _columns(slopes: jax.Array, order: list[str], moving: dict[str, jax.Array]) -> list[np.ndarray]:
-    ends = np.cumsum([moving[name].size for name in order])
-    parts = dict(zip(order, np.split(np.asarray(slopes), ends[:-1], axis=-1), strict=True))
-    return [parts[name] for name in MOVING]
-
-
-def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray], names: tuple[str, ...] = MOVING) -> None:
-    ends = np.cumsum([expected[name].shape[-1] for name in names])
+def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray]) -> None:
+    ends = np.cumsum([expected[name].shape[-1] for name in MOVABLE])
     assert found.shape[-1] == ends[-1]
-    for name, part in zip(names, np.split(np.asarray(found), ends[:-1], axis=-1), strict=True):
+    for name, part in zip(MOVABLE, np.split(np.asarray(found), ends[:-1], axis=-1), strict=True):
         size = np.abs(expected[name]).max()
         assert size > 0
         np.testing.assert_allclose(part, expected[name], atol=1e-3 * size, rtol=0, err_msg=name)
@@ -64,24 +74,26 @@ def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray], name
 
 @pytest.mark.parametrize("scale", [0.3, 0.0])
 @pytest.mark.parametrize("pose_dirs", [True, False])
-def test_vertices_and_joints_equal_forward_mode(small_body: BodyModel, pose_dirs: bool, scale: float) -> None:
+def test_vertices_and_joints_equal_the_body_and_forward_mode(
+    small_body: BodyModel, pose_dirs: bool, scale: float
+) -> None:
     body, params = _body(small_body, pose_dirs), _params(scale)
 
     def vertices(params: BodyParams) -> jax.Array:
-        _, transforms, rotations = pose_joints(body, params)
-        return pose_rows(gather_rows(body, params, VERTICES), transforms, params.betas, rotations)
+        return pose_body(body, params_of_one(params)).vertices[0, VERTICES]
 
     def joints(params: BodyParams) -> jax.Array:
         return pose_joints(body, params)[0][JOINTS]
 
     kin = jax.jit(make_kinematics)(body, params)
+    directions = jnp.asarray(np.random.default_rng(6).normal(size=(len(VERTICES), 3)), jnp.float32)
     for function, rows in ((vertices, gather_rows(body, params, VERTICES)), (joints, joint_rows(body, params, JOINTS))):
-        levers = make_levers(body.parents, kin, rows, params.betas)
+        levers = make_levers(body.parents, rows, kin)
+        some = directions[: len(rows.base)]
         np.testing.assert_allclose(levers.points, function(params), atol=2e-6)
-        expected = _by_forward_mode(function, params)
-        _assert_fields_equal(point_jacobian(kin, rows, levers, MOVING), expected)
-        some = ("body_pose", "transl")  # any selection, in the order asked for
-        _assert_fields_equal(point_jacobian(kin, rows, levers, some), expected, some)
+        np.testing.assert_allclose(pose_rows(rows, kin), levers.points, atol=2e-6)
+        expected = _by_forward_mode(lambda p, f=function, d=some: jnp.sum(f(p) * d, axis=-1), params)
+        _assert_fields_equal(directed_gradient(rows, kin, levers, some), expected)
 
 
 def test_directed_gradient_equals_forward_mode(small_body: BodyModel) -> None:
@@ -92,12 +104,8 @@ def test_directed_gradient_equals_forward_mode(small_body: BodyModel) -> None:
     directions = jnp.asarray(np.random.default_rng(5).normal(size=rest.shape), jnp.float32)
 
     def along(params: BodyParams) -> jax.Array:
-        _, transforms, rotations = pose_joints(body, params)
-        return jnp.sum(pose_rows(rows, transforms, params.betas, rotations) * directions, axis=-1)
+        return jnp.sum(pose_rows(rows, make_kinematics(body, params)) * directions, axis=-1)
 
     kin = jax.jit(make_kinematics)(body, params)
-    levers = make_levers(body.parents, kin, rows, params.betas)
-    expected = _by_forward_mode(along, params)
-    _assert_fields_equal(directed_gradient(kin, rows, levers, directions, MOVING), expected)
-    some = ("transl", "body_pose")
-    _assert_fields_equal(directed_gradient(kin, rows, levers, directions, some), expected, some)
+    levers = make_levers(body.parents, rows, kin)
+    _assert_fields_equal(directed_gradient(rows, kin, levers, directions), _by_forward_mode(along, params))

@@ -7,7 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from prosepose_jax.losses import keypoint_loss, keypoint_scale
+from prosepose_jax.fitting.objective import elements_energy
+from prosepose_jax.terms import kernels
+from prosepose_jax.terms.base import Elements
+from prosepose_jax.terms.keypoints import keypoint_error, keypoint_scale
+
+
+def keypoint_loss(
+    projected: jax.Array, detected: jax.Array, confidence: jax.Array, scale: jax.Array, robust_px: float = 0.0
+) -> jax.Array:
+    """The term of keypoints that project to (P, 25, 2): a camera of focal length 1 sees points at depth 1 so."""
+    points = jnp.concatenate([projected, jnp.ones_like(projected[..., :1])], axis=-1)[..., None, :]
+
+    def each(value: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(value, (*projected.shape[:2], *value.shape[2:]))
+
+    data = (detected, each(scale[:, None]), each(jnp.ones((1, 1, 2))), each(jnp.zeros((1, 1, 2))))
+    part = Elements((), confidence, data, residual=keypoint_error, kernel=kernels.geman_mcclure)
+    return elements_energy(part, points, jnp.asarray(robust_px, projected.dtype))
 
 
 def _people(*points: list[tuple[float, float, float]]) -> np.ndarray:
@@ -32,7 +49,7 @@ def test_scale_without_an_extent_is_zero() -> None:
     np.testing.assert_array_equal(scale, 0.0)
 
 
-def test_loss_by_hand() -> None:
+def test_keypoints_by_hand() -> None:
     detected = jnp.zeros((2, 25, 2))
     projected = detected.at[0, 3].set(jnp.array([3.0, -4.0])).at[1, 7].set(jnp.array([1.0, 2.0]))
     confidence = jnp.zeros((2, 25)).at[0, 3].set(0.5).at[1, 7].set(0.25)

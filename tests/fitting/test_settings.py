@@ -1,0 +1,91 @@
+"""Settings by where they act: reading, structure, numbers; and what makes two fits the same problem."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_scenes import answer
+
+from prosepose_jax.ablation.problems import digest_problem
+from prosepose_jax.config import load_config
+from prosepose_jax.contact.aggregation import AggregationSettings
+from prosepose_jax.fitting import FitSettings, settings_from_config
+from prosepose_jax.fitting.prepare import prepare_scene
+
+DEFAULT = FitSettings()
+
+
+def _changed(**stage) -> FitSettings:
+    return dataclasses.replace(DEFAULT, stages=(dataclasses.replace(DEFAULT.stages[0], **stage), DEFAULT.stages[1]))
+
+
+def test_the_defaults_are_those_of_the_packaged_config() -> None:
+    packaged = settings_from_config(load_config("two_person"))
+    for fallback in (False, True):
+        found, expected = (s.weights(fallback) for s in (DEFAULT, packaged))
+        assert found.keys() == expected.keys()
+        for name, weights in expected.items():
+            np.testing.assert_array_equal(found[name], weights, err_msg=name)
+    without = [dataclasses.replace(s, stages=()) for s in (DEFAULT, packaged)]
+    assert without[0] == without[1]
+    assert DEFAULT.served_together() == packaged.served_together()
+
+
+NUMBERS = [
+    dataclasses.replace(DEFAULT, scales={**DEFAULT.scales, "contact": 0.1}),
+    dataclasses.replace(DEFAULT, lm=dataclasses.replace(DEFAULT.lm, tolerance=1e-3, damping=0.5)),
+    _changed(move_betas=False),
+    _changed(steps=7),
+    _changed(weights={"contact": 5.0}),
+]
+STRUCTURES = [
+    dataclasses.replace(DEFAULT, solver="adam"),
+    dataclasses.replace(DEFAULT, search="exact"),
+    dataclasses.replace(DEFAULT, inside_slots=64),
+    dataclasses.replace(DEFAULT, terms=DEFAULT.terms[:3]),
+    dataclasses.replace(DEFAULT, batch_size=5),
+    dataclasses.replace(DEFAULT, aggregation=AggregationSettings("median")),
+]
+
+
+@pytest.mark.parametrize("other", NUMBERS)
+def test_numbers_ask_for_no_other_compilation(other: FitSettings) -> None:
+    assert other != DEFAULT and other.structure == DEFAULT.structure
+
+
+@pytest.mark.parametrize("other", STRUCTURES)
+def test_structures_do(other: FitSettings) -> None:
+    assert other.structure != DEFAULT.structure and other.served_together() != DEFAULT.served_together()
+
+
+def _digest(settings: FitSettings, make_scene) -> str:
+    return digest_problem(prepare_scene(make_scene(0), [answer(("hand", "hand"))], settings), "scene", "body")
+
+
+@pytest.mark.parametrize("other", [*NUMBERS, *STRUCTURES[:4], dataclasses.replace(DEFAULT, seed=3)])
+def test_whatever_changes_a_fit_changes_its_digest(other: FitSettings, make_scene) -> None:
+    assert _digest(other, make_scene) != _digest(DEFAULT, make_scene)
+
+
+@pytest.mark.parametrize("speed", [{"batch_size": 3}, {"scenes_per_call": 7}])
+def test_speed_alone_does_not(speed: dict, make_scene) -> None:
+    assert _digest(dataclasses.replace(DEFAULT, **speed), make_scene) == _digest(DEFAULT, make_scene)
+
+
+def test_a_field_that_nobody_declared_counts(make_scene) -> None:
+    """At the top, and inside a stage or a solver's settings."""
+
+    @dataclasses.dataclass(frozen=True)
+    class More(FitSettings):
+        courage: float = 0.5
+
+    @dataclasses.dataclass(frozen=True)
+    class MoreLM(type(DEFAULT.lm)):  # type: ignore[misc]
+        courage: float = 0.5
+
+    more = More(**{f.name: getattr(DEFAULT, f.name) for f in dataclasses.fields(DEFAULT)})
+    assert _digest(more, make_scene) != _digest(dataclasses.replace(more, courage=0.6), make_scene)
+    few, many = (dataclasses.replace(DEFAULT, lm=MoreLM(courage=c)) for c in (0.5, 0.6))
+    assert _digest(few, make_scene) != _digest(many, make_scene)
