@@ -24,8 +24,8 @@ from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
 from prosepose_jax.io import load_answers, load_scenes
-from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate
+from prosepose_jax.terms import load_pose_prior
 
 from .conftest import KEYS
 
