@@ -3,9 +3,9 @@
     python benchmarks/step_profile.py [--batch=16] [--steps=8]
 
 Metric: milliseconds per scene of one call of each part, each compiled by itself, at the parameters that the default
-solver has reached after some steps of the stage; lower is better. A round of Levenberg–Marquardt is one search
-("search"), one energy, one set of normal equations and one damped solve; a step of Adam is one energy with gradient, and
-a search every tenth step. Beside each time stand the floating-point operations and bytes that the part has to move
+solver has reached after some steps of the stage; lower is better. A round of Levenberg–Marquardt is one search, one
+set of normal equations (with the energy) and one damped solve; a step of Adam is one energy with gradient, and a
+search every tenth step. Beside each time stand the floating-point operations and bytes that the part has to move
 at least, counted from the sizes of the problem by the formulas in `demands`, and the shortest time that the machine
 needs for them: the larger of operations over its best matrix product and bytes over its best copy, both measured here.
 Searches depend on the data: how many pairs of cells stay open is not counted, so they have no such time.
