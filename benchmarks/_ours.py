@@ -17,10 +17,9 @@ from ml_collections import ConfigDict
 from prosepose_jax.body import BodyParams
 from prosepose_jax.config import load_config
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
-from prosepose_jax.fitting.arrays import SceneArrays
+from prosepose_jax.fitting.arrays import Numbers, SceneArrays
 from prosepose_jax.fitting.prepare import group_scenes, initial_batch, prepare_scene, stack_scenes
 from prosepose_jax.fitting.stage import StageResult, run_stage
-from prosepose_jax.losses import TERMS
 from prosepose_jax.scene import Answer, Scene
 
 
@@ -103,8 +102,9 @@ def stage(
     chosen = fitter.settings if settings is None else settings
     # A copy: the core may donate the buffer it starts from, and benchmarks start from the same place again.
     start = jax.tree.map(jnp.copy, start)
-    device, static = jax.local_devices()[0], {"index": index, "settings": chosen.without_weights()}
-    return jax.block_until_ready(fitter.call(device, run_stage, fitter.model, batch.arrays, start, **static))
+    args = (fitter.model, batch.arrays, start, Numbers(**chosen.numbers(index)), np.int32(index))
+    device = jax.local_devices()[0]
+    return jax.block_until_ready(fitter.call(device, run_stage, *args, structure=chosen.structure))
 
 
 def exact_energy(
@@ -132,6 +132,6 @@ def exact_energy(
     # The step starts at `params`, so the initial-pose term is 0 there and has to be added.
     anchor = batch.params if start is None else start
     apart = np.asarray(params.body_pose) - np.asarray(anchor.body_pose)
-    weights = np.asarray(batch.arrays.weights)[:, index]
-    pull = weights[:, TERMS.index("initial_pose")] * np.sum(apart.reshape(len(apart), -1) ** 2, axis=1)
+    weights = np.asarray(batch.arrays.weights["initial_pose"])[:, index]
+    pull = weights * np.sum(apart.reshape(len(apart), -1) ** 2, axis=1)
     return (terms.sum(axis=1) + pull)[: len(batch.keys)]

@@ -3,11 +3,10 @@
     python benchmarks/memory.py [--counts=1,16,64,256] [--slots=16]
 
 Metrics: peak resident memory of a fresh process in MiB, in total and above what it had before the fit (package
-imported, body loaded and prepared), lower is better; seconds to compile a new bucket (both stages and the posing of
-results), from cold and from the persistent cache, lower is better. Scenes of one bucket, repeated, handed over in
-one call; `slots` of them are worked on at a time. Few steps are
-taken: memory does not grow with them but for the record of losses (28 bytes a step and scene). On a GPU the device's
-own peak is listed beside.
+imported, body loaded and prepared), lower is better; seconds to compile a new bucket (the program of the stages and
+the posing of results), from cold and from the persistent cache, lower is better. Scenes of one bucket, repeated,
+handed over in one call; `slots` of them are worked on at a time. Few steps are taken: memory does not grow with them
+but for the record of losses (28 bytes a step and scene). On a GPU the device's own peak is listed beside.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python benchmarks/step_profile.py [--batch=16] [--steps=8]
 
 Metric: milliseconds per scene of one call of each part, each compiled by itself, at the parameters that the default
-solver has reached after some steps of the stage; lower is better. A round of Levenberg–Marquardt is one search
-("hold"), one energy, one set of normal equations and one damped solve; a step of Adam is one energy with gradient, and
-a search every tenth step. Beside each time stand the floating-point operations and bytes that the part has to move
+solver has reached after some steps of the stage; lower is better. A round of Levenberg–Marquardt is one search, one
+set of normal equations (with the energy) and one damped solve; a step of Adam is one energy with gradient, and a
+search every tenth step. Beside each time stand the floating-point operations and bytes that the part has to move
 at least, counted from the sizes of the problem by the formulas in `demands`, and the shortest time that the machine
 needs for them: the larger of operations over its best matrix product and bytes over its best copy, both measured here.
 Searches depend on the data: how many pairs of cells stay open is not counted, so they have no such time.
@@ -29,11 +29,12 @@ from prosepose_jax.contact.cell_search import search_cells
 from prosepose_jax.contact.program import program_weights
 from prosepose_jax.contact.vocabulary import NUM_PARTS
 from prosepose_jax.fitting import Fitter
-from prosepose_jax.fitting.held import Held, hold, ordered_pairs, pose_meshes
-from prosepose_jax.fitting.inside_search import inside_masks, inside_sets
+from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Problem, take_moving
+from prosepose_jax.fitting.search import Held, active_terms, pose_meshes, search_batch, terms_of
 from prosepose_jax.fitting.solvers.lm import solve_damped
-from prosepose_jax.losses import Weights
+from prosepose_jax.terms.inside_search import inside_masks, inside_sets
+from prosepose_jax.terms.penetration import ordered_pairs
 
 _FLOAT = 4  # bytes
 
@@ -61,7 +62,7 @@ def demands(fitter: Fitter, batch: Batch, index: int, freedom: int) -> dict[str,
     body = fitter.model.body
     people, betas = batch.params.betas.shape[1:]
     vertices, joints = body.v_template.shape[0], body.skin_weights.shape[1]
-    entries = float(jnp.sum(batch.arrays.entry_mask)) / batch.size
+    entries = float(jnp.sum(batch.arrays.terms["contact"].entry_mask)) / batch.size
     # Rest vertices from betas (and pose correctives), blending four bones of 12 numbers, and the product with them.
     correctives = 0 if body.pose_dirs is None else body.pose_dirs.shape[-1]
     per_vertex = 2 * 3 * (betas + correctives) + 2 * 4 * 12 + 18
@@ -88,45 +89,62 @@ def profile_stage(
 ) -> list[dict[str, Any]]:
     """One row per part of a stage."""
     model, settings, arrays = fitter.model, fitter.settings, batch.arrays
-    body = model.body
-    now = settings.stages[index]
+    body, surface, structure = model.body, model.surface, settings.structure
+    numbers = jax.tree.map(jnp.asarray, Numbers(**settings.numbers(index)))
     start = batch.params
     if index == 1:
         start = stage(fitter, batch, 0).params
     reached = jax.tree.map(jnp.copy, stage(fitter, batch, index, start, shortened(settings, steps)).params)
     zero = jnp.zeros(batch.size, jnp.int32)
+    active = active_terms(structure, arrays, jnp.int32(index))
+
+    def search(arrays: Any, params: BodyParams) -> Held:
+        return search_batch(model, arrays, params, structure, active, jnp.int32(index), zero)
 
     def problems(call: Callable[[Problem, Any], Any]) -> Callable[..., Any]:
         def one(arrays: Any, start: BodyParams, params: BodyParams, held: Held) -> Any:
-            weights = Weights.of(arrays.weights[index])
-            problem = Problem(model, arrays, start, held, weights, settings.robust)
-            return call(problem, take_moving(params, now))
+            problem = Problem(
+                model=model,
+                scene=arrays,
+                start=start,
+                held=held,
+                weights={name: weight[index] for name, weight in arrays.weights.items()},
+                active=active,
+                numbers=numbers,
+                terms=terms_of(structure, start.transl.shape[0]),
+                records=structure.terms,
+            )
+            return call(problem, take_moving(params))
 
         return jax.vmap(one)
 
-    held = jax.jit(lambda a, p: hold(model, a, p, now, settings, index, zero))(arrays, reached)
+    held = jax.jit(search)(arrays, reached)
     _, vertices = jax.jit(lambda p: pose_meshes(body, p))(reached)
-    table = jnp.ones((batch.size, arrays.program.pairs.shape[1], NUM_PARTS, NUM_PARTS))
-    normal = problems(lambda problem, moving: problem.normal(moving))
-    gradient, curvature = jax.jit(normal)(arrays, start, reached, held)
+    words = arrays.terms["contact"]
+    table = jnp.ones((batch.size, words.program.pairs.shape[1], NUM_PARTS, NUM_PARTS))
+    normal = problems(lambda problem, moving: problem.linearised(moving))
+    model_there = jax.jit(normal)(arrays, start, reached, held)
+    freedom = model_there.gradient[0].size
+    gradient = model_there.gradient.reshape(batch.size, freedom)
+    curvature = model_there.curvature.reshape(batch.size, freedom, freedom)
     parts: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "hold (all searches)": (lambda a, p: hold(model, a, p, now, settings, index, zero), (arrays, reached)),
+        "search (all terms)": (search, (arrays, reached)),
         "pose the meshes": (lambda p: pose_meshes(body, p), (reached,)),
         "closest vertices": (
-            lambda v, a: search_cells(model.cells, v, a.program.pairs, a.entries, a.entry_mask),
-            (vertices, arrays),
+            lambda v, a: search_cells(surface.cells, v, a.program.pairs, a.entries, a.entry_mask),
+            (vertices, words),
         ),
-        "choices of the answers": (lambda a, t: jax.vmap(program_weights)(a.program, t), (arrays, table)),
+        "choices of the answers": (lambda a, t: jax.vmap(program_weights)(a.program, t), (words, table)),
     }
     if index == 1:
         pairs = ordered_pairs(vertices.shape[1])
         first = vertices[:, jnp.array([a for a, _ in pairs])].reshape(-1, *vertices.shape[2:])
         second = vertices[:, jnp.array([b for _, b in pairs])].reshape(-1, *vertices.shape[2:])
         surfaces = second[:, body.lowres.vertex_ids]
-        masks = jax.jit(lambda a, b: inside_masks(model.blocks, model.groups, a, b))(first, surfaces)
-        parts["inside or not"] = (lambda a, b: inside_masks(model.blocks, model.groups, a, b), (first, surfaces))
+        masks = jax.jit(lambda a, b: inside_masks(surface.blocks, surface.groups, a, b))(first, surfaces)
+        parts["inside or not"] = (lambda a, b: inside_masks(surface.blocks, surface.groups, a, b), (first, surfaces))
         parts["nearest vertices of inside ones"] = (
-            lambda m, a, b: inside_sets(model.blocks, m, a, b, settings.inside_slots),
+            lambda m, a, b: inside_sets(surface.blocks, m, a, b, settings.inside_slots),
             (masks, first, second),
         )
     common = (arrays, start, reached, held)
@@ -140,7 +158,7 @@ def profile_stage(
         lambda g, h: jax.vmap(lambda g, h: solve_damped(h, g, jnp.float32(0.01)))(g, h),
         (gradient, curvature),
     )
-    least = demands(fitter, batch, index, gradient.shape[-1])
+    least = demands(fitter, batch, index, freedom)
     rows = []
     for name, (function, arguments) in parts.items():
         compiled = jax.jit(function)
@@ -199,7 +217,7 @@ def make_ratios(rows: list[dict[str, Any]]) -> list[Ratio]:
     ratios = []
     for number in (1, 2):
         time = {row["part"]: row["ms"] for row in rows if row["stage"] == number}
-        search = time["hold (all searches)"]
+        search = time["search (all terms)"]
         whole = search + time["energy"] + time["normal equations"] + time["damped solve"]
         ratios.append(Ratio(f"stage {number}: share of the searches in a round", search / whole, "lower"))
     ratios += [

@@ -24,8 +24,8 @@ from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
 from prosepose_jax.io import load_answers, load_scenes
-from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate
+from prosepose_jax.terms import load_pose_prior
 
 from .conftest import KEYS
 
@@ -195,10 +195,10 @@ def test_scenes_are_measured_against_the_truth_of_the_body(
 
 
 def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable[..., ConfigDict]) -> None:
-    """With a penetration term stage 1 searches more often: it must not do so for the point beside it."""
-    rounds = {"solver": "adam", "contact.refresh_every": 20, "penetration.refresh_every": 10}
-    pushed = {**rounds, "stage1.weights.penetration": 1.0, "stage1.fallback_weights.penetration": 1.0}
-    points = [{"name": "a", "config": rounds}, {"name": "b", "config": pushed}]
+    """With a penetration term a fit searches more often: it must not do so for the point beside it."""
+    pushed = {"solver": "adam", "contact.refresh_every": 20, "penetration.refresh_every": 10}
+    free = {**pushed, "stage2.weights.penetration": 0.0, "stage2.fallback_weights.penetration": 0.0}
+    points = [{"name": "a", "config": free}, {"name": "b", "config": pushed}]
     jobs = {}
     for point in expand(make_sweep(points, "a", count=1)).points[1:]:
         settings = settings_from_config(point.config)

@@ -20,12 +20,13 @@ from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
 from prosepose_jax.io import load_answers, load_fits, load_scenes, save_scene
 from prosepose_jax.io.claim import claimed
-from prosepose_jax.losses import TERMS
 from prosepose_jax.scene import Scene
+from prosepose_jax.terms import TERMS
 
 from .conftest import PROSE, STEPS, TABLE, Case
 
 Finished = tuple[Case, int, str, str]
+NAMES = tuple(term.name for term in TERMS)
 KEYS = ["added", "exact", "removed_0", "silent"]
 
 
@@ -70,10 +71,10 @@ def test_fit_files(finished: Finished, small_body: BodyModel) -> None:
     shapes = {
         "global_orient": (2, 3), "body_pose": (2, 21, 3), "betas": (2, 10), "transl": (2, 3),
         "vertices": (2, small_body.num_vertices, 3), "joints": (2, 55, 3), "steps": (2,),
-        "losses": (2, max(STEPS), len(TERMS)),
+        "losses": (2, max(STEPS), len(NAMES)),
     }  # fmt: skip
     assert {name: fit[name].shape for name in shapes} == shapes
-    assert fit["status"] == "ok" and tuple(fit["loss_terms"]) == TERMS
+    assert fit["status"] == "ok" and tuple(fit["loss_terms"]) == NAMES
     assert (int(fit["answers"]), int(fit["answers_usable"])) == (2, 1)
     assert np.all(fit["steps"] <= STEPS) and np.all(fit["steps"] >= 1)
     first = fit["losses"][0, : fit["steps"][0]].sum(-1)
@@ -96,7 +97,7 @@ def test_answers_find_their_scenes(finished: Finished) -> None:
     }
     assert "note: silent: the answers file has no answer for it" in err
     # The fallback is the contact heuristic.
-    fits, heuristic, contact = load_fits(case.workdir), TERMS.index("heuristic"), TERMS.index("contact")
+    fits, heuristic, contact = load_fits(case.workdir), NAMES.index("heuristic"), NAMES.index("contact")
     assert fits["silent"].losses[0, 0, heuristic] > 0 == fits["silent"].losses[0, 0, contact]
     assert fits["exact"].losses[0, 0, contact] > 0 == fits["exact"].losses[0, 0, heuristic]
 
@@ -321,7 +322,7 @@ def test_answers_may_be_left_out(
     assert case.fit("--config", "self_contact", "--nopictures", steps=(4, 2)) == 0
     fit = load_fits(case.workdir)["yoga"]
     assert fit.status == "fallback" and fit.answers == 0
-    assert np.nanmax(fit.losses[..., TERMS.index("contact")]) == 0
+    assert np.nanmax(fit.losses[..., NAMES.index("contact")]) == 0
     # Nobody promised answers, so nothing is said about missing ones.
     assert "note:" not in capsys.readouterr().err
 

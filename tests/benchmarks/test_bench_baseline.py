@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ pytest.importorskip("torch", reason="needs the extra `smplx`", exc_type=ImportEr
 pytest.importorskip("smplx", reason="needs the extra `smplx`", exc_type=ImportError)
 
 import _ours
+import jax
 import jax.numpy as jnp
 import torch
 from _scenes import packaged
@@ -16,14 +19,16 @@ from torch_baseline import TorchBaseline, has_settled, winding_numbers
 
 from prosepose_jax.body import BodyModel, pose_body
 from prosepose_jax.body.inside import winding_numbers as our_winding_numbers
-from prosepose_jax.fitting import Fitter, StopSettings
+from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.fitting.solvers import adam as core_adam
-from prosepose_jax.losses import TERMS, penetration_loss
+from prosepose_jax.terms import TERMS
+from prosepose_jax.terms.penetration import DEPTH_SCALE
 
 pytestmark = pytest.mark.parity
 # "hug" begins inside each other, "handshake" repeats parts.
 KEYS = ("handshake", "hug")
+NAMES = tuple(term.name for term in TERMS)
 OVERRIDES = {"contact.search": "exact", "stage1.steps": 1, "stage2.steps": 1, "penetration.slots": 4096}
 
 
@@ -49,7 +54,7 @@ def terms(body: BodyModel, config) -> dict:
                 with torch.no_grad():
                     theirs = baseline.terms(made, made.params, made.params["body_pose"], index)
                 weighted = {name: weights[name] * float(value) for name, value in theirs.items()}
-                found[index, key] = (weighted, dict(zip(TERMS, map(float, ours[i]), strict=True)))
+                found[index, key] = (weighted, dict(zip(NAMES, map(float, ours[i]), strict=True)))
     return found
 
 
@@ -85,7 +90,8 @@ def test_penetration_is_the_published_sum(body: BodyModel, config, terms: dict) 
             inside.append(point)
             nearest.append(other[np.argmin(np.sum((other - point) ** 2, axis=1))])
     assert len(inside) > 100
-    expected = float(penetration_loss(jnp.asarray(inside), jnp.asarray(nearest), jnp.ones(len(inside))))
+    squared = np.sum((np.array(inside, np.float64) - np.array(nearest)) ** 2, axis=1)
+    expected = float(np.sum((DEPTH_SCALE * squared) ** 2))
     weight = config.stage2.weights.penetration
     assert terms[1, "hug"][0]["penetration"] == pytest.approx(weight * expected, rel=1e-3)
 
@@ -137,11 +143,11 @@ def test_winding_numbers_agree() -> None:
 
 def test_early_stop_is_the_published_one() -> None:
     rng = np.random.default_rng(1)
-    stop = StopSettings(window=20, slope=1e-3, relative=False)
+    has_settled_here = jax.jit(functools.partial(core_adam.has_settled, relative=False))
     verdicts = []
     for _ in range(200):
         losses = np.float32(5 + rng.normal() * 2e-3 * np.arange(21) + rng.normal(0, 1e-3, 21))
-        ours = bool(core_adam.has_settled(losses[-20:], jnp.int32(21), stop))
+        ours = bool(has_settled_here(losses[-20:], jnp.int32(21), jnp.float32(1e-3)))
         verdicts.append(has_settled(losses.tolist(), 20, 1e-3))
         assert verdicts[-1] == ours
     assert 0 < sum(verdicts) < 200
