@@ -18,6 +18,7 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.terms.base import Context, Elements, End, OnBody, Term
+from prosepose_jax.terms.kernels import SMALLEST
 from prosepose_jax.terms.points import MOVABLE, Kinematics, directed_gradient, make_kinematics, make_levers, pose_rows
 
 
@@ -113,6 +114,15 @@ def _slopes(kernel, squared: jax.Array, scale: jax.Array) -> jax.Array:
     return jax.vjp(lambda s: kernel(s, scale), squared)[1](jnp.ones_like(squared))[0]
 
 
+def held_slopes(part: Elements, squared: jax.Array, scale: jax.Array) -> jax.Array:
+    """ρ' at every element, its pull ρ' |r| divided by no less than the part's floor."""
+    if not part.floor:
+        return _slopes(part.kernel, squared, scale)
+    seen = jnp.maximum(squared, SMALLEST)
+    length = jnp.sqrt(seen)
+    return _slopes(part.kernel, seen, scale) * length / jnp.maximum(length, part.floor)
+
+
 def _linearise_elements(
     part: Elements, context: Context, kin: Kinematics, scale: jax.Array, found: Linearised
 ) -> Linearised:
@@ -136,7 +146,7 @@ def _linearise_elements(
     slope, residual = jax.vmap(jax.vmap(jax.jacrev(local, has_aux=True)))(points, part.data)  # (G,R,k,m,3), (G,R,k)
     squared = jnp.sum(residual * residual, axis=-1)
     energy = jnp.sum(part.weight * part.kernel(squared, scale))
-    weight = 2.0 * part.weight * _slopes(part.kernel, jnp.maximum(squared, part.floor**2), scale)
+    weight = 2.0 * part.weight * held_slopes(part, squared, scale)
 
     def columns(end: End, tree: Kinematics, lever, directions: jax.Array) -> jax.Array:
         """(G, R, k, D) of known people, else (P, R, k, D): how the residual moves with each person's numbers."""

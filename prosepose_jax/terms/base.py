@@ -55,7 +55,8 @@ class Elements:
       data: pytree with leaves (G, R, …); None where the residual reads nothing else.
       weight: (G, R), 0 on padding.
       kernel: how |residual|² counts.
-      floor: |residual| below which the kernel's slope is held; a distance has no curvature to offer at 0.
+      floor: |residual| below which the pull ρ' |r| is divided by the floor instead; for kernels that count like a
+        distance, which has no curvature to offer at 0. 0: nowhere.
     """
 
     ends: tuple[End, ...]

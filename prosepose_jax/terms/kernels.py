@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 # Below this squared distance a distance is taken as it: its slope by s has no limit at 0.
-_SMALLEST = 1e-12
+SMALLEST = 1e-12
 
 
 def plain(s: jax.Array, scale: jax.Array) -> jax.Array:
@@ -26,7 +26,7 @@ def geman_mcclure(s: jax.Array, scale: jax.Array) -> jax.Array:
 
 def saturating_distance(s: jax.Array, scale: jax.Array) -> jax.Array:
     """d / (1 + d / c) with d = √s: the distance itself when small, never more than c."""
-    distance = jnp.sqrt(jnp.maximum(s, _SMALLEST))
+    distance = jnp.sqrt(jnp.maximum(s, SMALLEST))
     return distance / (1.0 + distance * _inverse(scale))
 
 

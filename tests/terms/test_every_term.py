@@ -178,8 +178,11 @@ def test_curvature_is_that_of_the_reweighted_squares(two: Case, term: Term) -> N
                 return _residuals(term, two, x.reshape(flat.shape))[place][0]
 
             jac = jax.jacfwd(one)(flat.reshape(-1))
-            squared = jnp.maximum(jnp.sum(values * values, axis=-1), floor**2)
+            squared = jnp.sum(values * values, axis=-1)
             slope = jax.vmap(jax.grad(kernel), in_axes=(0, None))(squared, scale)
+            # Below its floor an element's pull is divided by the floor instead of its length.
+            length = jnp.sqrt(jnp.maximum(squared, 1e-12))
+            slope = slope * length / jnp.maximum(length, floor)
             total = total + jnp.einsum("nkd,n,nke->de", jac, 2.0 * weight * slope, jac)
         return total
 
