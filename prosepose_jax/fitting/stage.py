@@ -103,20 +103,22 @@ def run_stage(
         )
         return solver.run_round(problem, state)
 
-    def enter(params: BodyParams) -> SolverState:
-        return jax.vmap(lambda p: solver.init(take_moving(p), numbers))(params)
+    def enter(params: BodyParams, held: Held) -> SolverState:
+        return jax.vmap(lambda p, h: solver.init(take_moving(p), numbers, h))(params, held)
 
-    def pick(
-        tree: Any, ids: jax.Array
-    ) -> Any:  # an empty slot keeps computing on the last scene; nothing of it is kept
+    def look_up(scene: SceneArrays, now: BodyParams, rounds: jax.Array, busy: jax.Array) -> tuple[Any, Held]:
+        active = active_terms(structure, scene, index, busy)
+        return active, search_batch(model, scene, now, structure, active, index, rounds, busy)
+
+    def pick(tree: Any, ids: jax.Array) -> Any:
+        # An empty slot keeps computing on the last scene; nothing of it is kept.
         return jax.tree.map(lambda x: x[jnp.minimum(ids, num_scenes - 1)], tree)
 
     def work(slots: _Slots) -> _Slots:
         scene, start = pick(scenes, slots.scene), pick(params, slots.scene)
         now = dataclasses.replace(start, **slots.state.moving)
         busy = slots.scene < count
-        active = active_terms(structure, scene, index, busy)
-        held = search_batch(model, scene, now, structure, active, index, slots.round, busy)
+        active, held = look_up(scene, now, slots.round, busy)
         state, terms = jax.vmap(run_round, in_axes=(0, 0, 0, 0, None))(scene, start, slots.state, held, active)
         target = jnp.where(busy, slots.scene, num_scenes)
         places = slots.round[:, None] * structure.refresh_every + jnp.arange(structure.refresh_every)[None]
@@ -132,7 +134,7 @@ def run_stage(
 
         state = jax.lax.cond(
             jnp.any(left & (next_scene < count)),
-            lambda: jax.tree.map(replaced, enter(pick(params, next_scene)), state),
+            lambda: jax.tree.map(replaced, enter(pick(params, next_scene), _zeros(held)), state),
             lambda: state,
         )
         return _Slots(
@@ -146,10 +148,11 @@ def run_stage(
         )
 
     first = jnp.arange(num_slots, dtype=jnp.int32)
+    _, shapes = jax.eval_shape(look_up, pick(scenes, first), pick(params, first), first, first < count)
     slots = _Slots(
         scene=first,
         round=jnp.zeros(num_slots, jnp.int32),
-        state=enter(pick(params, first)),
+        state=enter(pick(params, first), _zeros(shapes)),
         waiting=jnp.int32(num_slots),
         moving=take_moving(params),
         losses=jnp.full((num_scenes, num_rounds * structure.refresh_every, num_terms), jnp.nan, jnp.float32),
@@ -161,3 +164,7 @@ def run_stage(
         losses=slots.losses[:, : structure.most_steps],
         steps=slots.steps,
     )
+
+
+def _zeros(shapes: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)

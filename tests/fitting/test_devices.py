@@ -54,7 +54,7 @@ def test_two_devices_give_the_fits_of_one(small_body: BodyModel, make_scene, tmp
     out = tmp_path / "out.npz"
     # Compiled alike: the solver would turn other roundings into other vertices.
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
-    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
     body_file = ROOT / "tests" / "data" / "small_body.npz"
     command = [sys.executable, "-c", ELSEWHERE, str(tmp_path / "scenes"), str(body_file), str(out)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, cwd=ROOT)

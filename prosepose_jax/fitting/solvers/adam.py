@@ -8,6 +8,7 @@ import optax
 
 from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
+from prosepose_jax.fitting.search import Held
 from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
 
@@ -36,7 +37,7 @@ class Adam:
         self._structure = structure
         self._scale = optax.scale_by_adam()
 
-    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers, held: Held) -> SolverState:
         memory = (self._scale.init(moving), jnp.zeros(self._structure.stop_window, jnp.float32))
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 

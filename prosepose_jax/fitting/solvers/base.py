@@ -9,6 +9,7 @@ from flax import struct
 
 from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
+from prosepose_jax.fitting.search import Held
 
 
 @struct.dataclass
@@ -24,8 +25,8 @@ class SolverState:
 class Solver(Protocol):
     """Minimises one scene's energy in rounds between two searches."""
 
-    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
-        """A scene before its first step."""
+    def init(self, moving: Moving, numbers: Numbers, held: Held) -> SolverState:
+        """A scene before its first step; `held` has the shapes of what a search finds."""
         ...
 
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:

@@ -10,6 +10,7 @@ import optax
 
 from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem
+from prosepose_jax.fitting.search import Held
 from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
 
@@ -25,7 +26,7 @@ class LBFGS:
         linesearch = optax.scale_by_zoom_linesearch(max_linesearch_steps=settings.linesearch_steps)
         self._optimiser = optax.lbfgs(memory_size=settings.memory, linesearch=linesearch)
 
-    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers, held: Held) -> SolverState:
         memory = (self._optimiser.init(moving), jnp.float32(jnp.inf), jnp.int32(0))
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 

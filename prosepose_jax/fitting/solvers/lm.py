@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ from flax import struct
 
 from prosepose_jax.fitting.arrays import Numbers
 from prosepose_jax.fitting.problem import Moving, Problem, add_step
+from prosepose_jax.fitting.search import Held
 from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers.base import SolverState
 
@@ -18,6 +20,8 @@ _DAMPING_RANGE = (1e-4, 1e4)
 _SHORT = 1.0
 _EASE, _TAME, _BRAKE = 1.0 / 3.0, 3.0, 8.0
 _RECENT = 3
+# The damping is eased when the energy fell by at least this share of what the model promised.
+_TRUSTED = 0.5
 
 
 @struct.dataclass
@@ -33,6 +37,8 @@ class LMMemory:
     energy: jax.Array  # () at `best`, searched there
     terms: jax.Array  # (T,)
     idle: jax.Array  # () int32 steps in a row with too little gain
+    held: Any  # what the terms looked up at `here`
+    predicted: jax.Array  # () by how much the model expects the energy to fall with the step that was proposed
 
 
 def solve_damped(curvature: jax.Array, gradient: jax.Array, damping: jax.Array) -> jax.Array:
@@ -52,13 +58,15 @@ class LevenbergMarquardt:
 
     The search makes the energy jump a little when another pair of vertices becomes the closest or a vertex gets
     inside; asking for a lower energy at every step would stop at the first such edge (Grippo, Lampariello and
-    Lucidi 1986). The result is the best parameters seen.
+    Lucidi 1986). How far the model holds is another question: the gain ratio (Moré 1978) compares the fall that it
+    promised with the fall on the correspondences that it was made of, and alone eases the damping. The result is the
+    best parameters seen. Stochastic terms (`comparable` False) move steps and judge none.
     """
 
     def __init__(self, structure: Structure) -> None:
         self._structure = structure
 
-    def init(self, moving: Moving, numbers: Numbers) -> SolverState:
+    def init(self, moving: Moving, numbers: Numbers, held: Held) -> SolverState:
         size = sum(leaf.size for leaf in moving.values())
         memory = LMMemory(
             here=moving,
@@ -70,6 +78,8 @@ class LevenbergMarquardt:
             energy=jnp.float32(jnp.inf),
             terms=jnp.zeros(len(self._structure.terms), jnp.float32),
             idle=jnp.int32(0),
+            held=held,
+            predicted=jnp.float32(0.0),
         )
         return SolverState(moving=moving, memory=memory, step=jnp.int32(0), done=jnp.asarray(False))
 
@@ -81,9 +91,14 @@ class LevenbergMarquardt:
         energy = problem.judged(terms)
         low, high = _DAMPING_RANGE
 
+        # The model is judged on the correspondences that it was made of, progress on those found anew.
+        there = problem.judged(dataclasses.replace(problem, held=old.held).energy(state.moving)[1])
+        first = jnp.isinf(old.recent[-1])
+        trusted = first | (old.recent[-1] - there > _TRUSTED * old.predicted)
         taken = energy < jnp.max(old.recent)
         # A step up is taken now and then to get over an edge, but steps that go up and down in turn must get shorter.
-        change = jnp.where(energy < old.recent[-1], _EASE, jnp.where(taken, _TAME, _BRAKE))
+        eased = jnp.where(trusted, _EASE, 1.0)
+        change = jnp.where(energy < old.recent[-1], eased, jnp.where(taken, _TAME, _BRAKE))
         stood = (old.here, old.gradient, old.curvature, old.recent)
         stands = (state.moving, gradient, curvature, jnp.concatenate([old.recent[1:], energy[None]]))
         here, gradient, curvature, recent = _where(taken, stands, stood)
@@ -99,10 +114,14 @@ class LevenbergMarquardt:
             energy=best[1],
             terms=best[2],
             idle=jnp.where(enough, 0, old.idle + (taken | (old.damping >= _SHORT))),
+            held=_where(taken, problem.held, old.held),
+            predicted=old.predicted,
         )
         step = state.step + 1
         done = (memory.idle >= self._structure.patience) | (step >= problem.numbers.steps)
         flat = solve_damped(memory.curvature, memory.gradient, memory.damping)
+        predicted = -(memory.gradient @ flat + 0.5 * flat @ (memory.curvature @ flat))
+        memory = dataclasses.replace(memory, predicted=predicted)
         candidate = add_step(memory.here, flat.reshape(found.gradient.shape), problem.start)
         moving = _where(done, memory.best, candidate)
         return SolverState(moving=moving, memory=memory, step=step, done=done), memory.terms[None]
