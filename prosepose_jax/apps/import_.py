@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum("source", "bev", ["bev", "smpl"], "what wrote the estimates", flag_values=FLAGS)
-flags.DEFINE_string("estimates", None, "people of one image: BEV's .npz, or SMPL/SMPL-X parameters", flag_values=FLAGS)
+flags.DEFINE_string("source", "auto", "what wrote the estimates; auto recognises it", flag_values=FLAGS)
+flags.DEFINE_list("estimates", [], "people of one image: a tool's file or files, or their folder", flag_values=FLAGS)
+flags.DEFINE_string("frame", None, "which frame of a video's file", flag_values=FLAGS)
+flags.DEFINE_string("image_id", None, "which image of a keypoint file for many", flag_values=FLAGS)
+flags.DEFINE_string("keypoint_layout", None, "order of the keypoints; default: recognised", flag_values=FLAGS)
+flags.DEFINE_float("focal", None, "focal length in pixels where the file has none", lower_bound=1e-3, flag_values=FLAGS)
+flags.DEFINE_bool("check", False, "print how well estimates and keypoints agree, write nothing", flag_values=FLAGS)
+flags.DEFINE_bool("force", False, "import also where they contradict each other", flag_values=FLAGS)
 flags.DEFINE_list("keypoints", [], "BODY_25 keypoint files (OpenPose JSON), most trusted first", flag_values=FLAGS)
 flags.DEFINE_string("image", None, "the photograph", flag_values=FLAGS)
 flags.DEFINE_string("annotations", None, "FlickrCI3D contact annotations", flag_values=FLAGS)
@@ -62,9 +68,13 @@ def _run() -> int:
     from prosepose_jax.importing.images import import_image
     from prosepose_jax.io.scenes import save_scene
 
-    if not FLAGS.out:
+    from prosepose_jax.importing.images import SOURCES
+
+    if FLAGS.source not in SOURCES:
+        raise InputError(f"--source={FLAGS.source}: expected one of {', '.join(SOURCES)}")
+    if not FLAGS.out and not FLAGS.check:
         raise InputError("--out is missing: the folder for the scene files")
-    out = Path(FLAGS.out)
+    out = Path(FLAGS.out or ".")
     failures: dict[str, str] = {}
     if FLAGS.folder:
         for name in ("estimates", "keypoints", "image", "name"):
@@ -86,7 +96,7 @@ def _run() -> int:
             for note in result.notes:
                 print(f"note: {note}", file=sys.stderr)
             for imported in result.scenes:
-                path = save_scene(out, imported.scene)
+                path = Path("(not written)") if FLAGS.check else save_scene(out, imported.scene)
                 done += 1
                 print(f"{imported.scene.key}: {path}")
                 for index, person in enumerate(imported.people):
@@ -111,21 +121,25 @@ def _one_image() -> ImageInputs:
 
     if not FLAGS.estimates:
         raise InputError("--estimates is missing (or --folder, to import a folder of images)")
-    estimates = _existing(FLAGS.estimates, "estimates")
+    given = tuple(_existing(path, "estimates", folder=True) for path in FLAGS.estimates)
+    estimates = given[0]
     image = _existing(FLAGS.image, "image") if FLAGS.image else None
     name = FLAGS.name or default_name(estimates, image)
     check_key(name)
     return ImageInputs(
         name=name,
         estimates=estimates,
+        more_estimates=given[1:],
+        frame=FLAGS.frame,
+        focal=FLAGS.focal,
         keypoints=tuple(_existing(path, "keypoints") for path in FLAGS.keypoints),
         image=image,
         annotations=_existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None,
     )
 
 
-def _existing(path: str, flag: str) -> Path:
-    if not Path(path).is_file():
+def _existing(path: str, flag: str, folder: bool = False) -> Path:
+    if not (Path(path).is_file() or (folder and Path(path).is_dir())):
         raise InputError(f"--{flag}: no such file: {path}")
     return Path(path)
 

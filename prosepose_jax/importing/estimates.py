@@ -42,17 +42,21 @@ class ImageEstimates:
     image_size: np.ndarray  # (2,) width, height
     image: Path | None = None
     detections: np.ndarray | None = None  # (m, 25, 3) BODY_25 keypoints that came with the estimates
+    notes: tuple[str, ...] = ()  # what was assumed or converted
+    tool: str = ""  # what wrote the files
 
 
 def image_dimensions(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels of an image file.
+    """(width, height) in pixels of an image file as shown (its EXIF orientation applied).
 
     Raises:
       InputError: the file is missing or no image.
     """
     try:
         with Image.open(path) as image:
-            return image.size
+            width, height = image.size
+            # Orientations 5 to 8 lie on their side: shown, they are as wide as stored high.
+            return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such image") from error
     except (UnidentifiedImageError, OSError, ValueError) as error:

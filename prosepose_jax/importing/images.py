@@ -11,7 +11,6 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
 from prosepose_jax.importing.matching import (
@@ -24,10 +23,11 @@ from prosepose_jax.importing.matching import (
 )
 from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.importing.retarget import Retargeted, retarget
-from prosepose_jax.importing.sources.smpl import read_smpl
+from prosepose_jax.importing.sources.table import SOURCES as READERS
+from prosepose_jax.importing.sources.table import read_estimates
 from prosepose_jax.scene import Scene
 
-SOURCES = ("bev", "smpl")
+SOURCES = ("auto", *READERS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,9 @@ class ImageInputs:
     keypoints: tuple[Path, ...] = ()  # most trusted first
     image: Path | None = None
     annotations: Path | None = None
+    more_estimates: tuple[Path, ...] = ()  # further files of the same image
+    frame: str | None = None
+    focal: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,22 +77,23 @@ class _Person:
 
 
 def import_image(
-    body: BodyModel, inputs: ImageInputs, source: str = "bev", people: int = 2, keep_betas: bool = False
+    body: BodyModel, inputs: ImageInputs, source: str = "auto", people: int = 2, keep_betas: bool = False
 ) -> ImportResult:
     """Reads, matches and places the people of one image.
 
     Args:
       body: the body model the scenes are for.
       inputs: the image's files.
-      source: "bev" or "smpl", the kind of `inputs.estimates`.
+      source: what wrote the estimates, a name of SOURCES; "auto" recognises it.
       people: 2 makes a scene of each annotated pair, else of each overlapping pair; 1 a scene of each person.
       keep_betas: the estimates were made with this very body: shapes are taken as they are.
 
     Raises:
       InputError: a file cannot be used, or nobody of the estimates has keypoints.
     """
-    reader = {"bev": read_bev, "smpl": read_smpl}[source]
-    estimates = reader(inputs.estimates, inputs.image)
+    estimates = read_estimates(
+        (inputs.estimates, *inputs.more_estimates), inputs.image, source, inputs.frame, inputs.focal
+    )
     detections = [read_openpose(path) for path in inputs.keypoints]
     if not detections and estimates.detections is not None:
         detections = [estimates.detections]
@@ -98,6 +102,7 @@ def import_image(
     pairs = _annotated_pairs(inputs) if people == 2 else ()
 
     matched, notes = _match(body, inputs, estimates, merge_detections(detections), keep_betas)
+    notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes, *notes]
     if people == 1:
         groups: list[tuple[tuple[_Person, ...], AnnotatedPair | None] | str] = [((p,), None) for p in matched]
     elif pairs:
@@ -105,7 +110,9 @@ def import_image(
     else:
         groups = [(pair, None) for pair in _overlapping(matched)]
         if not groups:
-            raise InputError(f"{inputs.name}: no two people overlap in the image; --people=1 makes a scene of each")
+            problem = "one person left, two are needed" if len(matched) == 1 else "no two people overlap in the image"
+            said = "".join(f"\n  note: {note}" for note in notes)
+            raise InputError(f"{inputs.name}: {problem}; --people=1 makes a scene of each{said}")
     scenes, failures = [], {}
     for index, group in enumerate(groups):
         key = f"{inputs.name}_{index}"

@@ -14,8 +14,10 @@ import numpy as np
 from prosepose_jax.body.keypoints import BODY25_SOURCE
 from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import float_array, read_tree
+from prosepose_jax.importing._foreign import float_array
+from prosepose_jax.importing.containers import read_tree
 from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
+from prosepose_jax.importing.sources.common import SourceInput
 
 _HIP_POINTS = (45, 46)
 _LANDMARKS = slice(24, 35)
@@ -40,8 +42,16 @@ def read_bev(path: str | Path, image: str | Path | None = None) -> ImageEstimate
       InputError: a field is missing or has the wrong shape, nobody was found, or the image is of another size.
     """
     path = Path(path)
-    tree = read_tree(path)
+    return read_bev_tree(SourceInput((path,), (read_tree(path),), Path(image) if image is not None else None))
+
+
+def read_bev_tree(source: SourceInput) -> ImageEstimates:
+    """The same from a file's contents; a video's file needs the frame. ROMP's joints already include `cam_trans`' origin."""
+    path, tree, image = source.paths[0], source.trees[0], source.image
     results = tree.get("results") if isinstance(tree, dict) else None
+    if isinstance(results, dict) and results and all(isinstance(v, dict) for v in results.values()):
+        names = list(results)
+        results = results[names[source.pick(names)]]
     if results is None and isinstance(tree, dict) and "smpl_thetas" in tree:
         results = tree
     if isinstance(results, list) and len(results) == 1:
@@ -60,8 +70,15 @@ def read_bev(path: str | Path, image: str | Path | None = None) -> ImageEstimate
     joints_px = float_array(path, "pj2d_org", results["pj2d_org"], (count, _NUM_JOINTS, 2))
     betas = float_array(path, "smpl_betas", results["smpl_betas"], (count, "B")) if "smpl_betas" in results else None
 
-    joints_cam = joints - joints[:, _HIP_POINTS, :].mean(axis=1, keepdims=True) + cam_trans[:, None]
-    size, focal = _camera(path, joints_cam, joints_px, Path(image) if image is not None else None)
+    is_romp = "params_pred" not in results and ("center_preds" in results or (betas is not None and betas.shape[1] == 10))
+    if is_romp:  # not root-aligned; pj2d_org is weak perspective and tells no camera
+        joints_cam = joints + cam_trans[:, None]
+        size = source.image_size()
+        focal = float(focal_from_image_size(float(size[0]), float(size[1])))
+        joints_px = joints_cam[..., :2] / np.maximum(joints_cam[..., 2:], 0.05) * focal + size / 2
+    else:
+        joints_cam = joints - joints[:, _HIP_POINTS, :].mean(axis=1, keepdims=True) + cam_trans[:, None]
+        size, focal = _camera(path, joints_cam, joints_px, Path(image) if image is not None else None)
     people = []
     for i in range(count):
         keypoints_px = np.concatenate([joints_px[i, BODY25_JOINTS], np.ones((25, 1), np.float32)], axis=1)
@@ -91,6 +108,8 @@ def _camera(path: Path, joints_cam: np.ndarray, joints_px: np.ndarray, image: Pa
     if not (joints_cam[..., 2] > 0).all():
         raise InputError(f"{path}: field 'cam_trans': expected people in front of the camera, found joints behind it")
     focal, centre = _solve_pinhole(joints_cam.reshape(-1, 3), joints_px.reshape(-1, 2))
+    if not (math.isfinite(focal) and focal > 1):
+        raise InputError(f"{path}: field 'pj2d_org': is no projection of 'joints' (all at one point, or another order)")
     seen = 2 * centre
     if image is None:
         if not (seen > 0).all() or not math.isfinite(focal):

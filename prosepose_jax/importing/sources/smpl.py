@@ -17,8 +17,9 @@ from prosepose_jax.body.keypoints import BODY25_SOURCE
 from prosepose_jax.body.rotation import matrix_to_axis_angle
 from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import read_tree
+from prosepose_jax.importing.containers import read_tree
 from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
+from prosepose_jax.importing.sources.common import SourceInput
 
 # In order of preference: a translation for the whole image before one for a crop.
 _ALIASES: dict[str, tuple[str, ...]] = {
@@ -27,9 +28,9 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "pose": ("poses", "pose", "fullpose", "full_pose", "smpl_thetas", "thetas", "rotmat"),
     "betas": ("betas", "shape", "beta", "smpl_betas"),
     "transl": ("cam_t_full", "transl", "trans", "translation", "cam_t", "cam_trans"),
-    "focal_length": ("scaled_focal_length", "focal_length", "focal"),
+    "focal_length": ("scaled_focal_length", "focal_length", "focal", "img_focal"),
     "intrinsics": ("K", "intrinsics", "cam_int", "camera_matrix", "cam_k"),
-    "principal_point": ("principal_point", "camera_center", "center_2d"),
+    "principal_point": ("principal_point", "camera_center", "center_2d", "img_center"),
     "image_size": ("img_size", "image_size", "img_shape_wh", "size_wh"),
     "joints": ("joints3d", "joints", "joints_3d", "smpl_joints"),
     "keypoints_3d": ("keypoints_3d",),
@@ -68,13 +69,32 @@ def read_smpl(path: str | Path, image: str | Path | None = None) -> ImageEstimat
       InputError: a field is missing, has an unusable shape or values that are not finite.
     """
     path = Path(path)
-    fields = _Fields(path, _flatten(read_tree(path), path))
+    return read_smpl_tree(SourceInput((path,), (read_tree(path),), Path(image) if image is not None else None))
+
+
+def read_smpl_tree(source: SourceInput) -> ImageEstimates:
+    """The same from a file's contents; several files are several people."""
+    path, image = source.paths[0], source.image
+    tree = source.trees[0] if len(source.trees) == 1 else list(source.trees)
+    if isinstance(tree, Mapping) and "smpl_params_incam" in tree:
+        tree = {name: value for name, value in tree.items() if name != "smpl_params_global"}
+    if isinstance(tree, Mapping) and len(tree) > 1 and all(
+        isinstance(v, Mapping) and any(n in v for n in ("body_pose", "pose", "poses")) for v in tree.values()
+    ):
+        tree = list(tree.values())  # people by their id
+    fields = _Fields(path, _flatten(tree, path))
+    notes: tuple[str, ...] = ()
+    if source.focal is not None:
+        fields.fields["scaled_focal_length"] = np.array(source.focal, np.float32)
+    elif fields.name("focal_length") is None and fields.name("intrinsics") is None:
+        looked = ", ".join((*_ALIASES["focal_length"], *_ALIASES["intrinsics"]))
+        notes = (f"{path.name}: no focal length in the file (looked for {looked}); 60° assumed, --focal sets it",)
     poses = _poses(fields)
     count = len(poses["pose"])
     transl = fields.people("transl", count, 3)
     if transl is None:
         raise fields.missing("transl", "the translation of each person")
-    size, focal, principal = _camera(fields, Path(image) if image is not None else None)
+    size, focal, principal = _camera(fields, Path(image) if image is not None else None, count, isinstance(tree, list))
     joints = _joints(fields, count, transl)
     detections = fields.array("keypoints")
     if detections is not None:
@@ -119,6 +139,7 @@ def read_smpl(path: str | Path, image: str | Path | None = None) -> ImageEstimat
         image_size=size,
         image=Path(image) if image is not None else None,
         detections=detections,
+        notes=notes,
     )
 
 
@@ -135,10 +156,15 @@ def _flatten(tree: Any, path: Path) -> dict[str, np.ndarray]:
     if isinstance(tree, list) and tree and all(isinstance(entry, Mapping) for entry in tree):
         flat = [_flatten(entry, path) for entry in tree]
         names = set(flat[0]).intersection(*flat)
-        try:
-            return {name: np.stack([f[name] for f in flat]) for name in sorted(names)}
-        except ValueError as error:
-            raise InputError(f"{path}: people with parameters of different shapes ({error})") from error
+        roles = {alias for aliases in _ALIASES.values() for alias in aliases}
+        stacked = {}
+        for name in sorted(names & roles):
+            shapes = sorted({f[name].shape for f in flat})
+            if len(shapes) == 1:
+                stacked[name] = np.stack([f[name] for f in flat])
+            elif name not in _ALIASES["betas"] and name not in _ALIASES["expression"]:
+                raise InputError(f"{path}: field {name!r}: people with different shapes, {' and '.join(map(str, shapes))}")
+        return stacked
     if not isinstance(tree, Mapping):
         raise InputError(f"{path}: expected a dictionary of parameters, found {type(tree).__name__}")
     fields: dict[str, np.ndarray] = {}
@@ -191,7 +217,8 @@ class _Fields:
         array = self.array(role)
         if array is None:
             return None
-        if array.size % count == 0 and (width is None or array.size == count * width):
+        rows = array.shape[0] if array.ndim > 1 else count if count == 1 or width is not None else 1
+        if rows == count and array.size and array.size % count == 0 and (width is None or array.size == count * width):
             return array.reshape(count, -1)
         raise self.bad(role, f"expected shape ({count}, {width if width else 'B'}), found {array.shape}")
 
@@ -260,7 +287,7 @@ def _poses(fields: _Fields) -> dict[str, Any]:
     return {"pose": pose, "model": model, **hands}
 
 
-def _camera(fields: _Fields, image: Path | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _camera(fields: _Fields, image: Path | None, count: int = 1, listed: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(image size, focal length, principal point), each (2,) in pixels."""
     intrinsics = fields.array("intrinsics")
     principal = fields.array("principal_point")
@@ -273,6 +300,8 @@ def _camera(fields: _Fields, image: Path | None) -> tuple[np.ndarray, np.ndarray
         focal = matrices[0, (0, 1), (0, 1)] if focal is None else focal
         principal = matrices[0, :2, 2] if principal is None else principal
     if principal is not None:
+        if principal.size == 0 or principal.size % 2:
+            raise fields.bad("principal_point", f"expected two numbers, found shape {principal.shape}")
         principal = principal.reshape(-1, 2)
         _same_for_all(fields, "principal_point", principal)
         principal = principal[0]
@@ -291,13 +320,29 @@ def _camera(fields: _Fields, image: Path | None) -> tuple[np.ndarray, np.ndarray
         raise fields.bad("image_size", f"expected positive width and height, found {size.tolist()}")
     if focal is None:
         focal = np.array(focal_from_image_size(float(size[0]), float(size[1])), np.float32)
+    rows = focal.reshape(-1, 2) if focal.ndim == 2 and focal.shape[1] == 2 else None
+    if rows is not None:  # (fx, fy) for each person
+        _same_for_all(fields, "focal_length", rows)
+        focal = rows[0]
+    elif focal.ndim == 2 or (focal.ndim == 1 and focal.size == 2 and count == 2 and isinstance(listed, bool) and listed):
+        _same_for_all(fields, "focal_length", focal.reshape(-1))
+        focal = focal.reshape(-1)[:1]
     focal = focal.reshape(-1)
+    if focal.size == 0:
+        raise fields.bad("focal_length", "expected a number of pixels, found none")
     if not (focal > 0).all():
         raise fields.bad("focal_length", f"expected positive pixels, found {focal.tolist()}")
     if focal.size != 2:
         _same_for_all(fields, "focal_length", focal)
         focal = np.full(2, focal[0])
     principal = size / 2 if principal is None else principal
+    swapped = np.abs(2 * principal - size[::-1]).max() < 0.05 * size.max() < np.abs(2 * principal - size).max()
+    if swapped:
+        what = "the photograph" if image is not None else "image_size"
+        raise InputError(
+            f"{fields.path}: {what} ({size[0]:.0f}, {size[1]:.0f}) does not go with the principal point "
+            f"({principal[0]:.0f}, {principal[1]:.0f}); height before width?"
+        )
     return size.astype(np.float32), focal.astype(np.float32), principal.astype(np.float32)
 
 
