@@ -31,6 +31,7 @@ class Scene:
     jaw_pose: np.ndarray | None = None  # (P, 3)
     expression: np.ndarray | None = None  # (P, E)
     kid_scale: np.ndarray | None = None  # (P,)
+    agreement: np.ndarray | None = None  # (P,) limb distance of estimate and keypoints, share of the size; NaN unknown
     image: Path | None = None  # resolved path of the photograph
     gt_global_orient: np.ndarray | None = None
     gt_body_pose: np.ndarray | None = None

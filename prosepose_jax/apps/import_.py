@@ -92,15 +92,17 @@ def _run() -> int:
     done = 0
     for image in images:
         try:
-            result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep")
+            result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
             for note in result.notes:
                 print(f"note: {note}", file=sys.stderr)
             for imported in result.scenes:
                 path = Path("(not written)") if FLAGS.check else save_scene(out, imported.scene)
                 done += 1
                 print(f"{imported.scene.key}: {path}")
+                shares = imported.scene.agreement
                 for index, person in enumerate(imported.people):
-                    print(f"  person {index}: {person.summary()}")
+                    share = float("nan") if shares is None else 100 * float(shares[index])
+                    print(f"  person {index}: {person.summary()}; limbs {share:.1f} % of its size from the keypoints")
         except InputError as error:
             if not FLAGS.folder:
                 raise

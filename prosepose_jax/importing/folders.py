@@ -10,7 +10,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.importing.images import ImageInputs
 
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-_ESTIMATE_ENDINGS = (".npz", ".pkl", ".pickle")
+_ESTIMATE_ENDINGS = (".npz", ".pkl", ".pickle", ".pt", ".pth", ".npy")
 # Folders of a layout by kind, the preferred one first.
 _ESTIMATE_FOLDERS = ("bev", "hmr2", "smpl", "estimates")
 _KEYPOINT_KINDS = ("vitpose", "openpose", "keypoints")
@@ -100,8 +100,19 @@ def _by_image(folder: Path) -> tuple[list[ImageInputs], dict[str, str]]:
 
 def _by_kind(folder: Path, estimates_folder: Path) -> tuple[list[ImageInputs], dict[str, str]]:
     def by_name(kind: str, endings: tuple[str, ...]) -> dict[str, Path]:
-        inside = folder / kind
-        return {_SUFFIX.sub("", p.stem): p for p in _files(inside, endings)} if inside.is_dir() else {}
+        named: dict[str, Path] = {}
+        for path in _files(folder / kind, endings) if (folder / kind).is_dir() else []:
+            plain = path.stem.removesuffix("_keypoints")
+            # An ending is a tool's only where the name with it is not that of an image (a time stamp).
+            name = plain if plain in shown else _SUFFIX.sub("", path.stem)
+            if name in named:
+                raise InputError(f"{named[name]} and {path}: both would be called {name!r}; rename one")
+            named[name] = path
+        return named
+
+    shown = {
+        p.stem for kind in _IMAGE_FOLDERS if (folder / kind).is_dir() for p in _files(folder / kind, _IMAGE_ENDINGS)
+    }
 
     estimates = by_name(estimates_folder.name, _ESTIMATE_ENDINGS)
     keypoints = [by_name(kind, (".json",)) for kind in _KEYPOINT_KINDS]

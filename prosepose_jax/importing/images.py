@@ -11,6 +11,14 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.errors import InputError
+from prosepose_jax.importing.agreement import (
+    DEPTH_M,
+    HEIGHT_M,
+    NOTE_SHARE,
+    REFUSE_SHARE,
+    limb_share,
+    named_cause,
+)
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
 from prosepose_jax.importing.matching import (
@@ -46,7 +54,7 @@ class ImageInputs:
 
 @dataclasses.dataclass(frozen=True)
 class ImportedScene:
-    """A scene and what is to be said about its people."""
+    """A scene and what is to be said about its people; `agreement` is in the scene as well."""
 
     scene: Scene
     people: tuple[Retargeted, ...]
@@ -77,7 +85,7 @@ class _Person:
 
 
 def import_image(
-    body: BodyModel, inputs: ImageInputs, source: str = "auto", people: int = 2, keep_betas: bool = False
+    body: BodyModel, inputs: ImageInputs, source: str = "auto", people: int = 2, keep_betas: bool = False, force: bool = False
 ) -> ImportResult:
     """Reads, matches and places the people of one image.
 
@@ -87,6 +95,7 @@ def import_image(
       source: what wrote the estimates, a name of SOURCES; "auto" recognises it.
       people: 2 makes a scene of each annotated pair, else of each overlapping pair; 1 a scene of each person.
       keep_betas: the estimates were made with this very body: shapes are taken as they are.
+      force: import also where estimates and keypoints contradict each other.
 
     Raises:
       InputError: a file cannot be used, or nobody of the estimates has keypoints.
@@ -119,8 +128,41 @@ def import_image(
         if isinstance(group, str):
             failures[key] = group
         else:
-            scenes.append(_scene(key, estimates, *group, keep_betas=keep_betas))
+            shares, said, problem = _agreement(key, estimates, group[0])
+            notes += said
+            if problem and not force:
+                failures[key] = f"{problem}; --force imports it all the same"
+                continue
+            notes += [f"{key}: {problem}"] if problem else []
+            made = _scene(key, estimates, *group, keep_betas=keep_betas)
+            scene = dataclasses.replace(made.scene, agreement=np.array(shares, np.float32))
+            scenes.append(dataclasses.replace(made, scene=scene))
     return ImportResult(tuple(scenes), failures, tuple(notes))
+
+
+def _agreement(
+    key: str, image: ImageEstimates, people: tuple[_Person, ...]
+) -> tuple[list[float], list[str], str | None]:
+    """Limb distances of a scene's people as shares of their size, notes, and why it is refused if it is."""
+    projected = np.stack([p.fitted.keypoints_px for p in people])
+    detected = np.stack([p.keypoints for p in people])
+    shares = [limb_share(a, b) for a, b in zip(projected, detected, strict=True)]
+    notes = []
+    for index, (share, person) in enumerate(zip(shares, people, strict=True)):
+        if share >= NOTE_SHARE:
+            notes.append(f"{key}: person {index}: limbs are {100 * share:.0f} % of its size from the keypoints")
+        depth = float(person.estimate.root[2])
+        if not DEPTH_M[0] <= depth <= DEPTH_M[1]:
+            return shares, notes, f"person {index} is {depth:.3g} m from the camera; millimetres for metres?"
+        if not HEIGHT_M[0] <= person.fitted.height_m <= HEIGHT_M[1]:
+            return shares, notes, f"person {index} is {person.fitted.height_m:.3g} m high; millimetres for metres?"
+    cause = named_cause(projected, detected, image.principal_point, image.image_size)
+    far = [f"{100 * s:.0f} %" for s in shares if s > REFUSE_SHARE]
+    if cause is not None:
+        return shares, notes, f"estimates and keypoints contradict each other; it would be explained by: {cause}"
+    if len(far) >= 2:
+        return shares, notes, f"the limbs of {len(far)} people are {' and '.join(far)} of their size from the keypoints"
+    return shares, notes, None
 
 
 def _annotated_pairs(inputs: ImageInputs) -> tuple[AnnotatedPair, ...]:

@@ -144,6 +144,8 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     }
     if reader.has("kid_scale"):
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
+    if reader.has("agreement"):
+        optional["agreement"] = reader.floats("agreement", (num_people,), finite=False)
     if reader.has("image") and reader.text("image"):
         optional["image"] = (file.parent / reader.text("image")).resolve()
     optional |= _truth(reader, num_people)
@@ -271,7 +273,7 @@ def scene_arrays(scene: Scene, folder: Path) -> dict[str, Any]:
         arrays[name] = _stored(getattr(scene, name))
     size = np.asarray(scene.image_size)
     arrays["image_size"] = size.astype(np.int32) if (size == np.round(size)).all() else _stored(size)
-    for name in (*_OPTIONAL_POSES, "kid_scale", *_TRUTH):
+    for name in (*_OPTIONAL_POSES, "kid_scale", "agreement", *_TRUTH):
         value = getattr(scene, name)
         if value is not None:
             arrays[name] = _stored(value)

@@ -104,9 +104,11 @@ def _parameter(data: Any = None, *_: Any) -> Tensor:
 class _JoblibArray(base._FromBuffer):
     """Stand-in for joblib's NumpyArrayWrapper: the description, and the array once its bytes are read."""
 
+    fields: Mapping[str, Any] = {}  # on the class: pickles make the object without calling __init__
+    array: np.ndarray | None = None
+
     def __init__(self, *_: Any) -> None:
-        self.fields: dict[str, Any] = {}
-        self.array: np.ndarray | None = None
+        pass
 
     def __setstate__(self, state: Any) -> None:
         if self.fields or not isinstance(state, Mapping):

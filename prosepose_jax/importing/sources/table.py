@@ -125,6 +125,8 @@ def read_estimates(
     tool = SOURCES[name]
     try:
         found = tool.read(given)
+    except InputError:
+        raise
     except (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, ZeroDivisionError) as error:
         raise InputError(f"{files[0]}: looks like {tool.title}, but cannot be read as such ({error})") from error
     return dataclasses.replace(found, tool=tool.title)

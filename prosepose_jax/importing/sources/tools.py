@@ -274,13 +274,8 @@ def read_pymafx(source: SourceInput) -> ImageEstimates:
     size = source.image_size(fields.get("img_size"))
     focal = float(source.array(fields, "focal_length").reshape(-1)[0]) if "focal_length" in fields else 5000.0
     transl = source.array(fields, "orig_cam_t", (len(pose), 3))[rows]
-    points = None
-    if "joints3d" in fields:
-        points = from_body25(source.array(fields, "joints3d", (len(pose), 49, 3))[rows]) + transl[:, None]
-    return estimates(
-        source, pose[rows], size, np.full(2, focal), transl=transl, points=points,
-        root=None if points is None else points[:, 0],
-    )  # fmt: skip
+    # `joints3d` is in SPIN's order and about the crop's camera: the pose and the translation say it all.
+    return estimates(source, pose[rows], size, np.full(2, focal), transl=transl, model="smplx")
 
 
 def read_wham(source: SourceInput) -> ImageEstimates:
