@@ -70,7 +70,7 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
     joints_px = float_array(path, "pj2d_org", results["pj2d_org"], (count, _NUM_JOINTS, 2))
     betas = float_array(path, "smpl_betas", results["smpl_betas"], (count, "B")) if "smpl_betas" in results else None
 
-    is_romp = "params_pred" not in results and ("center_preds" in results or (betas is not None and betas.shape[1] == 10))
+    is_romp = "params_pred" not in results and "center_preds" in results
     if is_romp:  # not root-aligned; pj2d_org is weak perspective and tells no camera
         joints_cam = joints + cam_trans[:, None]
         size = source.image_size()
