@@ -61,6 +61,7 @@ def test_round_trip_of_every_field(tmp_path):
             jaw_pose=rng.normal(size=(2, 3)),
             expression=rng.normal(size=(2, 7)),
             kid_scale=np.array([0.0, 0.5]),
+            agreement=np.array([0.02, 0.05]),
             image="photos/a.png",
             gt_contacts=np.array([["left hand", "left shoulder (back)"], ["head", "head"]]),
             gt_region_pairs=np.array([[0, 74], [50, 3]]),
