@@ -1,0 +1,1 @@
+"""From the outputs of other tools to scenes: containers, sources, keypoints, matching, agreement, retargeting."""
