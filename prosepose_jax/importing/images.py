@@ -29,13 +29,14 @@ from prosepose_jax.importing.matching import (
     merge_detections,
     person_box,
 )
-from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.importing.retarget import Retargeted, retarget
 from prosepose_jax.importing.sources.table import SOURCES as READERS
-from prosepose_jax.importing.sources.table import read_estimates
+from prosepose_jax.importing.sources.table import open_estimates
+from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.scene import Scene
 
 SOURCES = ("auto", *READERS)
+ALL_FRAMES = "all"  # of a video: scenes of each frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +49,8 @@ class ImageInputs:
     image: Path | None = None
     annotations: Path | None = None
     more_estimates: tuple[Path, ...] = ()  # further files of the same image
-    frame: str | None = None
-    focal: float | None = None
+    frame: str | None = None  # of a video's file; "all": each frame becomes scenes
+    focal: float | None = None  # px, where the file has none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +86,14 @@ class _Person:
 
 
 def import_image(
-    body: BodyModel, inputs: ImageInputs, source: str = "auto", people: int = 2, keep_betas: bool = False, force: bool = False
+    body: BodyModel,
+    inputs: ImageInputs,
+    source: str = "auto",
+    people: int = 2,
+    keep_betas: bool = False,
+    force: bool = False,
 ) -> ImportResult:
-    """Reads, matches and places the people of one image.
+    """Reads, matches and places the people of one image, or of the frames of a video.
 
     Args:
       body: the body model the scenes are for.
@@ -98,20 +104,56 @@ def import_image(
       force: import also where estimates and keypoints contradict each other.
 
     Raises:
-      InputError: a file cannot be used, or nobody of the estimates has keypoints.
+      InputError: a file cannot be used, or nobody of the estimates has keypoints. What was noted before hangs on it
+        as notes (`__notes__`).
     """
-    estimates = read_estimates(
+    opened = open_estimates(
         (inputs.estimates, *inputs.more_estimates), inputs.image, source, inputs.frame, inputs.focal
     )
-    detections = [read_openpose(path) for path in inputs.keypoints]
-    if not detections and estimates.detections is not None:
-        detections = [estimates.detections]
-    if not detections:
-        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
-    pairs = _annotated_pairs(inputs) if people == 2 else ()
+    if inputs.frame != ALL_FRAMES:
+        return _import_frame(body, inputs, opened.read(), people, keep_betas, force)
+    scenes: list[ImportedScene] = []
+    failures: dict[str, str] = {}
+    notes: list[str] = []
+    for frame in opened.frames():
+        one = dataclasses.replace(inputs, name=f"{inputs.name}_{Path(frame).stem}", frame=frame)
+        try:
+            result = _import_frame(body, one, opened.read(frame), people, keep_betas, force)
+        except InputError as error:
+            notes += getattr(error, "__notes__", ())
+            failures[one.name] = str(error)
+            continue
+        scenes += result.scenes
+        failures |= result.failures
+        notes += result.notes
+    return ImportResult(tuple(scenes), failures, tuple(dict.fromkeys(notes)))
 
-    matched, notes = _match(body, inputs, estimates, merge_detections(detections), keep_betas)
-    notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes, *notes]
+
+def _import_frame(
+    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, people: int, keep_betas: bool, force: bool
+) -> ImportResult:
+    """One image, its estimates read; notes hang on the error as well."""
+    notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes]
+    try:
+        return _import(body, inputs, estimates, people, keep_betas, force, notes)
+    except InputError as error:
+        for note in notes:
+            error.add_note(note)
+        raise
+
+
+def _import(
+    body: BodyModel,
+    inputs: ImageInputs,
+    estimates: ImageEstimates,
+    people: int,
+    keep_betas: bool,
+    force: bool,
+    notes: list[str],
+) -> ImportResult:
+    detections = _detections(inputs, estimates)
+    pairs = _annotated_pairs(inputs) if people == 2 else ()
+    matched = _match(body, inputs, estimates, merge_detections(detections), keep_betas, notes)
     if people == 1:
         groups: list[tuple[tuple[_Person, ...], AnnotatedPair | None] | str] = [((p,), None) for p in matched]
     elif pairs:
@@ -120,24 +162,35 @@ def import_image(
         groups = [(pair, None) for pair in _overlapping(matched)]
         if not groups:
             problem = "one person left, two are needed" if len(matched) == 1 else "no two people overlap in the image"
-            said = "".join(f"\n  note: {note}" for note in notes)
-            raise InputError(f"{inputs.name}: {problem}; --people=1 makes a scene of each{said}")
+            raise InputError(f"{inputs.name}: {problem}; --people=1 makes a scene of each")
     scenes, failures = [], {}
     for index, group in enumerate(groups):
         key = f"{inputs.name}_{index}"
         if isinstance(group, str):
             failures[key] = group
-        else:
-            shares, said, problem = _agreement(key, estimates, group[0])
-            notes += said
-            if problem and not force:
-                failures[key] = f"{problem}; --force imports it all the same"
+            continue
+        members, annotation = group
+        shares, said, refusal = _agreement(key, estimates, members)
+        notes += said
+        if refusal is not None:
+            if not force:
+                failures[key] = f"{refusal}; --force imports it all the same"
                 continue
-            notes += [f"{key}: {problem}"] if problem else []
-            made = _scene(key, estimates, *group, keep_betas=keep_betas)
-            scene = dataclasses.replace(made.scene, agreement=np.array(shares, np.float32))
-            scenes.append(dataclasses.replace(made, scene=scene))
+            notes.append(f"{key}: {refusal}")
+        made = _scene(key, estimates, members, annotation, keep_betas)
+        scene = dataclasses.replace(made.scene, agreement=np.array(shares, np.float32))
+        scenes.append(dataclasses.replace(made, scene=scene))
     return ImportResult(tuple(scenes), failures, tuple(notes))
+
+
+def _detections(inputs: ImageInputs, estimates: ImageEstimates) -> list[np.ndarray]:
+    """(n, 25, 3) keypoints of each file, the most trusted first; else those that came with the estimates."""
+    detections = [read_openpose(path) for path in inputs.keypoints]
+    if not detections and estimates.detections is not None:
+        detections = [estimates.detections]
+    if not detections:
+        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
+    return detections
 
 
 def _agreement(
@@ -179,9 +232,14 @@ def _annotated_pairs(inputs: ImageInputs) -> tuple[AnnotatedPair, ...]:
 
 
 def _match(
-    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, keypoints: np.ndarray, keep_betas: bool
-) -> tuple[list[_Person], list[str]]:
-    """People that both the regressor and a detector saw, from left to right in the image."""
+    body: BodyModel,
+    inputs: ImageInputs,
+    estimates: ImageEstimates,
+    keypoints: np.ndarray,
+    keep_betas: bool,
+    notes: list[str],
+) -> list[_Person]:
+    """People that both the regressor and a detector saw, from left to right in the image; adds to `notes`."""
     fitted = [
         retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
         for person in estimates.people
@@ -194,7 +252,6 @@ def _match(
     )
     pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
     people = [_Person(estimates.people[i], fitted[i], keypoints[j]) for i, j in pairs]
-    notes = []
     for i in sorted(set(range(len(own))) - {i for i, _ in pairs}):
         x, y = own[i, :, :2].mean(axis=0)
         notes.append(f"{inputs.name}: the estimate of a person at ({x:.0f}, {y:.0f}) has no keypoints and is left out")
@@ -206,7 +263,7 @@ def _match(
             f"{inputs.estimates}: none of the {len(own)} estimated people matches one of the {len(keypoints)} people "
             "with keypoints"
         )
-    return sorted(people, key=lambda p: _centre_x(p.keypoints)), notes
+    return sorted(people, key=lambda p: _centre_x(p.keypoints))
 
 
 def _centre_x(keypoints: np.ndarray) -> float:

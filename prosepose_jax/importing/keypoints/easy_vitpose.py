@@ -14,7 +14,7 @@ from prosepose_jax.importing.keypoints.instances import names_by_number
 def read(path: Path, tree: Any) -> Found | None:
     """`keypoints`: a list over frames of {person: points}; None for anything else."""
     frames = tree.get("keypoints") if isinstance(tree, dict) else None
-    if not isinstance(frames, list) or not (frames and isinstance(frames[0], dict) or "skeleton" in tree):
+    if not isinstance(frames, list) or not ((frames and isinstance(frames[0], dict)) or "skeleton" in tree):
         return None
     pictures = []
     for index, people in enumerate(frames):
