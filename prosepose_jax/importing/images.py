@@ -245,17 +245,16 @@ def _match(
     notes: list[str],
 ) -> list[_Person]:
     """People that both the regressor and a detector saw, from left to right in the image; adds to `notes`."""
-    fitted = [
-        retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
-        for person in estimates.people
-    ]
-    own = np.array(
-        [
-            f.keypoints_px if person.keypoints_px is None else person.keypoints_px
-            for person, f in zip(estimates.people, fitted, strict=True)
-        ]
-    )
-    pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
+    fitted, own, pairs = _fit(body, estimates, keypoints, keep_betas)
+    worst = _worst_share(fitted, keypoints, pairs)
+    for meaning, roots in () if keep_betas or worst <= NOTE_SHARE else estimates.other_roots:
+        moved = [dataclasses.replace(p, root=root) for p, root in zip(estimates.people, roots, strict=True)]
+        other = dataclasses.replace(estimates, people=tuple(moved))
+        tried = _fit(body, other, keypoints, keep_betas)
+        if len(tried[2]) >= len(pairs) and _worst_share(tried[0], keypoints, tried[2]) < worst / 3:
+            estimates, (fitted, own, pairs) = other, tried
+            notes.append(f"{inputs.name}: the translation is taken for {meaning}: so it agrees with the keypoints")
+            break
     people = [_Person(estimates.people[i], fitted[i], keypoints[j]) for i, j in pairs]
     for i in sorted(set(range(len(own))) - {i for i, _ in pairs}):
         x, y = own[i, :, :2].mean(axis=0)
@@ -269,6 +268,29 @@ def _match(
             "with keypoints"
         )
     return sorted(people, key=lambda p: _centre_x(p.keypoints))
+
+
+def _fit(
+    body: BodyModel, estimates: ImageEstimates, keypoints: np.ndarray, keep_betas: bool
+) -> tuple[list[Retargeted], np.ndarray, list[tuple[int, int]]]:
+    """The people on the body in use, their keypoints (n, 25, 3) as the tool has them, and pairs with detections."""
+    fitted = [
+        retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
+        for person in estimates.people
+    ]
+    own = np.array(
+        [
+            f.keypoints_px if person.keypoints_px is None else person.keypoints_px
+            for person, f in zip(estimates.people, fitted, strict=True)
+        ]
+    )
+    return fitted, own, match_people(own, keypoints, ESTIMATE_LIMIT)
+
+
+def _worst_share(fitted: Sequence[Retargeted], keypoints: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
+    """The largest limb distance of matched people; infinite where nobody is matched."""
+    shares = [limb_share(fitted[i].keypoints_px, keypoints[j]) for i, j in pairs]
+    return max((s for s in shares if np.isfinite(s)), default=np.inf)
 
 
 def _centre_x(keypoints: np.ndarray) -> float:
