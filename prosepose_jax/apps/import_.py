@@ -30,12 +30,21 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("source", "auto", "what wrote the estimates; auto recognises it", flag_values=FLAGS)
 flags.DEFINE_list("estimates", [], "people of one image: a tool's file or files, or their folder", flag_values=FLAGS)
 flags.DEFINE_string("frame", None, "which frame of a video's file", flag_values=FLAGS)
-flags.DEFINE_string("image_id", None, "which image of a keypoint file for many", flag_values=FLAGS)
-flags.DEFINE_string("keypoint_layout", None, "order of the keypoints; default: recognised", flag_values=FLAGS)
+flags.DEFINE_string(
+    "image_id", None, "which image of a keypoint file for many; auto: by name, else by its people", flag_values=FLAGS
+)
+flags.DEFINE_list(
+    "keypoint_layout",
+    [],
+    "order of the keypoints, one for all files or one each; default: recognised",
+    flag_values=FLAGS,
+)
 flags.DEFINE_float("focal", None, "focal length in pixels where the file has none", lower_bound=1e-3, flag_values=FLAGS)
 flags.DEFINE_bool("check", False, "print how well estimates and keypoints agree, write nothing", flag_values=FLAGS)
 flags.DEFINE_bool("force", False, "import also where they contradict each other", flag_values=FLAGS)
-flags.DEFINE_list("keypoints", [], "BODY_25 keypoint files (OpenPose JSON), most trusted first", flag_values=FLAGS)
+flags.DEFINE_list(
+    "keypoints", [], "keypoint files of any detector or their folders, most trusted first", flag_values=FLAGS
+)
 flags.DEFINE_string("image", None, "the photograph", flag_values=FLAGS)
 flags.DEFINE_string("annotations", None, "FlickrCI3D contact annotations", flag_values=FLAGS)
 flags.DEFINE_string("name", None, "name of the scenes; default: that of the image or its folder", flag_values=FLAGS)
@@ -134,7 +143,9 @@ def _one_image() -> ImageInputs:
         more_estimates=given[1:],
         frame=FLAGS.frame,
         focal=FLAGS.focal,
-        keypoints=tuple(_existing(path, "keypoints") for path in FLAGS.keypoints),
+        keypoints=tuple(_existing(path, "keypoints", folder=True) for path in FLAGS.keypoints),
+        keypoint_layouts=tuple(FLAGS.keypoint_layout),
+        image_id=FLAGS.image_id,
         image=image,
         annotations=_existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None,
     )

@@ -19,8 +19,10 @@ from prosepose_jax.importing.agreement import (
     limb_share,
     named_cause,
 )
+from prosepose_jax.importing.detections import Detections
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
+from prosepose_jax.importing.keypoints import file_of_image, read_keypoints
 from prosepose_jax.importing.matching import (
     ESTIMATE_LIMIT,
     boxes_overlap,
@@ -29,7 +31,6 @@ from prosepose_jax.importing.matching import (
     merge_detections,
     person_box,
 )
-from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.importing.retarget import Retargeted, retarget
 from prosepose_jax.importing.sources.table import SOURCES as READERS
 from prosepose_jax.importing.sources.table import read_estimates
@@ -44,12 +45,14 @@ class ImageInputs:
 
     name: str  # scenes are called NAME_0, NAME_1, …
     estimates: Path
-    keypoints: tuple[Path, ...] = ()  # most trusted first
+    keypoints: tuple[Path, ...] = ()  # files, or folders of a file an image; most trusted first
     image: Path | None = None
     annotations: Path | None = None
     more_estimates: tuple[Path, ...] = ()  # further files of the same image
     frame: str | None = None
     focal: float | None = None
+    keypoint_layouts: tuple[str, ...] = ()  # one for all keypoint files or one each; "" or "auto" = recognised
+    image_id: str | None = None  # the image in keypoint files for many; "auto" = by name, else by its people
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,10 +85,16 @@ class _Person:
     estimate: Estimate
     fitted: Retargeted
     keypoints: np.ndarray  # (25, 3) detected
+    hands: np.ndarray | None  # (2, 21, 3) detected
 
 
 def import_image(
-    body: BodyModel, inputs: ImageInputs, source: str = "auto", people: int = 2, keep_betas: bool = False, force: bool = False
+    body: BodyModel,
+    inputs: ImageInputs,
+    source: str = "auto",
+    people: int = 2,
+    keep_betas: bool = False,
+    force: bool = False,
 ) -> ImportResult:
     """Reads, matches and places the people of one image.
 
@@ -103,14 +112,9 @@ def import_image(
     estimates = read_estimates(
         (inputs.estimates, *inputs.more_estimates), inputs.image, source, inputs.frame, inputs.focal
     )
-    detections = [read_openpose(path) for path in inputs.keypoints]
-    if not detections and estimates.detections is not None:
-        detections = [estimates.detections]
-    if not detections:
-        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
     pairs = _annotated_pairs(inputs) if people == 2 else ()
 
-    matched, notes = _match(body, inputs, estimates, merge_detections(detections), keep_betas)
+    matched, notes = _match(body, inputs, estimates, keep_betas)
     notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes, *notes]
     if people == 1:
         groups: list[tuple[tuple[_Person, ...], AnnotatedPair | None] | str] = [((p,), None) for p in matched]
@@ -178,8 +182,49 @@ def _annotated_pairs(inputs: ImageInputs) -> tuple[AnnotatedPair, ...]:
     raise InputError(f"{inputs.annotations}: no annotation of {' or '.join(map(repr, dict.fromkeys(names)))}")
 
 
+def _detect(inputs: ImageInputs, estimates: ImageEstimates, own: np.ndarray) -> Detections:
+    """The people of all keypoint files as one list; those of the estimates' file where none is given.
+
+    Args:
+      inputs: the image's files.
+      estimates: what the regressor says; its image size scales keypoints in [0, 1].
+      own: (n, 25, 2+) BODY_25 of the estimates, px.
+    """
+    if not inputs.keypoints and estimates.detections is not None:
+        return merge_detections([Detections(estimates.detections)])
+    if not inputs.keypoints:
+        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
+    layouts = inputs.keypoint_layouts or ("auto",)
+    if len(layouts) not in (1, len(inputs.keypoints)):
+        raise InputError(
+            f"--keypoint_layout: {len(layouts)} layouts for {len(inputs.keypoints)} keypoint files; expected one "
+            "for all or one each"
+        )
+    people_px = np.concatenate([own[..., :2], np.ones((*own.shape[:2], 1))], axis=2)
+    names = (*((inputs.image.name,) if inputs.image is not None else ()), inputs.name)
+    detections = []
+    for path, layout in zip(inputs.keypoints, layouts * (len(inputs.keypoints) // len(layouts)), strict=True):
+        file = file_of_image(path, names, inputs.frame) if path.is_dir() else path
+        detections.append(
+            read_keypoints(
+                file,
+                layout=layout,
+                names=names,
+                image_id=inputs.image_id,
+                frame=inputs.frame,
+                image_size=tuple(float(v) for v in estimates.image_size),
+                people_px=people_px,
+            )
+        )
+    merged = merge_detections(detections)
+    if len(merged.keypoints) == 0:
+        files = ", ".join(str(path) for path in inputs.keypoints)
+        raise InputError(f"{files}: no keypoints of anybody in the image")
+    return merged
+
+
 def _match(
-    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, keypoints: np.ndarray, keep_betas: bool
+    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, keep_betas: bool
 ) -> tuple[list[_Person], list[str]]:
     """People that both the regressor and a detector saw, from left to right in the image."""
     fitted = [
@@ -192,9 +237,13 @@ def _match(
             for person, f in zip(estimates.people, fitted, strict=True)
         ]
     )
+    detected = _detect(inputs, estimates, own)
+    keypoints, hands = detected.keypoints, detected.hands
     pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
-    people = [_Person(estimates.people[i], fitted[i], keypoints[j]) for i, j in pairs]
-    notes = []
+    people = [
+        _Person(estimates.people[i], fitted[i], keypoints[j], None if hands is None else hands[j]) for i, j in pairs
+    ]
+    notes = list(detected.notes)
     for i in sorted(set(range(len(own))) - {i for i, _ in pairs}):
         x, y = own[i, :, :2].mean(axis=0)
         notes.append(f"{inputs.name}: the estimate of a person at ({x:.0f}, {y:.0f}) has no keypoints and is left out")
@@ -249,6 +298,10 @@ def _scene(
         values = [getattr(p.estimate, name) for p in people]
         return None if any(v is None for v in values) else np.stack(values).astype(np.float32)
 
+    hands = None
+    if any(p.hands is not None and (p.hands[..., 2] > 0).any() for p in people):
+        hands = np.stack([np.zeros((2, 21, 3), np.float32) if p.hands is None else p.hands for p in people])
+
     scene = Scene(
         key=key,
         global_orient=np.stack([f.global_orient for f in fitted]),
@@ -256,6 +309,7 @@ def _scene(
         betas=np.stack([f.betas for f in fitted]),
         transl=np.stack([f.transl for f in fitted]),
         keypoints=np.stack([p.keypoints for p in people]),
+        keypoints_hands=hands,
         focal_length=image.focal_length,
         principal_point=image.principal_point,
         image_size=image.image_size,

@@ -1,7 +1,8 @@
 """Keypoint files of the common detectors: one table of layouts, one reader a family of files (docs/keypoints.md)."""
 
 from prosepose_jax.importing.detections import Detections
+from prosepose_jax.importing.keypoints.folder import file_of_image
 from prosepose_jax.importing.keypoints.layouts import LAYOUTS, Layout
-from prosepose_jax.importing.keypoints.read import detections_of, read_keypoints
+from prosepose_jax.importing.keypoints.read import read_keypoints
 
-__all__ = ["LAYOUTS", "Detections", "Layout", "detections_of", "read_keypoints"]
+__all__ = ["LAYOUTS", "Detections", "Layout", "file_of_image", "read_keypoints"]
