@@ -1,19 +1,20 @@
 """`prosepose import`: outputs of other tools on photographs become scene files.
 
-  prosepose import --source=bev --estimates=bev.npz --keypoints=vitpose.json,openpose.json \\
+  prosepose import --estimates=bev.npz --keypoints=vitpose.json,openpose.json \\
       [--image=FILE] [--annotations=FILE] [--name=KEY] --out=SCENES
-  prosepose import --source=smpl --estimates=params.npz --keypoints=vitpose.json --people=1 --out=SCENES
+  prosepose import --estimates=wham_output.pkl --frame=5 --keypoints=mmpose.json --image=FILE --people=1 --out=SCENES
   prosepose import --folder=DIR --out=SCENES
 
-People are matched between the files. Scenes are called KEY_0, KEY_1, …: one for each annotated pair in the
-annotation's order, else for each overlapping pair (the left person first); with --people=1 for each person.
+The tool that wrote the estimates is recognised. People are matched between the files. Scenes are called KEY_0,
+KEY_1, …: one for each annotated pair in the annotation's order, else for each overlapping pair (the left person
+first); with --people=1 for each person. With --frame=all they are called KEY_FRAME_0, ….
 Exit status: 0 all imported, 1 some failed (named on stderr), 2 bad usage or an unusable input.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,27 +25,23 @@ from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
     from prosepose_jax.importing.images import ImageInputs
+    from prosepose_jax.scene import Scene
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("source", "auto", "what wrote the estimates; auto recognises it", flag_values=FLAGS)
 flags.DEFINE_list("estimates", [], "people of one image: a tool's file or files, or their folder", flag_values=FLAGS)
-flags.DEFINE_string("frame", None, "which frame of a video's file", flag_values=FLAGS)
+flags.DEFINE_string("frame", None, "which frame of a video's file; all: each becomes scenes", flag_values=FLAGS)
 flags.DEFINE_string(
     "image_id", None, "which image of a keypoint file for many; auto: by name, else by its people", flag_values=FLAGS
 )
 flags.DEFINE_list(
-    "keypoint_layout",
-    [],
-    "order of the keypoints, one for all files or one each; default: recognised",
-    flag_values=FLAGS,
+    "keypoint_layout", [], "the keypoints' layout, one for all files or one each; auto recognises it", flag_values=FLAGS
 )
 flags.DEFINE_float("focal", None, "focal length in pixels where the file has none", lower_bound=1e-3, flag_values=FLAGS)
 flags.DEFINE_bool("check", False, "print how well estimates and keypoints agree, write nothing", flag_values=FLAGS)
 flags.DEFINE_bool("force", False, "import also where they contradict each other", flag_values=FLAGS)
-flags.DEFINE_list(
-    "keypoints", [], "keypoint files of any detector or their folders, most trusted first", flag_values=FLAGS
-)
+flags.DEFINE_list("keypoints", [], "keypoint files of any detector, or their folders, surest first", flag_values=FLAGS)
 flags.DEFINE_string("image", None, "the photograph", flag_values=FLAGS)
 flags.DEFINE_string("annotations", None, "FlickrCI3D contact annotations", flag_values=FLAGS)
 flags.DEFINE_string("name", None, "name of the scenes; default: that of the image or its folder", flag_values=FLAGS)
@@ -74,10 +71,8 @@ def _run() -> int:
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
     from prosepose_jax.importing.folders import find_images
-    from prosepose_jax.importing.images import import_image
+    from prosepose_jax.importing.images import SOURCES, import_image
     from prosepose_jax.io.scenes import save_scene
-
-    from prosepose_jax.importing.images import SOURCES
 
     if FLAGS.source not in SOURCES:
         raise InputError(f"--source={FLAGS.source}: expected one of {', '.join(SOURCES)}")
@@ -102,27 +97,39 @@ def _run() -> int:
     for image in images:
         try:
             result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
-            for note in result.notes:
-                print(f"note: {note}", file=sys.stderr)
-            for imported in result.scenes:
-                path = Path("(not written)") if FLAGS.check else save_scene(out, imported.scene)
-                done += 1
-                print(f"{imported.scene.key}: {path}")
-                shares = imported.scene.agreement
-                for index, person in enumerate(imported.people):
-                    share = float("nan") if shares is None else 100 * float(shares[index])
-                    print(f"  person {index}: {person.summary()}; limbs {share:.1f} % of its size from the keypoints")
         except InputError as error:
+            _print_notes(getattr(error, "__notes__", ()))
             if not FLAGS.folder:
                 raise
             failed = {image.name: str(error)}
         else:
+            _print_notes(result.notes)
             failed = result.failures
+            for imported in result.scenes:
+                path = "(not written)" if FLAGS.check else str(save_scene(out, imported.scene))
+                done += 1
+                print(f"{imported.scene.key}: {path}")
+                for index, person in enumerate(imported.people):
+                    print(f"  person {index}: {person.summary()}; {_agreement(imported.scene, index)}")
         for key, reason in failed.items():
             print(f"FAILED {key}: {reason}", file=sys.stderr)
         failures |= failed
-    print(f"{done} scenes written to {out}" + (f", {len(failures)} failed" if failures else ""))
+    did = "scenes checked, none written" if FLAGS.check else f"scenes written to {out}"
+    print(f"{done} {did}" + (f", {len(failures)} failed" if failures else ""))
     return 1 if failures else 0
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _agreement(scene: Scene, person: int) -> str:
+    """How far the person's limbs are from its keypoints, for the user."""
+    share = float("nan") if scene.agreement is None else float(scene.agreement[person])
+    if share != share:
+        return "too few keypoints at the limbs to compare with"
+    return f"limbs {100 * share:.1f} % of its size from the keypoints"
 
 
 def _one_image() -> ImageInputs:
@@ -132,15 +139,14 @@ def _one_image() -> ImageInputs:
 
     if not FLAGS.estimates:
         raise InputError("--estimates is missing (or --folder, to import a folder of images)")
-    given = tuple(_existing(path, "estimates", folder=True) for path in FLAGS.estimates)
-    estimates = given[0]
+    estimates, *more = (_existing(path, "estimates", folder=True) for path in FLAGS.estimates)
     image = _existing(FLAGS.image, "image") if FLAGS.image else None
     name = FLAGS.name or default_name(estimates, image)
     check_key(name)
     return ImageInputs(
         name=name,
         estimates=estimates,
-        more_estimates=given[1:],
+        more_estimates=tuple(more),
         frame=FLAGS.frame,
         focal=FLAGS.focal,
         keypoints=tuple(_existing(path, "keypoints", folder=True) for path in FLAGS.keypoints),

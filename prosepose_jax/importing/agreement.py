@@ -29,9 +29,7 @@ def limb_share(projected: np.ndarray, detected: np.ndarray) -> float:
     return float(distance.mean() / person_size(detected))
 
 
-def named_cause(
-    projected: np.ndarray, detected: np.ndarray, principal: np.ndarray, size: np.ndarray
-) -> str | None:
+def named_cause(projected: np.ndarray, detected: np.ndarray, principal: np.ndarray, size: np.ndarray) -> str | None:
     """The single cause that would bring the worst person from above the note's share to below a third of it.
 
     Args:
@@ -94,7 +92,9 @@ def _own_window(points: np.ndarray, detected: np.ndarray) -> np.ndarray:
         a, b = p[seen] - p[seen].mean(axis=0), d[seen, :2] - d[seen, :2].mean(axis=0)
         scale = float((a * b).sum() / max(float((a * a).sum()), 1e-9))
         # A person a little nearer or farther is no other camera.
-        if scale > 0 and (abs(np.log(scale)) > 0.2 or np.abs(p[seen].mean(0) - d[seen, :2].mean(0)).max() > 0.25 * person_size(d)):
+        if scale > 0 and (
+            abs(np.log(scale)) > 0.2 or np.abs(p[seen].mean(0) - d[seen, :2].mean(0)).max() > 0.25 * person_size(d)
+        ):
             out[i] = (p - p[seen].mean(axis=0)) * scale + d[seen, :2].mean(axis=0)
     return out
 

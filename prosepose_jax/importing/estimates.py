@@ -6,9 +6,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
-
-from prosepose_jax.errors import InputError
 
 NUM_TREE_JOINTS = 22  # pelvis and the 21 joints of body_pose, the same in SMPL, SMPL-H and SMPL-X
 
@@ -17,7 +14,7 @@ NUM_TREE_JOINTS = 22  # pelvis and the 21 joints of body_pose, the same in SMPL,
 class Estimate:
     """One person as another tool sees it. Camera frame, metres, radians; None where the tool says nothing."""
 
-    pose: np.ndarray  # (22, 3) axis-angle: global orientation, then joints 1–21
+    pose: np.ndarray | None  # (22, 3) axis-angle: global orientation, then joints 1–21; None: from the joints
     root: np.ndarray  # (3,) pelvis
     joints: np.ndarray | None = None  # (22, 3) joints of the kinematic tree; NaN where unknown
     landmarks: np.ndarray | None = None  # (11, 3) face and feet, order of KEYPOINT_VERTEX_NAMES; NaN where unknown
@@ -44,20 +41,3 @@ class ImageEstimates:
     detections: np.ndarray | None = None  # (m, 25, 3) BODY_25 keypoints that came with the estimates
     notes: tuple[str, ...] = ()  # what was assumed or converted
     tool: str = ""  # what wrote the files
-
-
-def image_dimensions(path: Path) -> tuple[int, int]:
-    """(width, height) in pixels of an image file as shown (its EXIF orientation applied).
-
-    Raises:
-      InputError: the file is missing or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            # Orientations 5 to 8 lie on their side: shown, they are as wide as stored high.
-            return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such image") from error
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise InputError(f"{path}: expected an image that Pillow can open ({error})") from error

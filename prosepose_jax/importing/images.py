@@ -22,7 +22,7 @@ from prosepose_jax.importing.agreement import (
 from prosepose_jax.importing.detections import Detections
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
-from prosepose_jax.importing.keypoints import file_of_image, read_keypoints
+from prosepose_jax.importing.keypoints import read_merged
 from prosepose_jax.importing.matching import (
     ESTIMATE_LIMIT,
     boxes_overlap,
@@ -33,10 +33,11 @@ from prosepose_jax.importing.matching import (
 )
 from prosepose_jax.importing.retarget import Retargeted, retarget
 from prosepose_jax.importing.sources.table import SOURCES as READERS
-from prosepose_jax.importing.sources.table import read_estimates
+from prosepose_jax.importing.sources.table import open_estimates
 from prosepose_jax.scene import Scene
 
 SOURCES = ("auto", *READERS)
+ALL_FRAMES = "all"  # of a video: scenes of each frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,14 +46,14 @@ class ImageInputs:
 
     name: str  # scenes are called NAME_0, NAME_1, …
     estimates: Path
-    keypoints: tuple[Path, ...] = ()  # files, or folders of a file an image; most trusted first
+    keypoints: tuple[Path, ...] = ()  # files, or folders with one an image; most trusted first
     image: Path | None = None
     annotations: Path | None = None
     more_estimates: tuple[Path, ...] = ()  # further files of the same image
-    frame: str | None = None
-    focal: float | None = None
-    keypoint_layouts: tuple[str, ...] = ()  # one for all keypoint files or one each; "" or "auto" = recognised
-    image_id: str | None = None  # the image in keypoint files for many; "auto" = by name, else by its people
+    frame: str | None = None  # of a video's file; "all": each frame becomes scenes
+    focal: float | None = None  # px, where the file has none
+    keypoint_layouts: tuple[str, ...] = ()  # one for all keypoint files or one each; "" or "auto": recognised
+    image_id: str | None = None  # the image in keypoint files for many; "auto": by name, else by its people
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ def import_image(
     keep_betas: bool = False,
     force: bool = False,
 ) -> ImportResult:
-    """Reads, matches and places the people of one image.
+    """Reads, matches and places the people of one image, or of the frames of a video.
 
     Args:
       body: the body model the scenes are for.
@@ -107,15 +108,55 @@ def import_image(
       force: import also where estimates and keypoints contradict each other.
 
     Raises:
-      InputError: a file cannot be used, or nobody of the estimates has keypoints.
+      InputError: a file cannot be used, or nobody of the estimates has keypoints. What was noted before hangs on it
+        as notes (`__notes__`).
     """
-    estimates = read_estimates(
+    opened = open_estimates(
         (inputs.estimates, *inputs.more_estimates), inputs.image, source, inputs.frame, inputs.focal
     )
-    pairs = _annotated_pairs(inputs) if people == 2 else ()
+    if inputs.frame != ALL_FRAMES:
+        return _import_frame(body, inputs, opened.read(), people, keep_betas, force)
+    scenes: list[ImportedScene] = []
+    failures: dict[str, str] = {}
+    notes: list[str] = []
+    for frame in opened.frames():
+        one = dataclasses.replace(inputs, name=f"{inputs.name}_{Path(frame).stem}", frame=frame)
+        try:
+            result = _import_frame(body, one, opened.read(frame), people, keep_betas, force)
+        except InputError as error:
+            notes += getattr(error, "__notes__", ())
+            failures[one.name] = str(error)
+            continue
+        scenes += result.scenes
+        failures |= result.failures
+        notes += result.notes
+    return ImportResult(tuple(scenes), failures, tuple(dict.fromkeys(notes)))
 
-    matched, notes = _match(body, inputs, estimates, keep_betas)
-    notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes, *notes]
+
+def _import_frame(
+    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, people: int, keep_betas: bool, force: bool
+) -> ImportResult:
+    """One image, its estimates read; notes hang on the error as well."""
+    notes = [f"{inputs.name}: read as {estimates.tool}", *estimates.notes]
+    try:
+        return _import(body, inputs, estimates, people, keep_betas, force, notes)
+    except InputError as error:
+        for note in notes:
+            error.add_note(note)
+        raise
+
+
+def _import(
+    body: BodyModel,
+    inputs: ImageInputs,
+    estimates: ImageEstimates,
+    people: int,
+    keep_betas: bool,
+    force: bool,
+    notes: list[str],
+) -> ImportResult:
+    pairs = _annotated_pairs(inputs) if people == 2 else ()
+    matched = _match(body, inputs, estimates, keep_betas, notes)
     if people == 1:
         groups: list[tuple[tuple[_Person, ...], AnnotatedPair | None] | str] = [((p,), None) for p in matched]
     elif pairs:
@@ -124,24 +165,42 @@ def import_image(
         groups = [(pair, None) for pair in _overlapping(matched)]
         if not groups:
             problem = "one person left, two are needed" if len(matched) == 1 else "no two people overlap in the image"
-            said = "".join(f"\n  note: {note}" for note in notes)
-            raise InputError(f"{inputs.name}: {problem}; --people=1 makes a scene of each{said}")
+            raise InputError(f"{inputs.name}: {problem}; --people=1 makes a scene of each")
     scenes, failures = [], {}
     for index, group in enumerate(groups):
         key = f"{inputs.name}_{index}"
         if isinstance(group, str):
             failures[key] = group
-        else:
-            shares, said, problem = _agreement(key, estimates, group[0])
-            notes += said
-            if problem and not force:
-                failures[key] = f"{problem}; --force imports it all the same"
+            continue
+        members, annotation = group
+        shares, said, refusal = _agreement(key, estimates, members)
+        notes += said
+        if refusal is not None:
+            if not force:
+                failures[key] = f"{refusal}; --force imports it all the same"
                 continue
-            notes += [f"{key}: {problem}"] if problem else []
-            made = _scene(key, estimates, *group, keep_betas=keep_betas)
-            scene = dataclasses.replace(made.scene, agreement=np.array(shares, np.float32))
-            scenes.append(dataclasses.replace(made, scene=scene))
+            notes.append(f"{key}: {refusal}")
+        made = _scene(key, estimates, members, annotation, keep_betas)
+        scene = dataclasses.replace(made.scene, agreement=np.array(shares, np.float32))
+        scenes.append(dataclasses.replace(made, scene=scene))
     return ImportResult(tuple(scenes), failures, tuple(notes))
+
+
+def _detections(inputs: ImageInputs, estimates: ImageEstimates, own: np.ndarray) -> Detections:
+    """What the detectors saw, else what came with the estimates; `own` (n, 25, 2+) is BODY_25 of the estimates, px."""
+    if not inputs.keypoints and estimates.detections is not None:
+        return merge_detections([Detections(estimates.detections)])
+    if not inputs.keypoints:
+        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
+    return read_merged(
+        inputs.keypoints,
+        layouts=inputs.keypoint_layouts,
+        names=(*([inputs.image.name] if inputs.image is not None else []), inputs.name),
+        image_id=inputs.image_id,
+        frame=inputs.frame,
+        image_size=estimates.image_size.tolist(),
+        people_px=np.concatenate([own[..., :2], np.ones((*own.shape[:2], 1))], axis=2),
+    )
 
 
 def _agreement(
@@ -182,51 +241,14 @@ def _annotated_pairs(inputs: ImageInputs) -> tuple[AnnotatedPair, ...]:
     raise InputError(f"{inputs.annotations}: no annotation of {' or '.join(map(repr, dict.fromkeys(names)))}")
 
 
-def _detect(inputs: ImageInputs, estimates: ImageEstimates, own: np.ndarray) -> Detections:
-    """The people of all keypoint files as one list; those of the estimates' file where none is given.
-
-    Args:
-      inputs: the image's files.
-      estimates: what the regressor says; its image size scales keypoints in [0, 1].
-      own: (n, 25, 2+) BODY_25 of the estimates, px.
-    """
-    if not inputs.keypoints and estimates.detections is not None:
-        return merge_detections([Detections(estimates.detections)])
-    if not inputs.keypoints:
-        raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
-    layouts = inputs.keypoint_layouts or ("auto",)
-    if len(layouts) not in (1, len(inputs.keypoints)):
-        raise InputError(
-            f"--keypoint_layout: {len(layouts)} layouts for {len(inputs.keypoints)} keypoint files; expected one "
-            "for all or one each"
-        )
-    people_px = np.concatenate([own[..., :2], np.ones((*own.shape[:2], 1))], axis=2)
-    names = (*((inputs.image.name,) if inputs.image is not None else ()), inputs.name)
-    detections = []
-    for path, layout in zip(inputs.keypoints, layouts * (len(inputs.keypoints) // len(layouts)), strict=True):
-        file = file_of_image(path, names, inputs.frame) if path.is_dir() else path
-        detections.append(
-            read_keypoints(
-                file,
-                layout=layout,
-                names=names,
-                image_id=inputs.image_id,
-                frame=inputs.frame,
-                image_size=tuple(float(v) for v in estimates.image_size),
-                people_px=people_px,
-            )
-        )
-    merged = merge_detections(detections)
-    if len(merged.keypoints) == 0:
-        files = ", ".join(str(path) for path in inputs.keypoints)
-        raise InputError(f"{files}: no keypoints of anybody in the image")
-    return merged
-
-
 def _match(
-    body: BodyModel, inputs: ImageInputs, estimates: ImageEstimates, keep_betas: bool
-) -> tuple[list[_Person], list[str]]:
-    """People that both the regressor and a detector saw, from left to right in the image."""
+    body: BodyModel,
+    inputs: ImageInputs,
+    estimates: ImageEstimates,
+    keep_betas: bool,
+    notes: list[str],
+) -> list[_Person]:
+    """People that both the regressor and a detector saw, from left to right in the image; adds to `notes`."""
     fitted = [
         retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
         for person in estimates.people
@@ -237,13 +259,13 @@ def _match(
             for person, f in zip(estimates.people, fitted, strict=True)
         ]
     )
-    detected = _detect(inputs, estimates, own)
+    detected = _detections(inputs, estimates, own)
+    notes += detected.notes
     keypoints, hands = detected.keypoints, detected.hands
     pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
     people = [
         _Person(estimates.people[i], fitted[i], keypoints[j], None if hands is None else hands[j]) for i, j in pairs
     ]
-    notes = list(detected.notes)
     for i in sorted(set(range(len(own))) - {i for i, _ in pairs}):
         x, y = own[i, :, :2].mean(axis=0)
         notes.append(f"{inputs.name}: the estimate of a person at ({x:.0f}, {y:.0f}) has no keypoints and is left out")
@@ -255,7 +277,7 @@ def _match(
             f"{inputs.estimates}: none of the {len(own)} estimated people matches one of the {len(keypoints)} people "
             "with keypoints"
         )
-    return sorted(people, key=lambda p: _centre_x(p.keypoints)), notes
+    return sorted(people, key=lambda p: _centre_x(p.keypoints))
 
 
 def _centre_x(keypoints: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from prosepose_jax.body.skinning import rest_vertices, skin
 from prosepose_jax.camera import project
 from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate
 from prosepose_jax.importing.matching import person_size
+from prosepose_jax.importing.swings import pose_from_joints
 
 MAX_BETAS = 10
 _ITERATIONS = 60
@@ -43,8 +44,9 @@ _JOINT_SIGMA_M = np.array(
 _LANDMARK_SIGMA_M = np.array([0.02, 0.02, 0.02, 0.03, 0.03] + [0.03] * 6, dtype=np.float32)
 # The same in the image, as a share of the person's size: the projection is what the scene must keep.
 _IMAGE_SIGMA = 0.5 / 1.7
-# Rotations (rad): the rest poses differ by some degrees.
-_POSE_SIGMA = np.full((NUM_TREE_JOINTS, 1), 0.25, dtype=np.float32)
+# Rotations (rad): the rest poses differ by some degrees. Where the tool gives none, they are swings of the bones.
+_POSE_SIGMA = 0.25
+_NO_POSE_SIGMA = 0.5
 # Kid scale: a hint near 0 means an adult and is to be trusted; a child's number belongs to another child template.
 _ADULT_KID_SIGMA = 0.03
 _CHILD_KID_SIGMA = 0.5  # times the hint, on top
@@ -81,8 +83,9 @@ def retarget(
 ) -> Retargeted:
     """One estimated person on the body in use.
 
-    With joints in space: pose, shape, kid scale and translation that put the body's joints there. Without: the
-    rotations as they are, the mean shape (or the given one), the pelvis where the tool has it.
+    With joints in space: pose, shape, kid scale and translation that put the body's joints there; where the tool has
+    no rotations, from the swings that point each bone as its joints lie. Without joints: the rotations as they are,
+    the mean shape (or the given one), the pelvis where the tool has it.
 
     Args:
       body: the body in use.
@@ -98,7 +101,8 @@ def retarget(
     focal, principal = jnp.asarray(focal_px, jnp.float32), jnp.asarray(principal_px, jnp.float32)
     start = _start(body, estimate, num_betas, keep_betas)
     if estimate.joints is not None and not keep_betas:
-        start = _solve(body, start, *_targets(estimate), focal, principal)
+        pose_sigma = jnp.float32(_NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA)
+        start = _solve(body, start, *_targets(estimate), pose_sigma, focal, principal)
     params = _unpack(start, num_betas)
     joints, keypoints = _forward(body, params)
     joints_px = np.asarray(project(joints, focal, principal))
@@ -137,8 +141,17 @@ def _start(body: BodyModel, estimate: Estimate, num_betas: int, keep_betas: bool
     else:
         pelvis = rest_joints(body, jnp.asarray(betas), kid_scale=jnp.float32(kid))[0]
         transl = np.asarray(estimate.root, np.float32) - np.asarray(pelvis)
-    start = np.concatenate([np.asarray(estimate.pose).reshape(-1), betas, [kid], transl])
+    pose = estimate.pose
+    if pose is None:
+        pose = pose_from_joints(np.asarray(body.joint_template), body.parents, _joints_of(estimate))
+    start = np.concatenate([np.asarray(pose).reshape(-1), betas, [kid], transl])
     return jnp.asarray(start, jnp.float32)
+
+
+def _joints_of(estimate: Estimate) -> np.ndarray:
+    if estimate.joints is None:
+        raise ValueError("an estimate without rotations and without joints")
+    return estimate.joints
 
 
 def _targets(estimate: Estimate) -> tuple[jax.Array, ...]:
@@ -190,6 +203,7 @@ def _solve(
     targets: jax.Array,
     mask: jax.Array,
     kid_prior: jax.Array,
+    pose_sigma: jax.Array,
     focal: jax.Array,
     principal: jax.Array,
 ) -> jax.Array:
@@ -210,7 +224,7 @@ def _solve(
         in_space = weight * (points - targets)
         in_image = weight / _IMAGE_SIGMA * (project(points, focal, principal) - targets_px) / size_px
         pose = x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
-        rotations = (pose - start_pose) / _POSE_SIGMA
+        rotations = (pose - start_pose) / pose_sigma
         kid = (params.kid_scale - kid_prior[0]) / kid_prior[1]
         return jnp.concatenate(
             [in_space.reshape(-1), in_image.reshape(-1), rotations.reshape(-1), params.betas, kid[None]]

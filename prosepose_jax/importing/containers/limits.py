@@ -6,12 +6,21 @@ import bz2
 import gzip
 import io
 import lzma
+import pickle
+import struct
 import zipfile
 import zlib
 
 MAX_BYTES = 2**28  # of one file, unpacked
 MAX_DEPTH = 40  # containers inside containers
 MAX_ITEMS = 2_000_000  # entries of all containers together
+MAX_OPCODES = 5_000_000  # instructions of a pickle
+
+# Whatever the pickle machines of Python come upon in a damaged file.
+PICKLE_ERRORS = (
+    pickle.UnpicklingError, EOFError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    RecursionError, MemoryError, AssertionError, struct.error,
+)  # fmt: skip
 
 
 class Unreadable(Exception):
@@ -38,10 +47,11 @@ def decompress(data: bytes, kind: str) -> bytes:
     Raises:
       Unreadable: damaged, or larger than a parameter file has any business to be.
     """
-    opened = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}[kind]
+    source = io.BytesIO(data)
     try:
-        with opened(io.BytesIO(data), "rb") as stream:
-            out = stream.read(MAX_BYTES + 1)
+        stream = gzip.GzipFile(fileobj=source) if kind == "gzip" else bz2.BZ2File(source) if kind == "bz2" else None
+        with stream or lzma.LZMAFile(source) as opened:
+            out = opened.read(MAX_BYTES + 1)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, ValueError) as error:
         raise Unreadable(f"a damaged {kind} stream ({error})") from error
     return _complete(out, len(out) <= MAX_BYTES)

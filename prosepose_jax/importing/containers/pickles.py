@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
 from prosepose_jax.body import _unpickle as base
-from prosepose_jax.importing.containers.limits import MAX_BYTES, Unreadable
+from prosepose_jax.importing.containers.limits import MAX_BYTES, MAX_OPCODES, PICKLE_ERRORS, Unreadable
 
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_MAGIC_BYTES = _TORCH_MAGIC.to_bytes(10, "little")
@@ -31,7 +32,7 @@ _EXPANDED = 2**20  # elements a tensor may repeat beyond its storage
 
 def _as_int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise base._Bad("a tensor whose layout is not given in integers")
+        raise base.Bad("a tensor whose layout is not given in integers")
     return value
 
 
@@ -42,10 +43,10 @@ class StorageType:
         self.code = code
 
     def __call__(self, *_: Any) -> NoReturn:
-        raise base._Bad("a storage without its data")
+        raise base.Bad("a storage without its data")
 
     def __setstate__(self, state: Any) -> NoReturn:
-        raise base._Bad("an attempt to alter a type")
+        raise base.Bad("an attempt to alter a type")
 
     @property
     def itemsize(self) -> int:
@@ -59,11 +60,11 @@ class Storage:
         self.kind, self.count, self.data = kind, count, data
 
     def __setstate__(self, state: Any) -> NoReturn:
-        raise base._Bad("a storage with extra state")
+        raise base.Bad("a storage with extra state")
 
     def values(self) -> np.ndarray:
         if self.data is None or len(self.data) != self.count * self.kind.itemsize:
-            raise base._Bad("a storage whose data is missing or of another length")
+            raise base.Bad("a storage whose data is missing or of another length")
         if self.kind.code == "bfloat16":
             return (np.frombuffer(self.data, "<u2").astype(np.uint32) << 16).view(np.float32)
         return np.frombuffer(self.data, self.kind.code)
@@ -74,22 +75,22 @@ class Tensor(base._FromBuffer):
 
     def __init__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> None:
         if not isinstance(storage, Storage):
-            raise base._Bad("a tensor without a storage")
+            raise base.Bad("a tensor without a storage")
         self.args = (storage, _as_int(offset), base._as_shape(shape), base._as_shape(strides))
 
     def numpy(self) -> np.ndarray:
         storage, offset, shape, strides = self.args
         values = storage.values()
         if len(shape) != len(strides):
-            raise base._Bad("a tensor whose strides do not fit its shape")
+            raise base.Bad("a tensor whose strides do not fit its shape")
         count = math.prod(shape)
         if count > len(values) + _EXPANDED:
-            raise base._Bad(f"a tensor of shape {shape} on a storage of {len(values)} numbers")
+            raise base.Bad(f"a tensor of shape {shape} on a storage of {len(values)} numbers")
         if count == 0:
             return np.zeros(shape, values.dtype)
         last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         if offset < 0 or last >= len(values):
-            raise base._Bad("a tensor that reaches beyond its storage")
+            raise base.Bad("a tensor that reaches beyond its storage")
         steps = [s * values.itemsize for s in strides]
         view = np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False)
         return view.copy()
@@ -97,7 +98,7 @@ class Tensor(base._FromBuffer):
 
 def _parameter(data: Any = None, *_: Any) -> Tensor:
     if not isinstance(data, Tensor):
-        raise base._Bad("a parameter without a tensor")
+        raise base.Bad("a parameter without a tensor")
     return data
 
 
@@ -112,19 +113,19 @@ class _JoblibArray(base._FromBuffer):
 
     def __setstate__(self, state: Any) -> None:
         if self.fields or not isinstance(state, Mapping):
-            raise base._Bad("a joblib array with an unknown description")
+            raise base.Bad("a joblib array with an unknown description")
         self.fields = dict(state)
 
     def numpy(self) -> np.ndarray:
         if self.array is None:
-            raise base._Bad("a joblib array without contents")
+            raise base.Bad("a joblib array without contents")
         return self.array
 
     def fill(self, stream: io.BytesIO, depth: int) -> None:
         """Takes the array's bytes, which follow in the stream."""
         dtype, shape = self.fields.get("dtype"), base._as_shape(self.fields.get("shape", ()))
         if not isinstance(dtype, base._DType):
-            raise base._Bad("a joblib array whose dtype is not a numpy.dtype")
+            raise base.Bad("a joblib array whose dtype is not a numpy.dtype")
         kind, count = dtype.numpy(), math.prod(shape)
         if kind.hasobject:
             inner = _load_joblib(stream, depth + 1)
@@ -134,7 +135,7 @@ class _JoblibArray(base._FromBuffer):
             padding = stream.read(1)
             stream.read(padding[0] if padding else 0)
         if count * kind.itemsize > len(stream.getbuffer()) - stream.tell():
-            raise base._Bad(f"an array of shape {shape} that is cut short")
+            raise base.Bad(f"an array of shape {shape} that is cut short")
         raw = stream.read(count * kind.itemsize)
         self.array = base._array_from_raw(dtype, shape, self.fields.get("order") == "F", raw)
 
@@ -145,23 +146,23 @@ def _defaultdict(factory: Any = None, *items: Any) -> base._OrderedDict:
 
 def _inert(what: str) -> Callable[..., Any]:
     def refuse(*_: Any) -> NoReturn:
-        raise base._Bad(f"a call of {what}")
+        raise base.Bad(f"a call of {what}")
 
-    return base._Call(refuse)
+    return base.ClosedCall(refuse)
 
 
 def _container(kind: type) -> Callable[..., Any]:
     def make(items: Any = (), *_: Any) -> Any:
         if not isinstance(items, (list, tuple, dict)):
-            raise base._Bad("a container of unknown contents")
+            raise base.Bad("a container of unknown contents")
         return kind(items)
 
-    return base._Call(make)
+    return base.ClosedCall(make)
 
 
 def _size(items: Any = (), *_: Any) -> tuple[int, ...]:
     if not isinstance(items, (list, tuple)):
-        raise base._Bad("a size that is no tuple")
+        raise base.Bad("a size that is no tuple")
     return tuple(items)
 
 
@@ -178,12 +179,12 @@ def _names() -> dict[tuple[str, str], Any]:
     for name, code in _STORAGES.items():
         for module in ("torch", "torch.storage", "torch.cuda"):
             table[module, name] = StorageType(code)
-    table["torch._utils", "_rebuild_tensor_v2"] = table["torch._utils", "_rebuild_tensor"] = base._Call(Tensor)
-    table["torch._utils", "_rebuild_parameter"] = base._Call(_parameter)
-    table["torch", "Size"] = base._Call(_size)
-    table["torch", "device"] = base._Call(_device)
-    table["torch.storage", "_load_from_bytes"] = base._Call(_storage_from_bytes)
-    table["collections", "defaultdict"] = base._Call(_defaultdict)
+    table["torch._utils", "_rebuild_tensor_v2"] = table["torch._utils", "_rebuild_tensor"] = base.ClosedCall(Tensor)
+    table["torch._utils", "_rebuild_parameter"] = base.ClosedCall(_parameter)
+    table["torch", "Size"] = base.ClosedCall(_size)
+    table["torch", "device"] = base.ClosedCall(_device)
+    table["torch.storage", "_load_from_bytes"] = base.ClosedCall(_storage_from_bytes)
+    table["collections", "defaultdict"] = base.ClosedCall(_defaultdict)
     table["joblib.numpy_pickle", "NumpyArrayWrapper"] = _JoblibArray
     for module in ("__builtin__", "builtins"):
         table[module, "dict"], table[module, "list"] = _container(dict), _container(list)
@@ -192,7 +193,7 @@ def _names() -> dict[tuple[str, str], Any]:
             table[module, name] = _inert(name)
     for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path"):
         for module in ("pathlib", "pathlib._local"):
-            table[module, name] = base._Call(_path)
+            table[module, name] = base.ClosedCall(_path)
     return table
 
 
@@ -202,9 +203,9 @@ _ALLOWED: dict[tuple[str, str], Any] = {}  # filled below, when every stand-in i
 def _find(module: str, name: str) -> Any:
     stub = _ALLOWED.get((module, name))
     if stub is None and module.split(".")[0] == "torch" and name.endswith("Storage"):
-        raise base._Bad(f"a PyTorch storage of an unknown kind, {name}")
+        raise base.Bad(f"a PyTorch storage of an unknown kind, {name}")
     if stub is None:
-        raise base._Bad(f"a reference to {module}.{name}")
+        raise base.Bad(f"a reference to {module}.{name}")
     return stub
 
 
@@ -218,17 +219,20 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Storage:
         if self.storage is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise base._Bad("a persistent reference")
+            raise base.Bad("a persistent reference")
         _, kind, key, _, count = pid[:5]
         if not isinstance(kind, StorageType) or not isinstance(key, str) or _as_int(count) < 0:
-            raise base._Bad("a persistent reference to something else than a storage")
+            raise base.Bad("a persistent reference to something else than a storage")
         return self.storage(key, kind, count)
 
 
-class _StreamUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
+_PythonUnpickler: Any = pickle._Unpickler
+
+
+class _StreamUnpickler(_PythonUnpickler):
     """The pure Python unpickler, which can be told to read joblib's raw bytes between two instructions."""
 
-    dispatch = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(_PythonUnpickler.dispatch)
 
     def __init__(self, stream: io.BytesIO, depth: int) -> None:
         super().__init__(stream, encoding="latin1")
@@ -238,10 +242,10 @@ class _StreamUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
         return _find(module, name)
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise base._Bad("a persistent reference")
+        raise base.Bad("a persistent reference")
 
     def get_extension(self, code: int) -> NoReturn:
-        raise base._Bad("a reference to a registered class")
+        raise base.Bad("a reference to a registered class")
 
     def load_build(self) -> None:
         super().load_build()
@@ -252,21 +256,21 @@ class _StreamUnpickler(pickle._Unpickler):  # type: ignore[name-defined, misc]
     dispatch[pickle.BUILD[0]] = load_build
 
     def load_bytearray8(self) -> NoReturn:
-        raise base._Bad("a bytearray")  # it would be made as long as the file says
+        raise base.Bad("a bytearray")  # it would be made as long as the file says
 
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
 
 def _load_joblib(stream: io.BytesIO, depth: int = 0) -> Any:
     if depth > 5:
-        raise base._Bad("object arrays nested too deeply")
+        raise base.Bad("object arrays nested too deeply")
     return _StreamUnpickler(stream, depth).load()
 
 
 def _storage_from_bytes(data: Any = b"", *_: Any) -> Storage:
     value = _load_old_torch(io.BytesIO(base._as_bytes(data)))
     if not isinstance(value, Storage):
-        raise base._Bad("a storage in an unknown form")
+        raise base.Bad("a storage in an unknown form")
     return value
 
 
@@ -278,25 +282,26 @@ def _load_old_torch(stream: io.BytesIO) -> Any:
         return storages.setdefault(key, Storage(kind, count))
 
     def load(with_storages: bool = False) -> Any:
+        check_instructions(stream)
         unpickler = _Unpickler(stream, encoding="latin1")
         if with_storages:
             unpickler.storage = storage
         return unpickler.load()
 
     if load() != _TORCH_MAGIC:
-        raise base._Bad("a PyTorch file of an unknown kind")
+        raise base.Bad("a PyTorch file of an unknown kind")
     load(), load()
     value = load(with_storages=True)
     keys = load()
     if not isinstance(keys, list):
-        raise base._Bad("a PyTorch file without its list of storages")
+        raise base.Bad("a PyTorch file without its list of storages")
     for key in keys:
         if not isinstance(key, str) or key not in storages:
-            raise base._Bad("a PyTorch file whose list of storages is not that of its tensors")
+            raise base.Bad("a PyTorch file whose list of storages is not that of its tensors")
         count = int.from_bytes(stream.read(8), "little")
         size = count * storages[key].kind.itemsize
         if size > len(stream.getbuffer()) - stream.tell():
-            raise base._Bad("a PyTorch storage that is cut short")
+            raise base.Bad("a PyTorch storage that is cut short")
         storages[key].count, storages[key].data = count, stream.read(size)
     return value
 
@@ -311,7 +316,13 @@ def load_pickle(data: bytes) -> Any:
         return _guarded(lambda: _load_old_torch(io.BytesIO(data)))
     if b"joblib.numpy_pickle" in data:
         return _guarded(lambda: _load_joblib(io.BytesIO(data)))
-    return _guarded(lambda: _Unpickler(io.BytesIO(data), encoding="latin1").load())
+
+    def load() -> Any:
+        stream = io.BytesIO(data)
+        check_instructions(stream)
+        return _Unpickler(stream, encoding="latin1").load()
+
+    return _guarded(load)
 
 
 def load_torch_zip(data: bytes, read: Callable[[str], bytes]) -> Any:
@@ -337,7 +348,9 @@ def load_torch_zip(data: bytes, read: Callable[[str], bytes]) -> Any:
         return storages[key]
 
     def load() -> Any:
-        unpickler = _Unpickler(io.BytesIO(data), encoding="latin1")
+        stream = io.BytesIO(data)
+        check_instructions(stream)
+        unpickler = _Unpickler(stream, encoding="latin1")
         unpickler.storage = storage
         return unpickler.load()
 
@@ -347,13 +360,35 @@ def load_torch_zip(data: bytes, read: Callable[[str], bytes]) -> Any:
 def _guarded(load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except (base._Bad, Unreadable) as error:
+    except (base.Bad, Unreadable) as error:
         text = str(error)
         if any(word in text for word in ("torch.nn.", ".models.", "pytorch_lightning", "torch.jit", "lightning.")):
             text = f"a PyTorch module, not parameters ({text})"
         raise Unreadable(text) from error
-    except Exception as error:  # a pickle made to break its reader fails in many ways, none of them ours
+    except PICKLE_ERRORS as error:
         raise Unreadable(f"an incomplete or damaged pickle ({type(error).__name__}: {error})") from error
+
+
+def check_instructions(stream: io.BytesIO) -> None:
+    """Goes through the next pickle of a stream without running it, and back to its beginning.
+
+    Python's unpickler keeps a table as long as the largest number in it and makes byte arrays as long as they say,
+    so that nine bytes can take all memory.
+
+    Raises:
+      Bad: an instruction asks for more than the file holds.
+    """
+    start, entries = stream.tell(), 0
+    for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
+        if count > MAX_OPCODES:
+            raise base.Bad(f"a pickle of more than {MAX_OPCODES} instructions")
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+            if not isinstance(argument, int) or argument > entries + 1024:
+                raise base.Bad("a pickle that asks for a table larger than its contents")
+            entries = max(entries, argument + 1)
+        elif operation.name == "MEMOIZE":
+            entries += 1
+    stream.seek(start)
 
 
 _ALLOWED.update(_names())

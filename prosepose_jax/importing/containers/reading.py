@@ -156,7 +156,7 @@ def _load_npy(data: bytes) -> Any:
         if dtype.itemsize == 0 or len(raw) != dtype.itemsize * count:
             raise Unreadable(f"an array of shape {shape} and type {dtype} with {len(raw)} bytes")
         return np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    except (base._Bad, ValueError, TypeError, OverflowError) as error:
+    except (base.Bad, ValueError, TypeError, OverflowError) as error:
         raise Unreadable(f"a damaged .npy array ({error})") from error
 
 
@@ -176,7 +176,7 @@ class _Plain:
             raise Unreadable("containers nested too deeply")
         try:
             plain = base.to_plain(value)
-        except base._Bad as error:
+        except base.Bad as error:
             raise Unreadable(str(error)) from error
         except (TypeError, ValueError, OverflowError, RecursionError, AttributeError, IndexError, KeyError) as error:
             raise Unreadable(f"broken data ({type(error).__name__}: {error})") from error
@@ -204,6 +204,6 @@ class _Plain:
     def _key(self, key: Any) -> str:
         try:
             plain = base.to_plain(key)
-        except (base._Bad, TypeError, ValueError) as error:
+        except (base.Bad, TypeError, ValueError) as error:
             raise Unreadable(f"an unusable key ({error})") from error
         return str(plain.item() if isinstance(plain, np.ndarray) and plain.ndim == 0 else plain)

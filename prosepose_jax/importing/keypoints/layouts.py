@@ -26,8 +26,8 @@ _SYNONYMS = {
 }  # fmt: skip
 _STAND_INS = {"thorax": "neck", "foot": "ankle", "foot_index": "big_toe"}
 _BONES = (
-    (0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14),
-    (0, 15), (15, 17), (0, 16), (16, 18),
+    (0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13),
+    (13, 14), (0, 15), (15, 17), (0, 16), (16, 18),
 )  # fmt: skip
 # Names without which a list of names says too little.
 _NEEDED_NAMES = ("shoulder", "elbow", "hip", "knee")
@@ -108,8 +108,8 @@ LAYOUTS: dict[str, Layout] = {
         _layout("h36m17", 17, None, 8, 14, 15, 16, 11, 12, 13, 0, 1, 2, 3, 4, 5, 6),
         _layout("coco18", 18, *_OPENPOSE_18),
         _layout("halpe26", 26, *_HALPE),
-        _layout("mediapipe33", 33, 0, None, 12, 14, 16, 11, 13, 15, None, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7, 31, None, 29,
-                32, None, 30),
+        _layout("mediapipe33", 33, 0, None, 12, 14, 16, 11, 13, 15, None, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7,
+                31, None, 29, 32, None, 30),
         _layout("halpe68", 68, *_HALPE, hands=_ranges(26, 47)),
         _layout("mhr70", 70, *_GOLIATH, hands=_GOLIATH_HANDS),
         _layout("wholebody133", 133, *_COCO, *range(17, 23), hands=_ranges(91, 112)),

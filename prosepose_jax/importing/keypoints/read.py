@@ -137,8 +137,8 @@ def _layout(path: Path, found: Found, picture: Picture, raw: list[np.ndarray], e
     possible = layouts_of(count)
     if not possible:
         raise InputError(
-            f"{path}: field '{field}': no known layout has {count} points ({count * 3} numbers); expected BODY_25's 25 × "
-            "(x, y, confidence) = 75 numbers or another layout of docs/keypoints.md"
+            f"{path}: field '{field}': no known layout has {count} points ({count * 3} numbers); expected BODY_25's "
+            "25 × (x, y, confidence) = 75 numbers or another layout of docs/keypoints.md"
         )
     listed = " or ".join(one.name for one in possible)
     told = found.layout.get(count, possible[0].name if count == 17 or len(possible) == 1 else None)

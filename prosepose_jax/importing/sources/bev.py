@@ -1,7 +1,9 @@
-"""BEV's result files (`results` of a `.npz`; docs/method.md, "Import").
+"""BEV's and ROMP's result files (`results` of a `.npz`; docs/method.md, "Import").
 
-BEV's frame is the camera frame. Its 71 joints begin with the 24 SMPL joints; 24–34 are face and feet in the order
-of KEYPOINT_VERTEX_NAMES; the midpoint of 45 and 46 is where `cam_trans` points.
+Their frame is the camera frame. The 71 joints begin with the 24 SMPL joints; 24–34 are face and feet in the order
+of KEYPOINT_VERTEX_NAMES. BEV's joints are about the middle of 45 and 46, where `cam_trans` points, and `pj2d_org` is
+their perspective projection. ROMP's joints are to be moved by `cam_trans` as they are, and its `pj2d_org` is weak
+perspective, which tells no camera.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.importing.containers import read_tree
-from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
-from prosepose_jax.importing.sources.common import SourceInput
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates
+from prosepose_jax.importing.sources.common import Source, SourceInput, all_have, has, values
 
 _HIP_POINTS = (45, 46)
 _LANDMARKS = slice(24, 35)
 _NUM_JOINTS = 71
-# The size read off the estimates must agree with the image's within this share.
+# By which a run with another field of view shows.
 _SIZE_TOLERANCE = 0.01
 # BEV's joint for each BODY_25 keypoint: tree joints as in the body model, then the landmarks.
 BODY25_JOINTS = np.where(BODY25_SOURCE >= 0, BODY25_SOURCE, 24 - 1 - BODY25_SOURCE)
@@ -45,17 +47,31 @@ def read_bev(path: str | Path, image: str | Path | None = None) -> ImageEstimate
     return read_bev_tree(SourceInput((path,), (read_tree(path),), Path(image) if image is not None else None))
 
 
+def _results(tree: object) -> object:
+    """The dictionary of results, of an image or of a video's frames, in its usual wrappings."""
+    if has(tree, "smpl_thetas"):
+        return tree
+    inner = tree.get("results") if isinstance(tree, dict) else None
+    return inner[0] if isinstance(inner, list) and len(inner) == 1 else inner
+
+
+def _frames(source: SourceInput) -> list[str]:
+    results = _results(source.trees[0])
+    of_frames = isinstance(results, dict) and all_have(values(results), "smpl_thetas")
+    return list(results) if of_frames and isinstance(results, dict) else []
+
+
+def _recognises(source: SourceInput) -> bool:
+    return has(_results(source.trees[0]), "smpl_thetas") or bool(_frames(source))
+
+
 def read_bev_tree(source: SourceInput) -> ImageEstimates:
-    """The same from a file's contents; a video's file needs the frame. ROMP's joints already include `cam_trans`' origin."""
-    path, tree, image = source.paths[0], source.trees[0], source.image
-    results = tree.get("results") if isinstance(tree, dict) else None
-    if isinstance(results, dict) and results and all(isinstance(v, dict) for v in results.values()):
-        names = list(results)
+    """The same from a file's contents; a video's file needs the frame."""
+    path = source.paths[0]
+    results = _results(source.trees[0])
+    names = _frames(source)
+    if names and isinstance(results, dict):
         results = results[names[source.pick(names)]]
-    if results is None and isinstance(tree, dict) and "smpl_thetas" in tree:
-        results = tree
-    if isinstance(results, list) and len(results) == 1:
-        results = results[0]
     if not isinstance(results, dict):
         raise InputError(f"{path}: field 'results': expected BEV's dictionary of results, found none")
     for name in ("smpl_thetas", "joints", "cam_trans", "pj2d_org"):
@@ -71,14 +87,14 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
     betas = float_array(path, "smpl_betas", results["smpl_betas"], (count, "B")) if "smpl_betas" in results else None
 
     is_romp = "params_pred" not in results and "center_preds" in results
-    if is_romp:  # not root-aligned; pj2d_org is weak perspective and tells no camera
+    if is_romp:
         joints_cam = joints + cam_trans[:, None]
         size = source.image_size()
-        focal = float(focal_from_image_size(float(size[0]), float(size[1])))
+        focal = source.focal or float(focal_from_image_size(float(size[0]), float(size[1])))
         joints_px = joints_cam[..., :2] / np.maximum(joints_cam[..., 2:], 0.05) * focal + size / 2
     else:
         joints_cam = joints - joints[:, _HIP_POINTS, :].mean(axis=1, keepdims=True) + cam_trans[:, None]
-        size, focal = _camera(path, joints_cam, joints_px, Path(image) if image is not None else None)
+        size, focal = _camera(source, joints_cam, joints_px)
     people = []
     for i in range(count):
         keypoints_px = np.concatenate([joints_px[i, BODY25_JOINTS], np.ones((25, 1), np.float32)], axis=1)
@@ -99,29 +115,25 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
         focal_length=np.full(2, focal, np.float32),
         principal_point=size / 2,
         image_size=size,
-        image=Path(image) if image is not None else None,
+        image=source.image,
     )
 
 
-def _camera(path: Path, joints_cam: np.ndarray, joints_px: np.ndarray, image: Path | None) -> tuple[np.ndarray, float]:
+def _camera(source: SourceInput, joints_cam: np.ndarray, joints_px: np.ndarray) -> tuple[np.ndarray, float]:
     """Image size (2,) and focal length from BEV's own projection, checked against the image."""
+    path = source.paths[0]
     if not (joints_cam[..., 2] > 0).all():
         raise InputError(f"{path}: field 'cam_trans': expected people in front of the camera, found joints behind it")
     focal, centre = _solve_pinhole(joints_cam.reshape(-1, 3), joints_px.reshape(-1, 2))
     if not (math.isfinite(focal) and focal > 1):
         raise InputError(f"{path}: field 'pj2d_org': is no projection of 'joints' (all at one point, or another order)")
     seen = 2 * centre
-    if image is None:
-        if not (seen > 0).all() or not math.isfinite(focal):
-            raise InputError(f"{path}: field 'pj2d_org': is no projection of 'joints'; give the image as well")
-        size = np.round(seen).astype(np.float32)
-    else:
-        size = np.array(image_dimensions(image), np.float32)
-        if np.abs(seen - size).max() > _SIZE_TOLERANCE * size.max() + 1:
-            raise InputError(
-                f"{path}: field 'pj2d_org': made on an image of about {seen[0]:.0f}×{seen[1]:.0f} pixels, "
-                f"but {image} has {size[0]:.0f}×{size[1]:.0f}"
-            )
+    if source.image is None and not (seen >= 1).all():
+        raise InputError(f"{path}: field 'pj2d_org': is no projection of 'joints'; give the image as well")
+    try:
+        size = source.image_size(np.round(seen), worked_out=True)
+    except InputError as error:
+        raise InputError(f"{path}: field 'pj2d_org': {str(error).removeprefix(f'{path}: ')}") from error
     usual = focal_from_image_size(float(size[0]), float(size[1]))
     # A run of BEV with another field of view shows in its projections.
     return size, usual if abs(focal / usual - 1) < _SIZE_TOLERANCE else float(focal)
@@ -134,3 +146,6 @@ def _solve_pinhole(points_cam: np.ndarray, points_px: np.ndarray) -> tuple[float
     spread = float((centred**2).sum())
     focal = float((centred * centred_px).sum() / spread) if spread > 0 else math.nan
     return focal, points_px.mean(axis=0) - focal * ratio.mean(axis=0)
+
+
+BEV = Source("BEV or ROMP", _recognises, read_bev_tree, _frames)

@@ -1,25 +1,32 @@
 """Any `.npz` or `.pkl` with SMPL, SMPL-H or SMPL-X parameters and a camera (docs/method.md, "Import").
 
-Field names differ between tools; the aliases below cover HMR2/4D-Humans and the plain names. Nested dictionaries
-(`pred_smpl_params`, `smpl`) are searched through, prefixes such as `pred_` make no difference.
+Field names differ between tools; the aliases below cover the plain names. Nested dictionaries (`pred_smpl_params`,
+`smpl`) are searched through, prefixes such as `pred_` make no difference. Where parameters are there in two frames,
+those of the camera are taken. Rows are people; where a field numbers them as frames, one frame is taken.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
-from prosepose_jax.body.keypoints import BODY25_SOURCE
-from prosepose_jax.body.rotation import matrix_to_axis_angle
-from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.containers import read_tree
-from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
-from prosepose_jax.importing.sources.common import SourceInput
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, ImageEstimates
+from prosepose_jax.importing.sources.common import (
+    REST_PELVIS,
+    Source,
+    SourceInput,
+    check_camera,
+    from_body25,
+    sixty_degrees,
+)
+from prosepose_jax.importing.sources.common import estimates as image_estimates
+from prosepose_jax.importing.sources.rotations import axis_angle, is_rotation
 
 # In order of preference: a translation for the whole image before one for a crop.
 _ALIASES: dict[str, tuple[str, ...]] = {
@@ -41,16 +48,13 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "kid_scale": ("kid_scale",),
     "keypoints": ("keypoints", "keypoints_2d", "body25"),
 }
-# Rest pelvis of the mean SMPL and SMPL-X bodies (m): where a translation puts the pelvis when the file has no joints.
-_REST_PELVIS = {
-    "smpl": np.array([-0.002, -0.223, 0.028], np.float32),
-    "smplx": np.array([0.003, -0.351, 0.012], np.float32),
-}
+_FRAMES = ("frame_ids", "frame_id", "frames", "frame")  # numbers of the frames, a row each
+_POSES = ("global_orient", "root_orient", "body_pose", "pose_body", "pose", "poses", "fullpose", "full_pose", "rotmat")
+# Words in the names of dictionaries that say whose frame their parameters are in.
+_CAMERA_WORDS, _WORLD_WORDS = ("cam",), ("world", "global", "gravity")
 # Full poses by their number of joints, and where the hands begin (SMPL-X has jaw and eyes before them).
 _FULL_POSES = {24: None, 52: 22, 55: 25, 22: None}
-
-
-_axis_angle = jax.jit(matrix_to_axis_angle)
+_SPIN_JOINTS = 49  # SPIN and its descendants call these `joints3d`: BODY_25, then 24 others
 
 
 def read_smpl(path: str | Path, image: str | Path | None = None) -> ImageEstimates:
@@ -74,119 +78,201 @@ def read_smpl(path: str | Path, image: str | Path | None = None) -> ImageEstimat
 
 def read_smpl_tree(source: SourceInput) -> ImageEstimates:
     """The same from a file's contents; several files are several people."""
-    path, image = source.paths[0], source.image
-    tree = source.trees[0] if len(source.trees) == 1 else list(source.trees)
-    if isinstance(tree, Mapping) and "smpl_params_incam" in tree:
-        tree = {name: value for name, value in tree.items() if name != "smpl_params_global"}
-    if isinstance(tree, Mapping) and len(tree) > 1 and all(
-        isinstance(v, Mapping) and any(n in v for n in ("body_pose", "pose", "poses")) for v in tree.values()
-    ):
-        tree = list(tree.values())  # people by their id
-    fields = _Fields(path, _flatten(tree, path))
-    notes: tuple[str, ...] = ()
+    tree = _people(source.trees[0] if len(source.trees) == 1 else list(source.trees))
+    fields = _Fields(source, _flatten(_of_frame(source, tree), source))
     if source.focal is not None:
         fields.fields["scaled_focal_length"] = np.array(source.focal, np.float32)
-    elif fields.name("focal_length") is None and fields.name("intrinsics") is None:
-        looked = ", ".join((*_ALIASES["focal_length"], *_ALIASES["intrinsics"]))
-        notes = (f"{path.name}: no focal length in the file (looked for {looked}); 60° assumed, --focal sets it",)
     poses = _poses(fields)
     count = len(poses["pose"])
     transl = fields.people("transl", count, 3)
     if transl is None:
         raise fields.missing("transl", "the translation of each person")
-    size, focal, principal = _camera(fields, Path(image) if image is not None else None, count, isinstance(tree, list))
-    joints = _joints(fields, count, transl)
-    detections = fields.array("keypoints")
-    if detections is not None:
-        if detections.ndim == 2:
-            detections = detections[None]
-        if detections.shape[1:] != (25, 3):
-            detections = None  # another skeleton
-    betas = fields.people("betas", count, None)
-    expression = fields.people("expression", count, None)
-    kid_scale = fields.people("kid_scale", count, 1)
-    model = "smplx" if poses["model"] == "smplx" else "smpl"
-    people = []
-    for i in range(count):
-        points = None if joints is None else joints[i]
-        root = transl[i] + _REST_PELVIS[model] if points is None else points[0]
-        if not root[2] > 0:
-            raise InputError(
-                f"{path}: field {fields.name('transl')!r}: expected person {i} in front of the camera, "
-                f"found the pelvis at a depth of {root[2]:.2f} m"
-            )
-        joints_px = None if points is None else _project(points, focal, principal)
-        people.append(
-            Estimate(
-                pose=poses["pose"][i],
-                root=root,
-                joints=None if points is None else points[:NUM_TREE_JOINTS],
-                landmarks=None if points is None else points[NUM_TREE_JOINTS:],
-                joints_px=None if joints_px is None else joints_px[:NUM_TREE_JOINTS],
-                betas=None if betas is None else betas[i],
-                transl=transl[i],
-                kid_scale=None if kid_scale is None else float(np.clip(kid_scale[i, 0], 0, 1)),
-                left_hand_pose=_person(poses["left_hand_pose"], i),
-                right_hand_pose=_person(poses["right_hand_pose"], i),
-                jaw_pose=_person(poses["jaw_pose"], i),
-                expression=_person(expression, i),
-            )
+    size, focal, principal, notes = _camera(fields, count, isinstance(tree, list))
+    points = _joints(fields, count, transl)
+    root = transl + REST_PELVIS[poses["model"]] if points is None else points[:, 0]
+    behind = np.flatnonzero(~(root[:, 2] > 0))
+    if len(behind):
+        raise fields.bad(
+            "transl",
+            f"expected person {behind[0]} in front of the camera, found the pelvis at a depth of "
+            f"{root[behind[0], 2]:.2f} m",
         )
-    return ImageEstimates(
-        people=tuple(people),
-        focal_length=focal,
-        principal_point=principal,
-        image_size=size,
-        image=Path(image) if image is not None else None,
-        detections=detections,
+    kid_scale = fields.people("kid_scale", count, 1)
+    found = image_estimates(
+        source,
+        poses["pose"],
+        size,
+        focal,
+        root=root,
+        transl=transl,
+        principal=principal,
+        points=points,
+        betas=fields.people("betas", count, None),
+        kid_scale=None if kid_scale is None else kid_scale[:, 0],
         notes=notes,
     )
+    expression = fields.people("expression", count, None)
+    people = tuple(
+        dataclasses.replace(
+            person,
+            left_hand_pose=_person(poses["left_hand_pose"], i),
+            right_hand_pose=_person(poses["right_hand_pose"], i),
+            jaw_pose=_person(poses["jaw_pose"], i),
+            expression=_person(expression, i),
+        )
+        for i, person in enumerate(found.people)
+    )
+    return dataclasses.replace(found, people=people, detections=_detections(fields))
 
 
 def _person(array: np.ndarray | None, index: int) -> np.ndarray | None:
     return None if array is None else array[index]
 
 
-def _project(points: np.ndarray, focal: np.ndarray, principal: np.ndarray) -> np.ndarray:
-    return (points[:, :2] / np.maximum(points[:, 2:], 0.05) * focal + principal).astype(np.float32)
+def _detections(fields: _Fields) -> np.ndarray | None:
+    """(m, 25, 3) keypoints that came with the parameters; None where there are none of BODY_25."""
+    keypoints = fields.array("keypoints")
+    if keypoints is None:
+        return None
+    keypoints = keypoints[None] if keypoints.ndim == 2 else keypoints
+    return keypoints if keypoints.shape[1:] == (25, 3) else None
 
 
-def _flatten(tree: Any, path: Path) -> dict[str, np.ndarray]:
+def _people(tree: Any) -> Any:
+    """People filed under their ids, as a list."""
+    if isinstance(tree, Mapping) and len(tree) > 1 and all(_is_person(value) for value in tree.values()):
+        frames = [_frame_words(str(name)) for name in tree]
+        if not any(frames):
+            return list(tree.values())
+    return tree
+
+
+def _is_person(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(name.removeprefix("pred_") in _POSES for name in value)
+
+
+def _frame_words(name: str) -> str:
+    """Whose frame a dictionary's name says its parameters are in: "camera", "world" or "" (it does not say)."""
+    parts = name.lower()
+    if any(word in parts for word in _WORLD_WORDS):
+        return "world"
+    return "camera" if any(word in parts for word in _CAMERA_WORDS) else ""
+
+
+def _of_frame(source: SourceInput, tree: Any) -> Any:
+    """People at the chosen frame, where the file says that rows are frames."""
+    if isinstance(tree, list):
+        tracks = [entry for entry in tree if isinstance(entry, Mapping)]
+        if len(tracks) != len(tree) or not all(_frame_numbers(track) for track in tracks):
+            return tree
+        frames = sorted({frame for track in tracks for frame in _frame_numbers(track)})
+        frame = frames[source.pick(frames)]
+        return [_row(track, frame) for track in tracks if frame in _frame_numbers(track)]
+    if isinstance(tree, Mapping) and _frame_numbers(tree):
+        frames = sorted(set(_frame_numbers(tree)))
+        return _row(tree, frames[source.pick(frames)])
+    return tree
+
+
+def _frames(source: SourceInput) -> list[int]:
+    tree = _people(source.trees[0] if len(source.trees) == 1 else list(source.trees))
+    tracks = [track for track in (tree if isinstance(tree, list) else [tree]) if isinstance(track, Mapping)]
+    return sorted({frame for track in tracks for frame in _frame_numbers(track)})
+
+
+def _frame_numbers(track: Mapping[str, Any]) -> list[int]:
+    """The numbers of a track's frames; nothing where its rows are no frames, or are all of one."""
+    for name in _FRAMES:
+        numbers = np.asarray(track.get(name, []))
+        if numbers.ndim == 1 and numbers.size > 1 and numbers.dtype.kind in "iuf" and len(set(numbers.tolist())) > 1:
+            return [int(n) for n in numbers]
+    return []
+
+
+def _row(track: Mapping[str, Any], frame: int) -> dict[str, Any]:
+    """A track's fields at a frame: the rows (one a person) of every array that goes over the frames."""
+    numbers = np.array(_frame_numbers(track))
+    rows = np.flatnonzero(numbers == frame)
+    return {name: _taken(value, rows, len(numbers)) for name, value in track.items() if name not in _FRAMES}
+
+
+def _taken(value: Any, rows: np.ndarray, total: int) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _taken(inner, rows, total) for name, inner in value.items()}
+    if isinstance(value, (np.ndarray, list)) and len(np.shape(value)[:1]) == 1 and len(value) == total:
+        return np.asarray(value)[rows]
+    return value
+
+
+def _flatten(tree: Any, source: SourceInput) -> dict[str, np.ndarray]:
     """All arrays of nested dictionaries by their last name; lists of dictionaries are people and are stacked."""
     if isinstance(tree, list) and tree and all(isinstance(entry, Mapping) for entry in tree):
-        flat = [_flatten(entry, path) for entry in tree]
-        names = set(flat[0]).intersection(*flat)
-        roles = {alias for aliases in _ALIASES.values() for alias in aliases}
-        stacked = {}
-        for name in sorted(names & roles):
-            shapes = sorted({f[name].shape for f in flat})
-            if len(shapes) == 1:
-                stacked[name] = np.stack([f[name] for f in flat])
-            elif name not in _ALIASES["betas"] and name not in _ALIASES["expression"]:
-                raise InputError(f"{path}: field {name!r}: people with different shapes, {' and '.join(map(str, shapes))}")
-        return stacked
+        return _stacked([_flatten(entry, source) for entry in tree], source)
     if not isinstance(tree, Mapping):
-        raise InputError(f"{path}: expected a dictionary of parameters, found {type(tree).__name__}")
+        raise source.fail(f"expected a dictionary of parameters, found {type(tree).__name__}")
     fields: dict[str, np.ndarray] = {}
-    for name, value in tree.items():
+    for name, value in _camera_frame(tree, source).items():
         if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping)):
-            inner = _flatten(value, path)
+            inner = _flatten(value, source)
             fields |= {key: array for key, array in inner.items() if key not in fields}
             continue
-        try:
-            array = np.asarray(value)
-        except ValueError:
-            continue
-        if array.dtype.kind in "fiu":
-            fields[name.replace("/", ".").split(".")[-1].removeprefix("pred_").removeprefix("smpl_params_")] = array
+        array = _numbers(value)
+        if array is not None:
+            plain = str(name).replace("/", ".").split(".")[-1]
+            fields[plain.removeprefix("pred_").removeprefix("smpl_params_")] = array
     return fields
+
+
+def _stacked(people: list[dict[str, np.ndarray]], source: SourceInput) -> dict[str, np.ndarray]:
+    """People's fields stacked, those with a role alone: what else a tool keeps may differ from person to person."""
+    roles = {alias for aliases in _ALIASES.values() for alias in aliases}
+    stacked = {}
+    for name in sorted(roles & set(people[0]).intersection(*people)):
+        shapes = sorted({person[name].shape for person in people})
+        if len(shapes) == 1:
+            stacked[name] = np.stack([person[name] for person in people])
+        elif name not in (*_ALIASES["betas"], *_ALIASES["expression"]):
+            raise source.fail(f"field {name!r}: people with different shapes, {' and '.join(map(str, shapes))}")
+    return stacked
+
+
+def _camera_frame(tree: Mapping[str, Any], source: SourceInput) -> Mapping[str, Any]:
+    """The fields without dictionaries of parameters in the world's frame.
+
+    Raises:
+      InputError: parameters in the world's frame alone, or twice with nothing that decides.
+    """
+    poses = [str(name) for name, value in tree.items() if _is_person(value)]
+    world = [name for name in poses if _frame_words(name) == "world"]
+    rest = [name for name in poses if name not in world]
+    if world and not rest and not any(name.removeprefix("pred_") in _POSES for name in tree):
+        raise source.fail(f"holds parameters in the world's frame alone ({', '.join(world)}); the camera's are needed")
+    if len(rest) > 1:
+        camera = [name for name in rest if _frame_words(name) == "camera"]
+        twice = set.intersection(*({str(n).removeprefix("pred_") for n in tree[name]} for name in rest)) & set(_POSES)
+        if twice and len(camera) != 1:
+            raise source.fail(
+                f"fields {', '.join(sorted(twice))} are there twice, in {' and in '.join(rest)}; keep one"
+            )
+        if twice:
+            rest = camera
+    return {name: value for name, value in tree.items() if str(name) not in poses or str(name) in rest}
+
+
+def _numbers(value: Any) -> np.ndarray | None:
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a list of uneven lists
+        return None
+    return array if array.dtype.kind in "fiu" else None
 
 
 class _Fields:
     """Fields by role, with the checks that every tool's output needs."""
 
-    def __init__(self, path: Path, fields: dict[str, np.ndarray]):
-        self.path = path
+    def __init__(self, source: SourceInput, fields: dict[str, np.ndarray]):
+        self.source = source
+        self.path = source.paths[0]
         self.fields = fields
 
     def name(self, role: str) -> str | None:
@@ -228,8 +314,8 @@ class _Fields:
         if array is None:
             return None
         found = array.shape
-        if found[-2:] == (3, 3) and _is_rotation(array):
-            array = np.asarray(_axis_angle(array))
+        if found[-2:] == (3, 3) and is_rotation(array):
+            array = axis_angle(array)
         shape = array.shape
         angles = None
         if shape and shape[-1] == 3 and joints == (1,):
@@ -242,11 +328,6 @@ class _Fields:
             wanted = " or ".join(map(str, joints))
             raise self.bad(role, f"expected rotations of {wanted} joint(s) (axis-angle or 3×3), found shape {found}")
         return angles
-
-
-def _is_rotation(array: np.ndarray) -> bool:
-    product = array @ np.swapaxes(array, -1, -2)
-    return bool(np.abs(product - np.eye(3)).max() < 1e-2)
 
 
 def _poses(fields: _Fields) -> dict[str, Any]:
@@ -287,11 +368,17 @@ def _poses(fields: _Fields) -> dict[str, Any]:
     return {"pose": pose, "model": model, **hands}
 
 
-def _camera(fields: _Fields, image: Path | None, count: int = 1, listed: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(image size, focal length, principal point), each (2,) in pixels."""
-    intrinsics = fields.array("intrinsics")
-    principal = fields.array("principal_point")
-    focal = fields.array("focal_length")
+def _camera(
+    fields: _Fields, count: int, listed: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """(image size, focal length, principal point or None), each (2,) in pixels, and what was assumed.
+
+    Args:
+      fields: the file's.
+      count: of people.
+      listed: a field with a number a person is a list over people, not (fx, fy).
+    """
+    intrinsics, principal, focal = (fields.array(n) for n in ("intrinsics", "principal_point", "focal_length"))
     if intrinsics is not None:
         if intrinsics.shape[-2:] != (3, 3):
             raise fields.bad("intrinsics", f"expected a 3×3 matrix, found shape {intrinsics.shape}")
@@ -300,50 +387,54 @@ def _camera(fields: _Fields, image: Path | None, count: int = 1, listed: bool = 
         focal = matrices[0, (0, 1), (0, 1)] if focal is None else focal
         principal = matrices[0, :2, 2] if principal is None else principal
     if principal is not None:
-        if principal.size == 0 or principal.size % 2:
+        if principal.size != 2 and principal.shape != (count, 2):
             raise fields.bad("principal_point", f"expected two numbers, found shape {principal.shape}")
         principal = principal.reshape(-1, 2)
         _same_for_all(fields, "principal_point", principal)
         principal = principal[0]
+    size = _image_size(fields, principal)
+    notes: tuple[str, ...] = ()
+    if focal is None:
+        focal = np.array(sixty_degrees(size), np.float32)
+        looked = ", ".join((*_ALIASES["focal_length"], *_ALIASES["intrinsics"]))
+        notes = (
+            f"{fields.source.file}: no focal length in the file (looked for {looked}); {float(focal):.0f} px assumed "
+            "(60° over the longer side; --focal sets it)",
+        )
+    return size, _focal(fields, focal, count, listed), principal, notes
+
+
+def _image_size(fields: _Fields, principal: np.ndarray | None) -> np.ndarray:
     given = fields.array("image_size")
-    if image is not None:
-        size = np.array(image_dimensions(image), np.float32)
-    elif given is not None and given.size % 2 == 0 and given.size:
+    stored = None
+    if given is not None:
+        if given.size == 0 or given.size % 2:
+            raise fields.bad("image_size", f"expected width and height, found shape {given.shape}")
         sizes = given.reshape(-1, 2)
         _same_for_all(fields, "image_size", sizes)
-        size = sizes[0]
-    elif principal is not None:
-        size = np.round(2 * principal)
-    else:
+        stored = sizes[0]
+    elif fields.source.image is None and principal is not None:
+        stored = np.round(2 * principal)
+    elif fields.source.image is None:
         raise fields.missing("image_size", "width and height of the image; or give the image itself")
-    if not (size > 0).all():
-        raise fields.bad("image_size", f"expected positive width and height, found {size.tolist()}")
-    if focal is None:
-        focal = np.array(focal_from_image_size(float(size[0]), float(size[1])), np.float32)
-    rows = focal.reshape(-1, 2) if focal.ndim == 2 and focal.shape[1] == 2 else None
-    if rows is not None:  # (fx, fy) for each person
-        _same_for_all(fields, "focal_length", rows)
-        focal = rows[0]
-    elif focal.ndim == 2 or (focal.ndim == 1 and focal.size == 2 and count == 2 and isinstance(listed, bool) and listed):
-        _same_for_all(fields, "focal_length", focal.reshape(-1))
-        focal = focal.reshape(-1)[:1]
-    focal = focal.reshape(-1)
+    if stored is not None and principal is not None:
+        check_camera(fields.source, np.ones(2), principal, stored)
+    return fields.source.image_size(stored)
+
+
+def _focal(fields: _Fields, focal: np.ndarray, count: int, listed: bool) -> np.ndarray:
+    """(2,) from a number, (fx, fy), or either of each person."""
     if focal.size == 0:
         raise fields.bad("focal_length", "expected a number of pixels, found none")
+    if focal.ndim == 2 and focal.shape[1] == 2:
+        _same_for_all(fields, "focal_length", focal)
+        focal = focal[0]
+    elif focal.size != 2 or focal.ndim == 2 or (listed and count == 2):
+        _same_for_all(fields, "focal_length", focal.reshape(-1))
+        focal = np.full(2, focal.reshape(-1)[0])
     if not (focal > 0).all():
         raise fields.bad("focal_length", f"expected positive pixels, found {focal.tolist()}")
-    if focal.size != 2:
-        _same_for_all(fields, "focal_length", focal)
-        focal = np.full(2, focal[0])
-    principal = size / 2 if principal is None else principal
-    swapped = np.abs(2 * principal - size[::-1]).max() < 0.05 * size.max() < np.abs(2 * principal - size).max()
-    if swapped:
-        what = "the photograph" if image is not None else "image_size"
-        raise InputError(
-            f"{fields.path}: {what} ({size[0]:.0f}, {size[1]:.0f}) does not go with the principal point "
-            f"({principal[0]:.0f}, {principal[1]:.0f}); height before width?"
-        )
-    return size.astype(np.float32), focal.astype(np.float32), principal.astype(np.float32)
+    return focal.astype(np.float32)
 
 
 def _same_for_all(fields: _Fields, role: str, values: np.ndarray) -> None:
@@ -354,19 +445,19 @@ def _same_for_all(fields: _Fields, role: str, values: np.ndarray) -> None:
 
 def _joints(fields: _Fields, count: int, transl: np.ndarray) -> np.ndarray | None:
     """Joints (n, 33, 3) in the camera frame: 22 of the tree, 11 landmarks; NaN where the file says nothing."""
-    points = np.full((count, NUM_TREE_JOINTS + 11, 3), np.nan, np.float32)
     joints, keypoints = fields.array("joints"), fields.array("keypoints_3d")
     for role, array, least in (("joints", joints, NUM_TREE_JOINTS), ("keypoints_3d", keypoints, 25)):
         if array is not None and (array.size % (3 * count) or array.size < 3 * count * least):
             raise fields.bad(role, f"expected shape ({count}, {least} or more, 3), found {array.shape}")
+    points = np.full((count, NUM_TREE_JOINTS + 11, 3), np.nan, np.float32)
     if keypoints is not None:
-        body25 = keypoints.reshape(count, -1, 3)[:, :25]
-        of_tree = BODY25_SOURCE >= 0
-        points[:, BODY25_SOURCE[of_tree]] = body25[:, of_tree]
-        points[:, NUM_TREE_JOINTS - 1 - BODY25_SOURCE[~of_tree]] = body25[:, ~of_tree]
-        points = _in_camera(points, transl)
+        points = _in_camera(from_body25(keypoints.reshape(count, -1, 3)), transl)
     if joints is not None:
-        points[:, :NUM_TREE_JOINTS] = _in_camera(joints.reshape(count, -1, 3)[:, :NUM_TREE_JOINTS], transl)
+        joints = joints.reshape(count, -1, 3)
+        if joints.shape[1] == _SPIN_JOINTS:
+            points = _in_camera(from_body25(joints), transl)
+        else:
+            points[:, :NUM_TREE_JOINTS] = _in_camera(joints[:, :NUM_TREE_JOINTS], transl)
     return None if joints is None and keypoints is None else points
 
 
@@ -375,3 +466,6 @@ def _in_camera(points: np.ndarray, transl: np.ndarray) -> np.ndarray:
     roots = points[:, 0]
     near = np.linalg.norm(roots - transl, axis=1) < np.linalg.norm(roots, axis=1)
     return np.where(near[:, None, None], points, points + transl[:, None]).astype(np.float32)
+
+
+SMPL = Source("SMPL or SMPL-X parameters", lambda source: True, read_smpl_tree, _frames)
