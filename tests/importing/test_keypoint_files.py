@@ -167,7 +167,19 @@ def test_people_without_boxes_of_other_things(tmp_path):
     assert len(read(yolo_json(tmp_path / "k.json", points(COCO_17))).keypoints) == 2
 
 
-@pytest.mark.parametrize("empty", ['{"people": []}', "[]", "[[]]", '{"instance_info": []}', '{"keypoints": [{}]}'])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        '{"people": []}',
+        "[]",
+        "[[]]",
+        '{"instance_info": []}',
+        '{"keypoints": [{}]}',
+        '{"keypoints": [], "scores": []}',
+        '{"images": [], "annotations": []}',
+        '{"images": [{"id": 1, "file_name": "photo.jpg"}], "annotations": []}',
+    ],
+)
 def test_nobody_found(empty, tmp_path):
     (tmp_path / "k.json").write_text(empty)
     found = read(tmp_path / "k.json")

@@ -41,6 +41,8 @@ def choose(
       InputError: the file holds several images and none or more than one is meant.
     """
     pictures = found.pictures
+    if not pictures:
+        return Picture(()), []
     if any(picture.ids for picture in pictures):
         return _by_name(path, pictures, names, image_id, frame, people_px, keypoints_of)
     if len(pictures) == 1:

@@ -76,29 +76,32 @@ def _is_numbers(entries: list[Any]) -> bool:
 
 
 def _people(path: Path, where: str, entries: list[dict[str, Any]]) -> tuple[Person, ...]:
+    labels = [
+        None if entry.get("labels") is None else numbers(path, f"{where}[{i}].labels", entry["labels"], (None,))
+        for i, entry in enumerate(entries)
+    ]
+    largest = max((float(of_one.max(initial=0)) for of_one in labels if of_one is not None), default=0.0)
+    count = _COCO if largest < _COCO else _WHOLEBODY
     return tuple(
-        _person(path, f"{where}[{i}]", entry, count)
-        for count in (_count_of_labels(entries),)
+        _person(path, f"{where}[{i}]", entry, labels[i] if _scores_of(entry) is not None else None, count)
         for i, entry in enumerate(entries)
     )
 
 
-def _count_of_labels(entries: list[dict[str, Any]]) -> int:
-    """How many points the model has whose sure ones are told by `labels`."""
-    labels = [entry["labels"] for entry in entries if isinstance(entry.get("labels"), (list, np.ndarray))]
-    largest = max((v for of_one in labels for v in np.ravel(of_one).tolist() if isinstance(v, (int, float))), default=0)
-    return _COCO if largest < _COCO else _WHOLEBODY
+def _scores_of(entry: dict[str, Any]) -> str | None:
+    """Name of the field that holds the points' confidences, or None where they stand with the points."""
+    return next((name for name in _SCORES if entry.get(name) is not None), None)
 
 
-def _person(path: Path, where: str, entry: dict[str, Any], count: int) -> Person:
+def _person(path: Path, where: str, entry: dict[str, Any], labels: np.ndarray | None, count: int) -> Person:
+    """One instance. Hugging Face leaves unsure points out; `labels` says which of `count` are there."""
     field = f"{where}.keypoints"
     if "keypoints" not in entry:
         raise InputError(f"{path}: field '{field}' is missing; expected the points of a person")
-    name = next((name for name in _SCORES if entry.get(name) is not None), None)
+    name = _scores_of(entry)
     if name is None:
         return Person(field, triples(path, field, entry["keypoints"]))
-    labels = entry.get("labels")
-    if labels is not None and np.size(labels) == 0:  # not one point is sure
+    if labels is not None and labels.size == 0:  # not one point is sure
         return Person(field, np.zeros((count, 3)))
     values = numbers(path, field, entry["keypoints"], (None, None))
     if values.shape[1] not in (2, 3):
@@ -107,16 +110,13 @@ def _person(path: Path, where: str, entry: dict[str, Any], count: int) -> Person
     points = np.concatenate([values[:, :2], sure[:, None]], axis=1)
     if labels is None:
         return Person(field, points)
-    # Hugging Face leaves unsure points out; `labels` says which are there.
-    given = numbers(path, f"{where}.labels", labels, (len(values),))
-    if (
-        not ((given >= 0) & (given < count)).all()
-        or (given != np.round(given)).any()
-        or len(set(given.tolist())) < len(given)
-    ):
-        raise InputError(f"{path}: field '{where}.labels': expected different numbers of points, 0 to {count - 1}")
+    known = ((labels >= 0) & (labels < count) & (labels == np.round(labels))).all()
+    if len(labels) != len(points) or not known or len(set(labels.tolist())) < len(labels):
+        raise InputError(
+            f"{path}: field '{where}.labels': expected {len(points)} different numbers of points, 0 to {count - 1}"
+        )
     full = np.zeros((count, 3))
-    full[given.astype(int)] = points
+    full[labels.astype(int)] = points
     return Person(field, full)
 
 
@@ -136,7 +136,7 @@ def _arrays(path: Path, field: str, value: Any, scores: Any) -> Found:
     """Points as (K, 2 or 3) of one person, (n, K, …) of n people, (T, n, K, …) of n people over frames."""
     depth = _depth(value)
     if not 2 <= depth <= 4:
-        if np.size(value) == 0 if isinstance(value, np.ndarray) else value == []:
+        if value.size == 0 if isinstance(value, np.ndarray) else value == []:
             return Found("rtmlib", (Picture(()),))
         raise InputError(f"{path}: field '{field}': expected x, y, confidence of each point of each person (n, K, 3)")
     points = numbers(path, field, value, (None,) * depth)
