@@ -32,7 +32,7 @@ _BONES = (
 # Names without which a list of names says too little.
 _NEEDED_NAMES = ("shoulder", "elbow", "hip", "knee")
 # Another order whose skeleton is shorter than this share of the assumed one's is the right one.
-_SHORTER = 0.7
+_SHORTER = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
