@@ -13,6 +13,7 @@ Exit status: 0 all imported, 1 some failed (named on stderr), 2 bad usage or an 
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
+    from prosepose_jax.body import BodyModel
     from prosepose_jax.importing.images import ImageInputs
     from prosepose_jax.scene import Scene
 
@@ -71,8 +73,7 @@ def _run() -> int:
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
     from prosepose_jax.importing.folders import find_images
-    from prosepose_jax.importing.images import SOURCES, import_image
-    from prosepose_jax.io.scenes import save_scene
+    from prosepose_jax.importing.images import SOURCES
 
     if FLAGS.source not in SOURCES:
         raise InputError(f"--source={FLAGS.source}: expected one of {', '.join(SOURCES)}")
@@ -86,6 +87,7 @@ def _run() -> int:
                 raise InputError(f"--{name} is for one image; with --folder the files are found by their names")
         annotations = _existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None
         images, failures = find_images(Path(FLAGS.folder), annotations)
+        images = [dataclasses.replace(image, frame=FLAGS.frame, focal=FLAGS.focal) for image in images]
     else:
         images = [_one_image()]
     for name, reason in failures.items():
@@ -93,30 +95,43 @@ def _run() -> int:
 
     set_up_jax()
     body = load_body(FLAGS.body, keypoints=FLAGS.body_keypoints, kid_template=FLAGS.body_kid_template)
-    done = 0
+    written: dict[str, str] = {}  # the image of each scene
     for image in images:
         try:
-            result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
+            failed = _import(body, image, out, written)
         except InputError as error:
             _print_notes(getattr(error, "__notes__", ()))
             if not FLAGS.folder:
                 raise
             failed = {image.name: str(error)}
-        else:
-            _print_notes(result.notes)
-            failed = result.failures
-            for imported in result.scenes:
-                path = "(not written)" if FLAGS.check else str(save_scene(out, imported.scene))
-                done += 1
-                print(f"{imported.scene.key}: {path}")
-                for index, person in enumerate(imported.people):
-                    print(f"  person {index}: {person.summary()}; {_agreement(imported.scene, index)}")
         for key, reason in failed.items():
             print(f"FAILED {key}: {reason}", file=sys.stderr)
         failures |= failed
+    done = len(written)
     did = "scenes checked, none written" if FLAGS.check else f"scenes written to {out}"
     print(f"{done} {did}" + (f", {len(failures)} failed" if failures else ""))
     return 1 if failures else 0
+
+
+def _import(body: BodyModel, image: ImageInputs, out: Path, written: dict[str, str]) -> dict[str, str]:
+    """Imports one image and writes its scenes; returns {scene or image: reason} of what failed."""
+    from prosepose_jax.importing.images import import_image
+    from prosepose_jax.io.scenes import save_scene
+
+    result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
+    _print_notes(result.notes)
+    failures = dict(result.failures)
+    for imported in result.scenes:
+        key = imported.scene.key
+        if key in written:
+            failures[key] = f"{written[key]} and {image.name}: both have a scene of this name; rename one"
+            continue
+        path = "(not written)" if FLAGS.check else str(save_scene(out, imported.scene))
+        written[key] = image.name
+        print(f"{key}: {path}")
+        for index, person in enumerate(imported.people):
+            print(f"  person {index}: {person.summary()}; {_agreement(imported.scene, index)}")
+    return failures
 
 
 def _print_notes(notes: Iterable[str]) -> None:

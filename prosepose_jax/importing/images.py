@@ -119,8 +119,13 @@ def import_image(
     scenes: list[ImportedScene] = []
     failures: dict[str, str] = {}
     notes: list[str] = []
-    for frame in opened.frames():
-        one = dataclasses.replace(inputs, name=f"{inputs.name}_{Path(frame).stem}", frame=frame)
+    frames = opened.frames()
+    if not frames:
+        raise InputError(f"{inputs.estimates}: --frame={ALL_FRAMES}: holds no frames, but one image")
+    stems = [Path(frame).stem for frame in frames]
+    for index, frame in enumerate(frames):
+        label = stems[index] if stems.count(stems[index]) == 1 else f"{index:06d}"
+        one = dataclasses.replace(inputs, name=f"{inputs.name}_{label}", frame=frame)
         try:
             result = _import_frame(body, one, opened.read(frame), people, keep_betas, force)
         except InputError as error:

@@ -148,4 +148,4 @@ def _solve_pinhole(points_cam: np.ndarray, points_px: np.ndarray) -> tuple[float
     return focal, points_px.mean(axis=0) - focal * ratio.mean(axis=0)
 
 
-BEV = Source("BEV or ROMP", _recognises, read_bev_tree, _frames)
+BEV = Source("BEV or ROMP", _recognises, read_bev_tree, _frames, many=False)

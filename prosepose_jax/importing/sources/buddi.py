@@ -37,4 +37,4 @@ def _read(source: SourceInput) -> ImageEstimates:
     return estimates(source, pose, size, np.full(2, focal), root=root, model="smplx", kid_scale=kid)
 
 
-BUDDI = Source("BUDDI", _recognises, _read)
+BUDDI = Source("BUDDI", _recognises, _read, many=False)

@@ -170,12 +170,14 @@ class Source:
       recognises: whether the files are the tool's.
       read: the people of one frame.
       frames: names of the frames that the files hold; nothing where they hold one image.
+      many: whether an image's people may be in several files.
     """
 
     title: str
     recognises: Callable[[SourceInput], bool]
     read: Callable[[SourceInput], ImageEstimates]
     frames: Callable[[SourceInput], Sequence[Any]] = lambda source: ()
+    many: bool = True
 
 
 def has(tree: Any, *names: str) -> bool:

@@ -69,4 +69,4 @@ def _frames(source: SourceInput) -> range:
     return range(len(transl) if several else 0)
 
 
-NLF = Source("NLF", _recognises, _read, _frames)
+NLF = Source("NLF", _recognises, _read, _frames, many=False)

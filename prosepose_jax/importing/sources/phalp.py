@@ -68,4 +68,4 @@ def _size(source: SourceInput, frame: Mapping[str, Any], index: int) -> np.ndarr
     return source.array({"size": sizes[index]}, "size", (-1,))[1::-1]
 
 
-PHALP = Source("PHALP tracks", _recognises, _read, lambda source: list(source.trees[0]))
+PHALP = Source("PHALP tracks", _recognises, _read, lambda source: list(source.trees[0]), many=False)

@@ -92,4 +92,5 @@ PROMPTHMR_VIDEO = Source(
     lambda source: all_have(_people(source), "smplx_cam", "frames") and has(source.trees[0], "camera"),
     _read_video,
     lambda source: frames_of(source, _people(source), "frames"),
+    many=False,
 )

@@ -1,4 +1,4 @@
-"""PyMAF-X: all frames and people in one file, SMPL; focal length 5000 px of the whole image."""
+"""PyMAF-X: all frames and people in one file; SMPL-X, focal length 5000 px of the whole image."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ def _read(source: SourceInput) -> ImageEstimates:
     rows = np.flatnonzero(np.array(frames) == names[source.pick(names)])
     focal = source.focal or (source.number(fields, "focal_length") if "focal_length" in fields else _FOCAL)
     size = source.image_size(fields.get("img_size"))
-    return estimates(source, pose[rows], size, np.full(2, focal), transl=transl[rows])
+    return estimates(source, pose[rows], size, np.full(2, focal), transl=transl[rows], model="smplx")
 
 
 PYMAFX = Source(
-    "PyMAF-X", lambda source: has(source.trees[0], "orig_cam_t", "pose"), _read, lambda s: sorted(set(_frames(s)))
+    "PyMAF-X",
+    lambda source: has(source.trees[0], "orig_cam_t", "pose"),
+    _read,
+    lambda source: sorted(set(_frames(source))),
+    many=False,
 )

@@ -75,6 +75,11 @@ class OpenedEstimates:
     source: Source
     given: SourceInput
 
+    def __post_init__(self) -> None:
+        if len(self.given.paths) > 1 and not self.source.many:
+            names = ", ".join(path.name for path in self.given.paths)
+            raise self.given.fail(f"expected one file of {self.source.title} for an image, found {names}")
+
     def frames(self) -> list[str]:
         """Names of the frames that the files hold; nothing where they hold one image."""
         try:
@@ -130,8 +135,7 @@ def open_estimates(
     given = SourceInput(tuple(files), tuple(_plain(read_tree(file)) for file in files), image, frame, focal)
     if source not in _RECOGNISED:
         return OpenedEstimates(SOURCES[source], given)
-    found = next(tool for tool in SOURCES.values() if _recognised(tool, given))
-    return OpenedEstimates(found, given)
+    return OpenedEstimates(next(tool for tool in SOURCES.values() if _recognised(tool, given)), given)
 
 
 def _recognised(tool: Source, given: SourceInput) -> bool:

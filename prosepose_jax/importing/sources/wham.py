@@ -33,4 +33,5 @@ WHAM = Source(
     lambda source: all_have(values(source.trees[0]), "pose", "trans", "frame_ids"),
     _read,
     lambda source: frames_of(source, values(source.trees[0]), "frame_ids"),
+    many=False,
 )
