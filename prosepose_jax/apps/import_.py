@@ -17,7 +17,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -82,12 +82,15 @@ def _run() -> int:
     out = Path(FLAGS.out or ".")
     failures: dict[str, str] = {}
     if FLAGS.folder:
-        for name in ("estimates", "keypoints", "image", "name"):
+        for name in ("estimates", "image", "name"):
             if FLAGS[name].value:
                 raise InputError(f"--{name} is for one image; with --folder the files are found by their names")
+        if FLAGS.image_id not in (None, "auto"):
+            raise InputError("--image_id is for one image; with --folder it may be `auto`")
         annotations = _existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None
         images, failures = find_images(Path(FLAGS.folder), annotations)
-        images = [dataclasses.replace(image, frame=FLAGS.frame, focal=FLAGS.focal) for image in images]
+        keypoints = {"keypoints": _keypoints()} if FLAGS.keypoints else {}
+        images = [dataclasses.replace(image, **_choices(), **keypoints) for image in images]
     else:
         images = [_one_image()]
     for name, reason in failures.items():
@@ -162,14 +165,25 @@ def _one_image() -> ImageInputs:
         name=name,
         estimates=estimates,
         more_estimates=tuple(more),
-        frame=FLAGS.frame,
-        focal=FLAGS.focal,
-        keypoints=tuple(_existing(path, "keypoints", folder=True) for path in FLAGS.keypoints),
-        keypoint_layouts=tuple(FLAGS.keypoint_layout),
-        image_id=FLAGS.image_id,
+        keypoints=_keypoints(),
         image=image,
         annotations=_existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None,
+        **_choices(),
     )
+
+
+def _keypoints() -> tuple[Path, ...]:
+    return tuple(_existing(path, "keypoints", folder=True) for path in FLAGS.keypoints)
+
+
+def _choices() -> dict[str, Any]:
+    """What files do not tell by themselves, for one image or all of a folder."""
+    return {
+        "frame": FLAGS.frame,
+        "focal": FLAGS.focal,
+        "keypoint_layouts": tuple(FLAGS.keypoint_layout),
+        "image_id": FLAGS.image_id,
+    }
 
 
 def _existing(path: str, flag: str, folder: bool = False) -> Path:

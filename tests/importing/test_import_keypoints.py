@@ -137,6 +137,23 @@ def test_a_folder_of_keypoints(small_body_file, capsys, files, pair):
     assert len(load_scenes(files / "scenes")) == 1
 
 
+def test_one_keypoint_file_for_all_images_of_a_folder(small_body_file, capsys, tmp_path, pair):
+    results = []
+    for name, order in (("one", (0, 1)), ("two", (1, 0))):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        write_bev(tmp_path / "in" / name / "bev.npz", bev_results(pair))
+        write_image(tmp_path / "in" / name / f"{name}.png")
+        path = coco_results(tmp_path / "one.json", in_order(pair, COCO_17, order), f"{name}.png", [])
+        results += json.loads(path.read_text())
+    path.write_text(json.dumps(results))
+    fixed = ("prosepose import", f"--body={small_body_file}", f"--folder={tmp_path / 'in'}", f"--keypoints={path}")
+    assert main([*fixed, f"--out={tmp_path / 'out'}"]) == 0
+    assert [s.key for s in load_scenes(tmp_path / "out")] == ["one_0", "two_0"]
+    capsys.readouterr()
+    assert main([*fixed, f"--out={tmp_path / 'out'}", "--image_id=one.png"]) == 2
+    assert "--image_id is for one image" in capsys.readouterr().err
+
+
 def test_fractions_are_told_of(small_body_file, capsys, files, pair):
     people = in_order(pair, BODY_25) / np.array([*SIZE, 1])
     path = openpose(files / "k.json", people)
