@@ -89,7 +89,7 @@ def _run() -> int:
             raise InputError("--image_id is for one image; with --folder it may be `auto`")
         annotations = _existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None
         images, failures = find_images(Path(FLAGS.folder), annotations)
-        keypoints = {"keypoints": _keypoints()} if FLAGS.keypoints else {}
+        keypoints: dict[str, Any] = {"keypoints": _keypoints()} if FLAGS.keypoints else {}
         images = [dataclasses.replace(image, **_choices(), **keypoints) for image in images]
     else:
         images = [_one_image()]
