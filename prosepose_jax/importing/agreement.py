@@ -12,6 +12,7 @@ from prosepose_jax.importing.matching import assign, person_size
 
 NOTE_SHARE = 0.08  # from here a person is noted
 REFUSE_SHARE = 0.20  # two people above it are refused
+_SURE = 0.2  # confidence from which a keypoint is compared
 _CURED = 1.0 / 3.0  # a cause is named where it would leave less than this part
 DEPTH_M = (0.3, 200.0)
 HEIGHT_M = (0.4, 2.3)
@@ -22,7 +23,7 @@ _MIRROR = np.array([0, 1, 5, 6, 7, 2, 3, 4, 8, 12, 13, 14, 9, 10, 11, 16, 15, 18
 
 def limb_share(projected: np.ndarray, detected: np.ndarray) -> float:
     """Mean limb distance of (25, 2+) projected and (25, 3) detected keypoints over the person's size; NaN under 3."""
-    seen = LIMBS[detected[LIMBS, 2] > 0.2]
+    seen = LIMBS[detected[LIMBS, 2] > _SURE]
     if len(seen) < 3:
         return float("nan")
     distance = np.linalg.norm(projected[seen, :2] - detected[seen, :2], axis=1)
@@ -53,7 +54,10 @@ def named_cause(projected: np.ndarray, detected: np.ndarray, principal: np.ndarr
     scale = _focal_scale(centred[bad], detected[bad], principal)
     if scale is not None and abs(np.log(scale)) > 0.05:
         causes.append((f"the focal length ({scale:.2f} times as long would fit)", centred * scale + principal))
-    causes.append(("the camera of a crop taken for the image's", _own_window(points, detected)))
+    crop = _own_window(points, detected, principal)
+    if crop is not None:
+        causes.append(("the camera of a crop taken for the image's", crop))
+    causes.append(("the camera of an image of another size, or of a padded one", _one_window(points, detected)))
     if len(points) > 1:
         order = assign(np.array([[_or_inf(limb_share(p, d)) for d in detected] for p in points]))
         if [j for _, j in order] != list(range(len(points))) and len(order) == len(points):
@@ -75,33 +79,55 @@ def _or_inf(value: float) -> float:
 
 def _focal_scale(centred: np.ndarray, detected: np.ndarray, principal: np.ndarray) -> float | None:
     """The factor on the focal length that fits best, least squares over the limbs."""
-    weight = (detected[:, LIMBS, 2:] > 0.2).astype(float)
+    weight = (detected[:, LIMBS, 2:] > _SURE).astype(float)
     a, b = centred[:, LIMBS] * weight, (detected[:, LIMBS, :2] - principal) * weight
     square = float((a * a).sum())
     scale = float((a * b).sum()) / square if square > 0 else 0.0
     return scale if scale > 0 else None
 
 
-def _own_window(points: np.ndarray, detected: np.ndarray) -> np.ndarray:
-    """Each person moved and scaled by itself onto its keypoints."""
-    out = points.copy()
-    for i, (p, d) in enumerate(zip(points, detected, strict=True)):
-        seen = LIMBS[d[LIMBS, 2] > 0.2]
-        if len(seen) < 3:
-            continue
-        a, b = p[seen] - p[seen].mean(axis=0), d[seen, :2] - d[seen, :2].mean(axis=0)
-        scale = float((a * b).sum() / max(float((a * a).sum()), 1e-9))
-        # A person a little nearer or farther is no other camera.
-        if scale > 0 and (
-            abs(np.log(scale)) > 0.2 or np.abs(p[seen].mean(0) - d[seen, :2].mean(0)).max() > 0.25 * person_size(d)
-        ):
-            out[i] = (p - p[seen].mean(axis=0)) * scale + d[seen, :2].mean(axis=0)
-    return out
+def _own_window(points: np.ndarray, detected: np.ndarray, principal: np.ndarray) -> np.ndarray | None:
+    """Each person moved and scaled by itself onto its keypoints; None where nothing speaks for cameras of crops.
+
+    The camera of a crop sees its person in the middle: people stand there one upon the other, and their keypoints
+    do not.
+    """
+    seen = detected[:, LIMBS, 2] > _SURE
+    if (seen.sum(axis=1) < 3).any():
+        return None
+    middles = np.stack([p[LIMBS][s].mean(axis=0) for p, s in zip(points, seen, strict=True)])
+    wanted = np.stack([d[LIMBS, :2][s].mean(axis=0) for d, s in zip(detected, seen, strict=True)])
+    sizes = np.array([np.ptp(p[LIMBS][s], axis=0).max() for p, s in zip(points, seen, strict=True)])
+    if (np.linalg.norm(middles - principal, axis=1) > 0.5 * sizes).any():
+        return None
+    if len(points) > 1:
+        apart, wanted_apart = (float(np.linalg.norm(m - m.mean(axis=0), axis=1).max()) for m in (middles, wanted))
+        if apart > 0.5 * wanted_apart:
+            return None
+    elif float(np.linalg.norm(wanted - principal)) < 0.25 * person_size(detected[0]):
+        return None
+    moved = [_similar(p, p[LIMBS][s], d[LIMBS, :2][s]) for p, d, s in zip(points, detected, seen, strict=True)]
+    return np.stack(moved)
+
+
+def _one_window(points: np.ndarray, detected: np.ndarray) -> np.ndarray:
+    """All people moved and scaled alike, as best fits their keypoints."""
+    seen = detected[:, LIMBS, 2] > _SURE
+    if seen.sum() < 6:
+        return points
+    return _similar(points, points[:, LIMBS][seen], detected[:, LIMBS, :2][seen])
+
+
+def _similar(points: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Points scaled and moved as best takes a (n, 2) to b (n, 2)."""
+    centred = a - a.mean(axis=0)
+    scale = float((centred * (b - b.mean(axis=0))).sum() / max(float((centred * centred).sum()), 1e-9))
+    return (points - a.mean(axis=0)) * max(scale, 0.0) + b.mean(axis=0)
 
 
 def _reordered(points: np.ndarray, detected: np.ndarray) -> np.ndarray:
     """The points in the order nearest to the keypoints; unchanged where only left and right change places."""
-    seen = LIMBS[detected[LIMBS, 2] > 0.2]
+    seen = LIMBS[detected[LIMBS, 2] > _SURE]
     if len(seen) < 3:
         return points
     distance = np.linalg.norm(points[seen, None] - detected[None, seen, :2], axis=2)

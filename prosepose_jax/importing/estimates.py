@@ -41,3 +41,5 @@ class ImageEstimates:
     detections: np.ndarray | None = None  # (m, 25, 3) BODY_25 keypoints that came with the estimates
     notes: tuple[str, ...] = ()  # what was assumed or converted
     tool: str = ""  # what wrote the files
+    # Other meanings that the translation may have, and the pelvises (n, 3) then: the keypoints decide.
+    other_roots: tuple[tuple[str, np.ndarray], ...] = ()

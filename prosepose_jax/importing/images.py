@@ -254,20 +254,21 @@ def _match(
     notes: list[str],
 ) -> list[_Person]:
     """People that both the regressor and a detector saw, from left to right in the image; adds to `notes`."""
-    fitted = [
-        retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
-        for person in estimates.people
-    ]
-    own = np.array(
-        [
-            f.keypoints_px if person.keypoints_px is None else person.keypoints_px
-            for person, f in zip(estimates.people, fitted, strict=True)
-        ]
-    )
+    fitted, own = _fit(body, estimates, keep_betas)
     detected = _detections(inputs, estimates, own)
     notes += detected.notes
     keypoints, hands = detected.keypoints, detected.hands
     pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
+    worst = _worst_share(fitted, keypoints, pairs)
+    for meaning, roots in () if keep_betas or worst <= NOTE_SHARE else estimates.other_roots:
+        moved = [dataclasses.replace(p, root=root) for p, root in zip(estimates.people, roots, strict=True)]
+        other = dataclasses.replace(estimates, people=tuple(moved))
+        other_fitted, other_own = _fit(body, other, keep_betas)
+        other_pairs = match_people(other_own, keypoints, ESTIMATE_LIMIT)
+        if len(other_pairs) >= len(pairs) and _worst_share(other_fitted, keypoints, other_pairs) < worst / 3:
+            estimates, fitted, own, pairs = other, other_fitted, other_own, other_pairs
+            notes.append(f"{inputs.name}: the translation is taken for {meaning}: so it agrees with the keypoints")
+            break
     people = [
         _Person(estimates.people[i], fitted[i], keypoints[j], None if hands is None else hands[j]) for i, j in pairs
     ]
@@ -283,6 +284,27 @@ def _match(
             "with keypoints"
         )
     return sorted(people, key=lambda p: _centre_x(p.keypoints))
+
+
+def _fit(body: BodyModel, estimates: ImageEstimates, keep_betas: bool) -> tuple[list[Retargeted], np.ndarray]:
+    """The people on the body in use, and their keypoints (n, 25, 3) as the tool has them."""
+    fitted = [
+        retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
+        for person in estimates.people
+    ]
+    own = np.array(
+        [
+            f.keypoints_px if person.keypoints_px is None else person.keypoints_px
+            for person, f in zip(estimates.people, fitted, strict=True)
+        ]
+    )
+    return fitted, own
+
+
+def _worst_share(fitted: Sequence[Retargeted], keypoints: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
+    """The largest limb distance of matched people; infinite where nobody is matched."""
+    shares = [limb_share(fitted[i].keypoints_px, keypoints[j]) for i, j in pairs]
+    return max((s for s in shares if np.isfinite(s)), default=np.inf)
 
 
 def _centre_x(keypoints: np.ndarray) -> float:

@@ -36,7 +36,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "betas": ("betas", "shape", "beta", "smpl_betas"),
     "transl": ("cam_t_full", "transl", "trans", "translation", "cam_t", "cam_trans"),
     "focal_length": ("scaled_focal_length", "focal_length", "focal", "img_focal"),
-    "intrinsics": ("K", "intrinsics", "cam_int", "camera_matrix", "cam_k"),
+    "intrinsics": ("K", "intrinsics", "cam_int", "camera_matrix", "cam_k", "K_fullimg"),
     "principal_point": ("principal_point", "camera_center", "center_2d", "img_center"),
     "image_size": ("img_size", "image_size", "img_shape_wh", "size_wh"),
     "joints": ("joints3d", "joints", "joints_3d", "smpl_joints"),
@@ -122,7 +122,18 @@ def read_smpl_tree(source: SourceInput) -> ImageEstimates:
         )
         for i, person in enumerate(found.people)
     )
-    return dataclasses.replace(found, people=people, detections=_detections(fields))
+    other_roots = () if points is not None else _other_roots(transl, poses["model"])
+    return dataclasses.replace(found, people=people, detections=_detections(fields), other_roots=other_roots)
+
+
+def _other_roots(transl: np.ndarray, model: str) -> tuple[tuple[str, np.ndarray], ...]:
+    """Where the pelvis is if the translation means something else than it does in the model that the pose tells."""
+    other = "smplx" if model == "smpl" else "smpl"
+    named = {"smpl": "SMPL", "smplx": "SMPL-X"}
+    return (
+        ("the place of the pelvis", transl),
+        (f"the translation of a body whose rest pelvis is that of {named[other]}", transl + REST_PELVIS[other]),
+    )
 
 
 def _person(array: np.ndarray | None, index: int) -> np.ndarray | None:

@@ -57,7 +57,8 @@ SOURCES: dict[str, Source] = {
     "hmr2": HMR2,
     "smpl": SMPL,
 }
-_RECOGNISED = ("auto", "smpl")  # `smpl` is what every parameter file was called before tools were told apart
+# Told apart also where the user says `smpl`: their fields look like other parameters and mean something else.
+_TRAPS = ("hsmr", "motion", "camerahmr", "hmr2")
 
 # What users call the one thing they save; it says nothing about the tool.
 _WRAPPERS = frozenset({"arr_0", "outputs", "output", "out", "humans", "people", "predictions", "pred", "data"})
@@ -124,7 +125,7 @@ def open_estimates(
     Args:
       paths: the files of one image, or their folder.
       image: the photograph.
-      source: a name of `SOURCES`; "auto" (and "smpl") recognises the tool by its fields.
+      source: a name of `SOURCES`; "auto" recognises the tool by its fields. "smpl" takes rows for people.
       frame: which frame of a video's file.
       focal: focal length in pixels where the file has none.
 
@@ -133,9 +134,9 @@ def open_estimates(
     """
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
     given = SourceInput(tuple(files), tuple(_plain(read_tree(file)) for file in files), image, frame, focal)
-    if source not in _RECOGNISED:
-        return OpenedEstimates(SOURCES[source], given)
-    return OpenedEstimates(next(tool for tool in SOURCES.values() if _recognised(tool, given)), given)
+    possible = list(SOURCES) if source == "auto" else [*_TRAPS, source] if source == "smpl" else [source]
+    found = next((name for name in possible[:-1] if _recognised(SOURCES[name], given)), possible[-1])
+    return OpenedEstimates(SOURCES[found], given)
 
 
 def _recognised(tool: Source, given: SourceInput) -> bool:
