@@ -171,3 +171,22 @@ def test_bad_annotations_are_named(tmp_path, bad, words):
         read_annotations(path)
     for word in [str(path), "img", *words]:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"img": ' + "9" * 5_000 + "}",
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6, 7, 1' + "0" * 400 + ']], "ci_sign": [{"person_ids": [0, 1]}]}}',
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6]], "ci_sign": [{"person_ids": [0, 1]}]}}',
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6, 7, 8]], "ci_sign": [{"person_ids": [false, true]}]}}',
+        '{"img": [1]}',
+        "",
+        "{",
+    ],
+)
+def test_odd_annotations_are_named(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match=r"a\.json"):
+        read_annotations(tmp_path / "a.json")
