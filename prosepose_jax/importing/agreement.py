@@ -13,6 +13,7 @@ from prosepose_jax.importing.matching import assign, person_size
 NOTE_SHARE = 0.08  # from here a person is noted
 REFUSE_SHARE = 0.20  # two people above it are refused
 _SURE = 0.2  # confidence from which a keypoint is compared
+_LEAST_MOVED = 6  # limbs that another order must move
 _CURED = 1.0 / 3.0  # a cause is named where it would leave less than this part
 DEPTH_M = (0.3, 200.0)
 HEIGHT_M = (0.4, 2.3)
@@ -65,12 +66,15 @@ def named_cause(projected: np.ndarray, detected: np.ndarray, principal: np.ndarr
             for i, j in order:
                 exchanged[j] = points[i]
             causes.append(("people exchanged", exchanged))
-    causes.append(("another joint order", np.stack([_reordered(p, d) for p, d in zip(points, detected, strict=True)])))
+    causes.append(("another joint order", _reordered(points, detected)))
+    cured: list[tuple[float, str]] = []
     for name, changed in causes:
         then = np.array([limb_share(p, d) for p, d in zip(changed, detected, strict=True)])
         if (then[bad] < _CURED * now[bad]).any() and not (then > np.maximum(now, NOTE_SHARE) + 0.02).any():
-            return name
-    return None
+            cured.append((float(np.nanmax(then)), name))
+    # The likelier causes stand first: a later one must explain clearly more.
+    best = min((share for share, _ in cured), default=0.0)
+    return next((name for share, name in cured if share <= 1.5 * best + 0.01), None)
 
 
 def _or_inf(value: float) -> float:
@@ -126,16 +130,20 @@ def _similar(points: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _reordered(points: np.ndarray, detected: np.ndarray) -> np.ndarray:
-    """The points in the order nearest to the keypoints; unchanged where only left and right change places."""
-    seen = LIMBS[detected[LIMBS, 2] > _SURE]
-    if len(seen) < 3:
+    """The points in the one order that is nearest to all people's keypoints.
+
+    Unchanged where few would move, or only left and right would change places: that is an error of a detector.
+    """
+    seen = LIMBS[(detected[:, LIMBS, 2] > _SURE).all(axis=0)]
+    if len(seen) < _LEAST_MOVED:
         return points
-    distance = np.linalg.norm(points[seen, None] - detected[None, seen, :2], axis=2)
-    order = {int(seen[j]): int(seen[i]) for i, j in assign(distance)}
-    moved = [k for k, v in order.items() if v not in (k, int(_MIRROR[k]))]
-    if len(moved) < 4:
+    sizes = np.array([person_size(d) for d in detected])[:, None, None]
+    distance = np.linalg.norm(points[:, :, None] - detected[:, None, seen, :2], axis=3) / sizes
+    order = {int(seen[j]): i for i, j in assign(distance.sum(axis=0))}
+    moved = [target for target, origin in order.items() if origin not in (target, int(_MIRROR[target]))]
+    if len(moved) < _LEAST_MOVED:
         return points
     out = points.copy()
     for target, origin in order.items():
-        out[target] = points[origin]
+        out[:, target] = points[:, origin]
     return out
