@@ -26,6 +26,7 @@ class Scene:
     focal_length: np.ndarray  # (2,) px
     principal_point: np.ndarray  # (2,) px
     image_size: np.ndarray  # (2,) width, height
+    keypoints_hands: np.ndarray | None = None  # (P, 2, 21, 3) left, right; x, y, confidence; OpenPose's hand
     left_hand_pose: np.ndarray | None = None  # (P, 15, 3)
     right_hand_pose: np.ndarray | None = None  # (P, 15, 3)
     jaw_pose: np.ndarray | None = None  # (P, 3)

@@ -17,7 +17,7 @@ import dataclasses
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -34,12 +34,16 @@ FLAGS = flags.FlagValues()
 flags.DEFINE_string("source", "auto", "what wrote the estimates; auto recognises it", flag_values=FLAGS)
 flags.DEFINE_list("estimates", [], "people of one image: a tool's file or files, or their folder", flag_values=FLAGS)
 flags.DEFINE_string("frame", None, "which frame of a video's file; all: each becomes scenes", flag_values=FLAGS)
-flags.DEFINE_string("image_id", None, "which image of a keypoint file for many", flag_values=FLAGS)
-flags.DEFINE_string("keypoint_layout", None, "order of the keypoints; default: recognised", flag_values=FLAGS)
+flags.DEFINE_string(
+    "image_id", None, "which image of a keypoint file for many; auto: by name, else by its people", flag_values=FLAGS
+)
+flags.DEFINE_list(
+    "keypoint_layout", [], "the keypoints' layout, one for all files or one each; auto recognises it", flag_values=FLAGS
+)
 flags.DEFINE_float("focal", None, "focal length in pixels where the file has none", lower_bound=1e-3, flag_values=FLAGS)
 flags.DEFINE_bool("check", False, "print how well estimates and keypoints agree, write nothing", flag_values=FLAGS)
 flags.DEFINE_bool("force", False, "import also where they contradict each other", flag_values=FLAGS)
-flags.DEFINE_list("keypoints", [], "BODY_25 keypoint files (OpenPose JSON), most trusted first", flag_values=FLAGS)
+flags.DEFINE_list("keypoints", [], "keypoint files of any detector, or their folders, surest first", flag_values=FLAGS)
 flags.DEFINE_string("image", None, "the photograph", flag_values=FLAGS)
 flags.DEFINE_string("annotations", None, "FlickrCI3D contact annotations", flag_values=FLAGS)
 flags.DEFINE_string("name", None, "name of the scenes; default: that of the image or its folder", flag_values=FLAGS)
@@ -78,12 +82,15 @@ def _run() -> int:
     out = Path(FLAGS.out or ".")
     failures: dict[str, str] = {}
     if FLAGS.folder:
-        for name in ("estimates", "keypoints", "image", "name"):
+        for name in ("estimates", "image", "name"):
             if FLAGS[name].value:
                 raise InputError(f"--{name} is for one image; with --folder the files are found by their names")
+        if FLAGS.image_id not in (None, "auto"):
+            raise InputError("--image_id is for one image; with --folder it may be `auto`")
         annotations = _existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None
         images, failures = find_images(Path(FLAGS.folder), annotations)
-        images = [dataclasses.replace(image, frame=FLAGS.frame, focal=FLAGS.focal) for image in images]
+        keypoints: dict[str, Any] = {"keypoints": _keypoints()} if FLAGS.keypoints else {}
+        images = [dataclasses.replace(image, **_choices(), **keypoints) for image in images]
     else:
         images = [_one_image()]
     for name, reason in failures.items():
@@ -158,12 +165,25 @@ def _one_image() -> ImageInputs:
         name=name,
         estimates=estimates,
         more_estimates=tuple(more),
-        frame=FLAGS.frame,
-        focal=FLAGS.focal,
-        keypoints=tuple(_existing(path, "keypoints") for path in FLAGS.keypoints),
+        keypoints=_keypoints(),
         image=image,
         annotations=_existing(FLAGS.annotations, "annotations") if FLAGS.annotations else None,
+        **_choices(),
     )
+
+
+def _keypoints() -> tuple[Path, ...]:
+    return tuple(_existing(path, "keypoints", folder=True) for path in FLAGS.keypoints)
+
+
+def _choices() -> dict[str, Any]:
+    """What files do not tell by themselves, for one image or all of a folder."""
+    return {
+        "frame": FLAGS.frame,
+        "focal": FLAGS.focal,
+        "keypoint_layouts": tuple(FLAGS.keypoint_layout),
+        "image_id": FLAGS.image_id,
+    }
 
 
 def _existing(path: str, flag: str, folder: bool = False) -> Path:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import float_array, read_json
+from prosepose_jax.importing._foreign import float_array
+from prosepose_jax.importing.containers import read_tree
 from prosepose_jax.io.scenes import NUM_REGIONS
 
 
@@ -31,7 +32,7 @@ def read_annotations(path: str | Path) -> dict[str, tuple[AnnotatedPair, ...]]:
       InputError: names the file, the image, the field and what was expected.
     """
     path = Path(path)
-    data = read_json(path)
+    data = read_tree(path)
     if not isinstance(data, dict) or not all(isinstance(entry, dict) for entry in data.values()):
         raise InputError(f"{path}: expected an object {{image key: {{bbxes, ci_sign}}}}")
     return {key: _pairs(path, key, entry) for key, entry in data.items()}
@@ -52,7 +53,7 @@ def _pairs(path: Path, key: str, entry: dict[str, Any]) -> tuple[AnnotatedPair, 
             not isinstance(ids, list)
             or len(ids) != 2
             or ids[0] == ids[1]
-            or not all(isinstance(i, int) and 0 <= i < len(boxes) for i in ids)
+            or not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(boxes) for i in ids)
         ):
             raise InputError(
                 f"{path}: field '{where}.person_ids': expected two different indices of the {len(boxes)} boxes, "

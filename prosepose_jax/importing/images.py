@@ -20,8 +20,10 @@ from prosepose_jax.importing.agreement import (
     limb_share,
     named_cause,
 )
+from prosepose_jax.importing.detections import Detections
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
+from prosepose_jax.importing.keypoints import read_merged
 from prosepose_jax.importing.matching import (
     ESTIMATE_LIMIT,
     boxes_overlap,
@@ -33,7 +35,6 @@ from prosepose_jax.importing.matching import (
 from prosepose_jax.importing.retarget import Retargeted, retarget
 from prosepose_jax.importing.sources.table import SOURCES as READERS
 from prosepose_jax.importing.sources.table import open_estimates
-from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.scene import Scene
 
 SOURCES = ("auto", *READERS)
@@ -46,12 +47,14 @@ class ImageInputs:
 
     name: str  # scenes are called NAME_0, NAME_1, …
     estimates: Path
-    keypoints: tuple[Path, ...] = ()  # most trusted first
+    keypoints: tuple[Path, ...] = ()  # files, or folders with one an image; most trusted first
     image: Path | None = None
     annotations: Path | None = None
     more_estimates: tuple[Path, ...] = ()  # further files of the same image
     frame: str | None = None  # of a video's file; "all": each frame becomes scenes
     focal: float | None = None  # px, where the file has none
+    keypoint_layouts: tuple[str, ...] = ()  # one for all keypoint files or one each; "" or "auto": recognised
+    image_id: str | None = None  # the image in keypoint files for many; "auto": by name, else by its people
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,7 @@ class _Person:
     estimate: Estimate
     fitted: Retargeted
     keypoints: np.ndarray  # (25, 3) detected
+    hands: np.ndarray | None  # (2, 21, 3) detected
 
 
 def import_image(
@@ -157,9 +161,8 @@ def _import(
     force: bool,
     notes: list[str],
 ) -> ImportResult:
-    detections = _detections(inputs, estimates)
     pairs = _annotated_pairs(inputs) if people == 2 else ()
-    matched = _match(body, inputs, estimates, merge_detections(detections), keep_betas, notes)
+    matched = _match(body, inputs, estimates, keep_betas, notes)
     if people == 1:
         groups: list[tuple[tuple[_Person, ...], AnnotatedPair | None] | str] = [((p,), None) for p in matched]
     elif pairs:
@@ -189,14 +192,21 @@ def _import(
     return ImportResult(tuple(scenes), failures, tuple(notes))
 
 
-def _detections(inputs: ImageInputs, estimates: ImageEstimates) -> list[np.ndarray]:
-    """(n, 25, 3) keypoints of each file, the most trusted first; else those that came with the estimates."""
-    detections = [read_openpose(path) for path in inputs.keypoints]
-    if not detections and estimates.detections is not None:
-        detections = [estimates.detections]
-    if not detections:
+def _detections(inputs: ImageInputs, estimates: ImageEstimates, own: np.ndarray) -> Detections:
+    """What the detectors saw, else what came with the estimates; `own` (n, 25, 2+) is BODY_25 of the estimates, px."""
+    if not inputs.keypoints and estimates.detections is not None:
+        return merge_detections([Detections(estimates.detections)])
+    if not inputs.keypoints:
         raise InputError(f"{inputs.estimates}: no 2D keypoints; give at least one keypoint file of the image")
-    return detections
+    return read_merged(
+        inputs.keypoints,
+        layouts=inputs.keypoint_layouts,
+        names=(*([inputs.image.name] if inputs.image is not None else []), inputs.name),
+        image_id=inputs.image_id,
+        frame=inputs.frame,
+        image_size=estimates.image_size.tolist(),
+        people_px=np.concatenate([own[..., :2], np.ones((*own.shape[:2], 1))], axis=2),
+    )
 
 
 def _agreement(
@@ -247,22 +257,28 @@ def _match(
     body: BodyModel,
     inputs: ImageInputs,
     estimates: ImageEstimates,
-    keypoints: np.ndarray,
     keep_betas: bool,
     notes: list[str],
 ) -> list[_Person]:
     """People that both the regressor and a detector saw, from left to right in the image; adds to `notes`."""
-    fitted, own, pairs = _fit(body, estimates, keypoints, keep_betas)
+    fitted, own = _fit(body, estimates, keep_betas)
+    detected = _detections(inputs, estimates, own)
+    notes += detected.notes
+    keypoints, hands = detected.keypoints, detected.hands
+    pairs = match_people(own, keypoints, ESTIMATE_LIMIT)
     worst = _worst_share(fitted, keypoints, pairs)
     for meaning, roots in () if keep_betas or worst <= NOTE_SHARE else estimates.other_roots:
         moved = [dataclasses.replace(p, root=root) for p, root in zip(estimates.people, roots, strict=True)]
         other = dataclasses.replace(estimates, people=tuple(moved))
-        tried = _fit(body, other, keypoints, keep_betas)
-        if len(tried[2]) >= len(pairs) and _worst_share(tried[0], keypoints, tried[2]) < worst / 3:
-            estimates, (fitted, own, pairs) = other, tried
+        other_fitted, other_own = _fit(body, other, keep_betas)
+        other_pairs = match_people(other_own, keypoints, ESTIMATE_LIMIT)
+        if len(other_pairs) >= len(pairs) and _worst_share(other_fitted, keypoints, other_pairs) < worst / 3:
+            estimates, fitted, own, pairs = other, other_fitted, other_own, other_pairs
             notes.append(f"{inputs.name}: the translation is taken for {meaning}: so it agrees with the keypoints")
             break
-    people = [_Person(estimates.people[i], fitted[i], keypoints[j]) for i, j in pairs]
+    people = [
+        _Person(estimates.people[i], fitted[i], keypoints[j], None if hands is None else hands[j]) for i, j in pairs
+    ]
     for i in sorted(set(range(len(own))) - {i for i, _ in pairs}):
         x, y = own[i, :, :2].mean(axis=0)
         notes.append(f"{inputs.name}: the estimate of a person at ({x:.0f}, {y:.0f}) has no keypoints and is left out")
@@ -277,10 +293,8 @@ def _match(
     return sorted(people, key=lambda p: _centre_x(p.keypoints))
 
 
-def _fit(
-    body: BodyModel, estimates: ImageEstimates, keypoints: np.ndarray, keep_betas: bool
-) -> tuple[list[Retargeted], np.ndarray, list[tuple[int, int]]]:
-    """The people on the body in use, their keypoints (n, 25, 3) as the tool has them, and pairs with detections."""
+def _fit(body: BodyModel, estimates: ImageEstimates, keep_betas: bool) -> tuple[list[Retargeted], np.ndarray]:
+    """The people on the body in use, and their keypoints (n, 25, 3) as the tool has them."""
     fitted = [
         retarget(body, person, estimates.focal_length, estimates.principal_point, keep_betas)
         for person in estimates.people
@@ -291,7 +305,7 @@ def _fit(
             for person, f in zip(estimates.people, fitted, strict=True)
         ]
     )
-    return fitted, own, match_people(own, keypoints, ESTIMATE_LIMIT)
+    return fitted, own
 
 
 def _worst_share(fitted: Sequence[Retargeted], keypoints: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
@@ -340,6 +354,10 @@ def _scene(
         values = [getattr(p.estimate, name) for p in people]
         return None if any(v is None for v in values) else np.stack(values).astype(np.float32)
 
+    hands = None
+    if any(p.hands is not None and (p.hands[..., 2] > 0).any() for p in people):
+        hands = np.stack([np.zeros((2, 21, 3), np.float32) if p.hands is None else p.hands for p in people])
+
     scene = Scene(
         key=key,
         global_orient=np.stack([f.global_orient for f in fitted]),
@@ -347,6 +365,7 @@ def _scene(
         betas=np.stack([f.betas for f in fitted]),
         transl=np.stack([f.transl for f in fitted]),
         keypoints=np.stack([p.keypoints for p in people]),
+        keypoints_hands=hands,
         focal_length=image.focal_length,
         principal_point=image.principal_point,
         image_size=image.image_size,

@@ -10,6 +10,7 @@ import itertools
 import numpy as np
 
 from prosepose_jax.body.keypoints import Body25
+from prosepose_jax.importing.detections import Detections
 
 # Share of a person's size by which matched people may differ on average. Detectors agree closely, a regressor may be
 # off by a limb's width, also with left and right swapped.
@@ -166,28 +167,38 @@ def match_boxes(boxes: np.ndarray, people: np.ndarray) -> list[tuple[int, int]]:
     return assign(cost, BOX_LIMIT)
 
 
-def merge_detections(detections: list[np.ndarray]) -> np.ndarray:
+def merge_detections(detections: list[Detections]) -> Detections:
     """One list of people from several detectors, the first preferred (docs/method.md, "Import").
 
     A person only a later detector saw is added. The later detector's toes and heel are taken where both agree on the
-    ankle (squared distance up to 5 px²) and it is surer of them.
+    ankle (squared distance up to 5 px²) and it is surer of them, and its hands where the earlier has none.
 
     Args:
-      detections: (n_d, 25, 3) keypoints of each detector, the most trusted first.
+      detections: what each detector saw, the most trusted first.
 
     Returns:
-      (n, 25, 3) merged keypoints.
+      The merged people; nobody is without a visible keypoint.
     """
     merged = np.zeros((0, 25, 3), np.float32)
-    for people in detections:
-        people = people[(people[..., 2] > 0).any(axis=1)] if len(people) else people
+    merged_hands = np.zeros((0, 2, 21, 3), np.float32)
+    for one in detections:
+        seen = (one.keypoints[..., 2] > 0).any(axis=1)
+        people = one.keypoints[seen]
+        hands = np.zeros((len(people), 2, 21, 3), np.float32) if one.hands is None else one.hands[seen]
         pairs = match_people(people, merged, DETECTOR_LIMIT)
         for later, earlier in pairs:
             merged[earlier] = _with_feet(merged[earlier], people[later])
+            if not (merged_hands[earlier, ..., 2] > 0).any():
+                merged_hands[earlier] = hands[later]
         known = {later for later, _ in pairs}
-        new = [person for index, person in enumerate(people) if index not in known]
-        merged = np.concatenate([merged, *(p[None] for p in new)]).astype(np.float32)
-    return merged
+        new = [index for index in range(len(people)) if index not in known]
+        merged = np.concatenate([merged, people[new]]).astype(np.float32)
+        merged_hands = np.concatenate([merged_hands, hands[new]]).astype(np.float32)
+    return Detections(
+        merged,
+        merged_hands if (merged_hands[..., 2] > 0).any() else None,
+        notes=tuple(note for one in detections for note in one.notes),
+    )
 
 
 def _with_feet(keypoints: np.ndarray, other: np.ndarray) -> np.ndarray:

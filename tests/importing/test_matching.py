@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prosepose_jax.body import Body25
+from prosepose_jax.importing.detections import Detections
 from prosepose_jax.importing.matching import (
     assign,
     box_iou,
@@ -81,7 +82,7 @@ def test_merging_detectors():
     second[:, 2] = 0.5
     second[Body25.LEFT_ANKLE, :2] += [2, 1]  # squared distance 5: the same ankle
     second[Body25.RIGHT_ANKLE, :2] += [2, 1.1]  # just beyond
-    merged = merge_detections([first[None], np.stack([only_second, second])])
+    merged = merge_detections([Detections(first[None]), Detections(np.stack([only_second, second]))]).keypoints
     assert merged.shape == (2, 25, 3)
     np.testing.assert_array_equal(merged[0, :19], first[:19])  # the first detector is preferred
     left = [Body25.LEFT_BIG_TOE, Body25.LEFT_SMALL_TOE, Body25.LEFT_HEEL]
@@ -95,14 +96,29 @@ def test_merging_detectors():
 def test_surer_feet_of_the_first_detector_stay():
     first, second = person(0, confidence=0.9), person(0, confidence=0.5)
     second[Body25.LEFT_BIG_TOE, :2] += 1
-    np.testing.assert_array_equal(merge_detections([first[None], second[None]])[0], first)
+    merged = merge_detections([Detections(first[None]), Detections(second[None])])
+    np.testing.assert_array_equal(merged.keypoints[0], first)
 
 
 def test_invisible_detections_are_no_people():
     ghost = person(0)
     ghost[:, 2] = 0
-    assert merge_detections([np.stack([ghost, person(50)])]).shape == (1, 25, 3)
-    assert merge_detections([np.zeros((0, 25, 3), np.float32)]).shape == (0, 25, 3)
+    assert merge_detections([Detections(np.stack([ghost, person(50)]))]).keypoints.shape == (1, 25, 3)
+    assert merge_detections([Detections(np.zeros((0, 25, 3), np.float32))]).keypoints.shape == (0, 25, 3)
+
+
+def test_hands_go_with_their_person():
+    a, b, ghost = person(0, seed=1), person(300, seed=2), np.zeros((25, 3), np.float32)
+    hands = np.stack([np.full((2, 21, 3), value, np.float32) for value in (0.5, 0.7, 0.9)])
+    first = Detections(np.stack([a]), notes=("one",))
+    second = Detections(np.stack([ghost, b, a]), hands, notes=("two",))
+    merged = merge_detections([first, second])
+    assert merged.notes == ("one", "two")
+    np.testing.assert_array_equal(merged.keypoints, [a, b])
+    np.testing.assert_array_equal(merged.hands, hands[[2, 1]])  # the first detector has none
+    other = Detections(np.stack([a]), np.full((1, 2, 21, 3), 0.1, np.float32))
+    np.testing.assert_array_equal(merge_detections([other, second]).hands[0], other.hands[0])
+    assert merge_detections([first]).hands is None
 
 
 def within(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:

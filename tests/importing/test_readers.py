@@ -11,8 +11,8 @@ from foreign_files import FOCAL, SIZE, bev_results, make_people, pose22, sign, w
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.flickrci3d import read_annotations
+from prosepose_jax.importing.keypoints import read_keypoints
 from prosepose_jax.importing.sources.bev import read_bev
-from prosepose_jax.io.openpose import read_openpose
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +108,17 @@ def test_openpose_values(tmp_path):
     keypoints[:, 2] = 0.5
     keypoints[3] = [7, 8, 0]  # missing: its place means nothing
     keypoints[4, 2] = 1.02
-    found = read_openpose(openpose(tmp_path, keypoints.reshape(-1).tolist()))
+    found = read_keypoints(openpose(tmp_path, keypoints.reshape(-1).tolist()), layout="body25").keypoints
     assert found.shape == (1, 25, 3) and found.dtype == np.float32
     assert not found[0, 3].any() and found[0, 4, 2] == 1
     np.testing.assert_array_equal(found[0, 5:], keypoints[5:])
-    assert read_openpose(openpose(tmp_path)).shape == (0, 25, 3)
+    assert read_keypoints(openpose(tmp_path)).keypoints.shape == (0, 25, 3)
 
 
 @pytest.mark.parametrize(
     "person, words",
     [
-        ([0.0] * 51, ["people[0].pose_keypoints_2d", "75", "51"]),
+        ([0.0] * 57, ["people[0].pose_keypoints_2d", "75", "57"]),
         ([0.0] * 74 + ["x"], ["numbers"]),
         ([0.0] * 74 + [float("nan")], ["finite"]),
         ([0.0] * 74 + [-1.0], ["[0, 1]"]),
@@ -128,18 +128,18 @@ def test_openpose_values(tmp_path):
 def test_bad_openpose_is_named(tmp_path, person, words):
     path = openpose(tmp_path, person)
     with pytest.raises(InputError) as error:
-        read_openpose(path)
+        read_keypoints(path)
     for word in [str(path), *words]:
         assert word in str(error.value)
 
 
 def test_openpose_without_people(tmp_path):
-    (tmp_path / "k.json").write_text("[]")
+    (tmp_path / "k.json").write_text("{}")
     with pytest.raises(InputError, match="people"):
-        read_openpose(tmp_path / "k.json")
+        read_keypoints(tmp_path / "k.json")
     (tmp_path / "k.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
-        read_openpose(tmp_path / "k.json")
+        read_keypoints(tmp_path / "k.json")
 
 
 BOXES = [[0, 0, 10, 20], [30, 0, 40, 20], [50, 0, 60, 20]]
@@ -171,3 +171,22 @@ def test_bad_annotations_are_named(tmp_path, bad, words):
         read_annotations(path)
     for word in [str(path), "img", *words]:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        '{"img": ' + "9" * 5_000 + "}",
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6, 7, 1' + "0" * 400 + ']], "ci_sign": [{"person_ids": [0, 1]}]}}',
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6]], "ci_sign": [{"person_ids": [0, 1]}]}}',
+        '{"img": {"bbxes": [[1, 2, 3, 4], [5, 6, 7, 8]], "ci_sign": [{"person_ids": [false, true]}]}}',
+        '{"img": [1]}',
+        "",
+        "{",
+    ],
+)
+def test_odd_annotations_are_named(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match=r"a\.json"):
+        read_annotations(tmp_path / "a.json")

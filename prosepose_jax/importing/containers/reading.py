@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tokenize
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,6 +43,10 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"%YAML", "an OpenCV or YAML file"),
 )  # fmt: skip
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+# numpy takes a header apart as Python source, with Python's own tokenizer where it is an old one.
+_HEADER_ERRORS = (
+    ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError, EOFError, tokenize.TokenError,
+)  # fmt: skip
 
 
 def read_tree(path: Path) -> Any:
@@ -145,7 +150,7 @@ def _load_npy(data: bytes) -> Any:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise Unreadable(f"a .npy of unknown version {version}")
-    except (ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError, EOFError) as error:
+    except _HEADER_ERRORS as error:
         raise Unreadable(f"a damaged .npy header ({error})") from error
     raw = stream.read()
     if dtype.hasobject:

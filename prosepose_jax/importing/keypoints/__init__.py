@@ -2,6 +2,7 @@
 
 from prosepose_jax.importing.detections import Detections
 from prosepose_jax.importing.keypoints.layouts import LAYOUTS, Layout
-from prosepose_jax.importing.keypoints.read import detections_of, read_keypoints
+from prosepose_jax.importing.keypoints.merged import read_merged
+from prosepose_jax.importing.keypoints.read import read_keypoints
 
-__all__ = ["LAYOUTS", "Detections", "Layout", "detections_of", "read_keypoints"]
+__all__ = ["LAYOUTS", "Detections", "Layout", "read_keypoints", "read_merged"]

@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io._npz import read_npz
+from prosepose_jax.importing.containers.limits import MAX_BYTES
+from prosepose_jax.importing.containers.reading import read_tree
 
 # No image is as large as this; float32 still tells pixels apart.
 _MAX_COORDINATE = 1e6
+# Detectors of old wrote up to 6 (AlphaPose); SimCC scores exceed 1 a little.
+_MAX_CONFIDENCE = 10.0
+_ROW_BYTES = b"0123456789+-.eE \t\r\n"
 
 
-def read_tree(path: Path) -> Any:
-    """A `.npz` as a dictionary of arrays, JSON as it is, rows of numbers as a list of rows (YOLO's text).
+def read_contents(path: Path) -> Any:
+    """Any container (`containers.read_tree`), or lines of numbers as a list of rows (YOLO's text).
 
     The kind is told by the contents, not by the ending.
 
     Raises:
-      InputError: the file is missing, empty or none of these.
+      InputError: the file is missing, empty, too large or none of these.
     """
     try:
         with open(path, "rb") as file:
-            if file.read(2) == b"PK":
-                return dict(read_npz(path))
-        text = path.read_text(encoding="utf-8-sig").strip()
+            start = file.read(2048)
+            rows = start[:1] in b"0123456789 \t\r\n" and not start.strip(_ROW_BYTES)
+            text = start + file.read(MAX_BYTES) if rows else b""
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON or text ({error})") from error
-    if not text:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+    if not start.strip():
         raise InputError(f"{path}: the file is empty; expected keypoints")
-    if text[0] not in "[{":
-        rows = _rows(text)
-        if rows is not None:
-            return rows
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
-        raise InputError(f"{path}: not usable JSON: {error}") from error
-
-
-def _rows(text: str) -> list[list[float]] | None:
-    """Lines of numbers, or None where they are none."""
+    if not rows:
+        return read_tree(path)
     try:
         return [[float(word) for word in line.split()] for line in text.splitlines() if line.strip()]
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise InputError(f"{path}: expected lines of numbers (YOLO's text), found other words ({error})") from error
 
 
 def numbers(path: Path, field: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -68,7 +59,7 @@ def numbers(path: Path, field: str, value: Any, shape: tuple[int | None, ...]) -
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise InputError(f"{path}: field {field!r}: expected numbers of shape {wanted}, found an uneven list") from error
+        raise InputError(f"{path}: field {field!r}: expected numbers of shape {wanted}, found uneven lists") from error
     if array.size == 0 and array.dtype.kind != "O":
         array = array.astype(np.float64)
     if array.dtype.kind not in "iuf":
@@ -92,12 +83,12 @@ def checked(path: Path, field: str, points: np.ndarray, negative_is_missing: boo
         raise InputError(f"{path}: field {field!r}: expected finite numbers, found NaN or infinite confidences")
     if (confidence < 0).any() and not negative_is_missing:
         raise InputError(f"{path}: field {field!r}: expected confidences in [0, 1], found {confidence.min():g}")
-    points[confidence <= 0] = 0.0
+    points[confidence <= 0] = 0.0  # the place of a missing point means nothing, and may be NaN
     if not np.isfinite(points).all():
         raise InputError(f"{path}: field {field!r}: expected finite numbers, found NaN or infinite values")
-    if confidence.max(initial=0.0) > 10:
+    if confidence.max(initial=0.0) > _MAX_CONFIDENCE:
         raise InputError(f"{path}: field {field!r}: expected confidences in [0, 1], found {confidence.max():g}")
-    farthest = np.abs(points[:, :2]).max(initial=0.0)
+    farthest = float(np.abs(points[:, :2]).max(initial=0.0))
     if farthest > _MAX_COORDINATE:
         raise InputError(f"{path}: field {field!r}: expected positions in pixels, found {farthest:g}")
     points[(points[:, 0] == 0) & (points[:, 1] == 0)] = 0.0  # every tool's mark of a missing point

@@ -54,11 +54,20 @@ class Found:
 
 
 def triples(path: Path, field: str, value: Any) -> np.ndarray:
-    """x, y, confidence of each point, flat or in rows, as (K, 3)."""
-    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (list, tuple)):
+    """x, y, confidence of each point, flat or in rows, as (K, 3).
+
+    Raises:
+      InputError: other things than numbers, or not three for each point.
+    """
+    if isinstance(value, dict) and isinstance(value.get("__ndarray__"), list):  # json_tricks
+        value = value["__ndarray__"]
+    flat_list = isinstance(value, (list, tuple)) and not any(isinstance(v, (list, tuple, np.ndarray)) for v in value)
+    if flat_list or (isinstance(value, np.ndarray) and value.ndim == 1):
         flat = numbers(path, field, value, (None,))
         if flat.size % 3:
-            raise InputError(f"{path}: field {field!r}: expected x, y, confidence of each point, found {flat.size} numbers")
+            raise InputError(
+                f"{path}: field {field!r}: expected x, y, confidence of each point, found {flat.size} numbers"
+            )
         return flat.reshape(-1, 3)
     return numbers(path, field, value, (None, 3))
 

@@ -18,16 +18,21 @@ BODY_25 = (
 )  # fmt: skip
 # Points that a layout may lack and that are made of two others.
 _MADE = {"neck": ("right_shoulder", "left_shoulder"), "mid_hip": ("right_hip", "left_hip")}
+# What tools call a point that BODY_25 has under another name; stand-ins count only where that is absent.
 _SYNONYMS = {
-    "hip": "mid_hip", "midhip": "mid_hip", "hips": "mid_hip", "pelvis": "mid_hip", "bigtoe": "big_toe",
-    "smalltoe": "small_toe", "foot_index": "big_toe",
+    "hip": "mid_hip", "midhip": "mid_hip", "hips": "mid_hip", "pelvis": "mid_hip", "root": "mid_hip",
+    "hip_center": "mid_hip", "bigtoe": "big_toe", "big_toe_tip": "big_toe", "smalltoe": "small_toe",
+    "small_toe_tip": "small_toe",
 }  # fmt: skip
+_STAND_INS = {"thorax": "neck", "foot": "ankle", "foot_index": "big_toe"}
 _BONES = (
-    (0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14),
-    (0, 15), (15, 17), (0, 16), (16, 18),
+    (0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13),
+    (13, 14), (0, 15), (15, 17), (0, 16), (16, 18),
 )  # fmt: skip
+# Names without which a list of names says too little.
+_NEEDED_NAMES = ("shoulder", "elbow", "hip", "knee")
 # Another order whose skeleton is shorter than this share of the assumed one's is the right one.
-_SHORTER = 0.7
+_SHORTER = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +77,9 @@ def _sources(numbers: dict[str, int]) -> tuple[tuple[int, ...], ...]:
     return tuple(found)
 
 
-def _layout(name: str, count: int, *numbers: int | None, hands: tuple[Sequence[int], Sequence[int]] | None = None):
+def _layout(
+    name: str, count: int, *numbers: int | None, hands: tuple[Sequence[int], Sequence[int]] | None = None
+) -> Layout:
     """A layout from its source numbers in BODY_25's order; None = lacking, the end may be left out."""
     given = {part: n for part, n in zip(BODY_25, numbers, strict=False) if n is not None}
     return Layout(name, count, _sources(given), None if hands is None else (tuple(hands[0]), tuple(hands[1])))
@@ -90,7 +97,7 @@ _HALPE = (0, 18, 6, 8, 10, 5, 7, 9, 19, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3, 20, 
 _OPENPOSE_18 = (0, 1, 2, 3, 4, 5, 6, 7, None, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)
 _GOLIATH = (0, 69, 6, 8, 41, 5, 7, 62, None, 10, 12, 14, 9, 11, 13, 2, 1, 4, 3, 15, 16, 17, 18, 19, 20)
 
-# Sources: docs/keypoints.md. The first layout of a number is what files of that number are, where readers know no better.
+# Sources: docs/keypoints.md. Of 17 points the first layout is taken where readers know no better.
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
@@ -98,11 +105,11 @@ LAYOUTS: dict[str, Layout] = {
         _layout("body25b", 25, 0, 17, *_COCO[2:], *range(19, 25)),
         _layout("coco25", 25, 0, 5, 7, 9, 11, 6, 8, 10, 14, 13, 16, 18, 12, 15, 17, 2, 1, 4, 3, *range(19, 25)),
         _layout("coco17", 17, *_COCO),
-        _layout("h36m17", 17, 9, 8, 14, 15, 16, 11, 12, 13, 0, 1, 2, 3, 4, 5, 6),
+        _layout("h36m17", 17, None, 8, 14, 15, 16, 11, 12, 13, 0, 1, 2, 3, 4, 5, 6),
         _layout("coco18", 18, *_OPENPOSE_18),
         _layout("halpe26", 26, *_HALPE),
-        _layout("mediapipe33", 33, 0, None, 12, 14, 16, 11, 13, 15, None, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7, 31, None, 29,
-                32, None, 30),
+        _layout("mediapipe33", 33, 0, None, 12, 14, 16, 11, 13, 15, None, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7,
+                31, None, 29, 32, None, 30),
         _layout("halpe68", 68, *_HALPE, hands=_ranges(26, 47)),
         _layout("mhr70", 70, *_GOLIATH, hands=_GOLIATH_HANDS),
         _layout("wholebody133", 133, *_COCO, *range(17, 23), hands=_ranges(91, 112)),
@@ -144,21 +151,33 @@ def layouts_of(count: int) -> list[Layout]:
 def layout_by_names(names: Sequence[str]) -> Layout | None:
     """The layout that the points' own names tell, or None where they name too little of a body."""
     numbers: dict[str, int] = {}
+    stand_ins: dict[str, int] = {}
     for index, name in enumerate(names):
-        plain = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
-        plain = re.sub(r"^l_", "left_", re.sub(r"^r_", "right_", plain))
-        plain = re.sub(r"^(\w+)_(left|right)$", r"\2_\1", plain)
-        side, _, part = plain.partition("_")
-        if side in ("left", "right") and part in _SYNONYMS and part != "hip":
-            plain = f"{side}_{_SYNONYMS[part]}"
-        numbers.setdefault(_SYNONYMS.get(plain, plain), index)
-    sources = _sources(numbers)
-    if any(f"{side}_{part}" not in numbers for side in ("left", "right") for part in ("shoulder", "elbow", "hip", "knee")):
+        side, part = _side_and_part(name)
+        if part in _STAND_INS:
+            stand_ins.setdefault(side + _STAND_INS[part], index)
+        elif part == "hip" and side:
+            numbers.setdefault(side + part, index)
+        else:
+            numbers.setdefault(side + _SYNONYMS.get(part, part), index)
+    sources = _sources(stand_ins | numbers)
+    if any(f"{side}_{part}" not in numbers for side in ("left", "right") for part in _NEEDED_NAMES):
         return None
     for layout in layouts_of(len(names)):
         if layout.sources == sources:
             return layout
     return Layout("named", len(names), sources)
+
+
+def _side_and_part(name: str) -> tuple[str, str]:
+    """("left_", "big_toe") of `left_big_toe`, `LBigToe`, `L_BigToe`, `big-toe-left`; ("", "neck") of `Neck`."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=\b[LR])(?=[A-Z][a-z])", "_", name)
+    plain = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    found = re.fullmatch(r"(l|r|left|right)_(\w+)", plain)
+    side, part = found.groups() if found else ("", plain)
+    if not found and (found := re.fullmatch(r"(\w+)_(l|r|left|right)", plain)):
+        part, side = found.groups()
+    return {"l": "left_", "r": "right_"}.get(side[:1], ""), part
 
 
 def shorter_order(layout: Layout, points: np.ndarray) -> Layout | None:
@@ -167,9 +186,12 @@ def shorter_order(layout: Layout, points: np.ndarray) -> Layout | None:
     A wrong order connects points that are no neighbours. `points` is (N, count, 3).
     """
     own = _skeleton(layout.body25(points))
-    others = [(_skeleton(other.body25(points)), other) for other in layouts_of(layout.count) if other.name != layout.name]
-    length, best = min(((n, o) for n, o in others), key=lambda pair: pair[0], default=(np.inf, None))
-    return best if np.isfinite(own) and length < _SHORTER * own else None
+    others = [other for other in layouts_of(layout.count) if other.name != layout.name]
+    if not others or not np.isfinite(own):
+        return None
+    lengths = [_skeleton(other.body25(points)) for other in others]
+    best = int(np.argmin(lengths))
+    return others[best] if lengths[best] < _SHORTER * own else None
 
 
 def _skeleton(body25: np.ndarray) -> float:

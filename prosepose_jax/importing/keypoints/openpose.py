@@ -11,7 +11,9 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.importing.keypoints._files import numbers
 from prosepose_jax.importing.keypoints._found import Found, Person, Picture
 
-_HANDS = ("hand_left_keypoints_2d", "hand_right_keypoints_2d")
+_HANDS = (("hand_left_keypoints_2d", "hand_left_keypoints"), ("hand_right_keypoints_2d", "hand_right_keypoints"))
+_POINTS = ("pose_keypoints_2d", "pose_keypoints", "joints")  # today, before OpenPose 1.3, AlphaPose's cmu form
+_NECK, _SHOULDERS = 1, (2, 5)  # of OpenPose's 18 points
 
 
 def read(path: Path, tree: Any) -> Found | None:
@@ -19,26 +21,25 @@ def read(path: Path, tree: Any) -> Found | None:
     if not isinstance(tree, dict):
         return None
     if "people" in tree or "bodies" in tree:
-        people = _people(path, "", tree)
-        return _found((Picture(people),), [tree])
-    # A dictionary by image name; image names have an ending, fields do not.
+        return _found((Picture(_people(path, "", tree)),), [tree])
     if not tree or not all(isinstance(v, dict) and ("people" in v or "bodies" in v) for v in tree.values()):
         return None
-    pictures = tuple(Picture(_people(path, f"{name}.", entry), (name,)) for name, entry in tree.items())
+    pictures = tuple(Picture(_people(path, f"{name[:80]}.", entry), (name,)) for name, entry in tree.items())
     return _found(pictures, list(tree.values()))
 
 
 def _found(pictures: tuple[Picture, ...], entries: list[dict[str, Any]]) -> Found:
-    alphapose = any("bodies" in entry or "alphapose" in str(entry.get("version", ""))[:40].lower() for entry in entries)
+    alphapose = any("bodies" in entry or "alphapose" in str(entry.get("version"))[:40].lower() for entry in entries)
     if not alphapose:
         return Found("OpenPose", pictures, layout={25: "body25"})
-    # AlphaPose takes the neck from an entry that only COCO's 17 points have there: it is made anew from the shoulders.
-    for picture in pictures:
-        for person in picture.people:
-            if len(person.points) == 18:
-                right, left = person.points[2], person.points[5]
-                person.points[1] = [*(right + left)[:2] / 2, min(right[2], left[2])]
-    return Found("AlphaPose", pictures, notes=("the neck is made from the shoulders",))
+    # AlphaPose's neck comes from an entry that is right for COCO's 17 points only: it is made anew from the shoulders.
+    for person in (person for picture in pictures for person in picture.people):
+        if len(person.points) == 18:
+            shoulders = person.points[list(_SHOULDERS)]
+            person.points[_NECK] = [*shoulders[:, :2].mean(axis=0), shoulders[:, 2].min()]
+    return Found(
+        "AlphaPose", pictures, negative_is_missing=True, notes=("AlphaPose: the neck is made from the shoulders",)
+    )
 
 
 def _people(path: Path, where: str, entry: dict[str, Any]) -> tuple[Person, ...]:
@@ -49,12 +50,14 @@ def _people(path: Path, where: str, entry: dict[str, Any]) -> tuple[Person, ...]
     result = []
     for index, person in enumerate(listed):
         values = person if isinstance(person, dict) else {}
-        key = "joints" if name == "bodies" or ("joints" in values and "pose_keypoints_2d" not in values) else "pose_keypoints_2d"
-        if key not in values and "pose_keypoints" in values:
-            key = "pose_keypoints"  # OpenPose before 1.0.1
+        key = next(
+            (key for key in _POINTS if values.get(key) is not None), "joints" if name == "bodies" else _POINTS[0]
+        )
         field = f"{where}{name}[{index}].{key}"
-        if not isinstance(values.get(key), list):
-            raise InputError(f"{path}: field '{field}': expected a list of 75 (BODY_25) or 54 (COCO) numbers, found none")
+        if values.get(key) is None:
+            raise InputError(
+                f"{path}: field '{field}': expected a list of 75 (BODY_25) or 54 (COCO) numbers, found none"
+            )
         flat = numbers(path, field, values[key], (None,))
         if flat.size % 3 or not flat.size:
             raise InputError(
@@ -66,10 +69,13 @@ def _people(path: Path, where: str, entry: dict[str, Any]) -> tuple[Person, ...]
 
 def _hands(path: Path, where: str, person: dict[str, Any]) -> np.ndarray | None:
     """(2, 21, 3), or None where the file has neither hand."""
-    if not any(person.get(name) for name in _HANDS):
-        return None
     hands = np.zeros((2, 21, 3))
-    for side, name in enumerate(_HANDS):
-        if person.get(name):
-            hands[side] = numbers(path, f"{where}.{name}", person[name], (63,)).reshape(21, 3)
-    return hands
+    present = False
+    for side, names in enumerate(_HANDS):
+        for name in names:
+            value = person.get(name)
+            if value is not None and not (isinstance(value, list) and not value):
+                hands[side] = numbers(path, f"{where}.{name}", value, (63,)).reshape(21, 3)
+                present = True
+                break
+    return hands if present else None
