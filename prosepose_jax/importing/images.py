@@ -117,18 +117,21 @@ def import_image(
     )
     if inputs.frame != ALL_FRAMES:
         return _import_frame(body, inputs, opened.read(), people, keep_betas, force)
-    scenes: list[ImportedScene] = []
-    failures: dict[str, str] = {}
-    notes: list[str] = []
     frames = opened.frames()
     if not frames:
         raise InputError(f"{inputs.estimates}: --frame={ALL_FRAMES}: holds no frames, but one image")
     stems = [Path(frame).stem for frame in frames]
+    scenes: list[ImportedScene] = []
+    failures: dict[str, str] = {}
+    notes: list[str] = []
+    seen: set[bytes] = set()  # keypoints of the frames
     for index, frame in enumerate(frames):
         label = stems[index] if stems.count(stems[index]) == 1 else f"{index:06d}"
         one = dataclasses.replace(inputs, name=f"{inputs.name}_{label}", frame=frame)
         try:
-            result = _import_frame(body, one, opened.read(frame), people, keep_betas, force)
+            # The photograph tells the size; it is the picture of no more than one of the frames.
+            estimates = dataclasses.replace(opened.read(frame), image=None)
+            result = _import_frame(body, one, estimates, people, keep_betas, force)
         except InputError as error:
             notes += getattr(error, "__notes__", ())
             failures[one.name] = str(error)
@@ -136,6 +139,12 @@ def import_image(
         scenes += result.scenes
         failures |= result.failures
         notes += result.notes
+        seen.add(b"".join(made.scene.keypoints.tobytes() for made in result.scenes))
+    if len(frames) > 1 and len(seen) == 1 and len(scenes) > 1:
+        raise InputError(
+            f"{inputs.estimates}: --frame={ALL_FRAMES}: the keypoints are the same in every frame; give a keypoint "
+            "file that goes over the frames, or choose one frame"
+        )
     return ImportResult(tuple(scenes), failures, tuple(dict.fromkeys(notes)))
 
 
@@ -288,7 +297,7 @@ def _match(
     if not people:
         raise InputError(
             f"{inputs.estimates}: none of the {len(own)} estimated people matches one of the {len(keypoints)} people "
-            "with keypoints"
+            f"with keypoints{_why_strangers(own, keypoints, estimates)}"
         )
     return sorted(people, key=lambda p: _centre_x(p.keypoints))
 
@@ -312,6 +321,15 @@ def _worst_share(fitted: Sequence[Retargeted], keypoints: np.ndarray, pairs: Seq
     """The largest limb distance of matched people; infinite where nobody is matched."""
     shares = [limb_share(fitted[i].keypoints_px, keypoints[j]) for i, j in pairs]
     return max((s for s in shares if np.isfinite(s)), default=np.inf)
+
+
+def _why_strangers(own: np.ndarray, keypoints: np.ndarray, estimates: ImageEstimates) -> str:
+    """What would bring as many estimates and detections together, paired from left to right; "" if nothing known."""
+    if len(own) != len(keypoints):
+        return ""
+    mine, theirs = (p[np.argsort(p[..., 0].mean(axis=1), kind="stable")] for p in (own, keypoints))
+    cause = named_cause(mine, theirs, estimates.principal_point, estimates.image_size)
+    return "" if cause is None else f"; it would be explained by: {cause}"
 
 
 def _centre_x(keypoints: np.ndarray) -> float:
