@@ -97,11 +97,18 @@ def test_keypoints_that_fit_are_left_alone(tmp_path):
     np.testing.assert_allclose(found.keypoints, expected_body25(COCO_17), atol=1e-3)
 
 
-@pytest.mark.parametrize("scale", [0.25, 0.5, 0.8, 1.5, 3.0])
+@pytest.mark.parametrize("scale", [0.25, 0.5, 0.7, 1.5, 3.0])
 def test_keypoints_of_a_resized_image_are_refused(scale, tmp_path):
     path = mmpose(tmp_path / "k.json", points(COCO_17) * np.array([scale, scale, 1.0]))
     with pytest.raises(InputError, match=rf"k.json: the keypoints fit the estimates at {1 / scale:.2f} times"):
         read_merged([path], names=NAMES, people_px=expected_body25(BODY_25))
+
+
+@pytest.mark.parametrize("scale", [0.8, 0.85])
+def test_keypoints_of_a_slightly_resized_image_are_told_of(scale, tmp_path):
+    path = mmpose(tmp_path / "k.json", points(COCO_17) * np.array([scale, scale, 1.0]))
+    found = read_merged([path], names=NAMES, people_px=expected_body25(BODY_25))
+    assert any(f"{1 / scale:.2f} times" in note for note in found.notes)
 
 
 def test_low_confidences_are_told_of(tmp_path):

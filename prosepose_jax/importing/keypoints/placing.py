@@ -36,10 +36,10 @@ def placed(path: Path, found: Detections, people_px: np.ndarray, image: Path | N
 
     Returns:
       The detections, turned where the photograph's orientation tag brings them clearly nearer to the estimates; a note
-      says so.
+      says so, or that they would fit at another size.
 
     Raises:
-      InputError: they fit at another size, as those of a resized image do.
+      InputError: people match at another size only, as those of a resized image do.
     """
     distance = _distance(people_px, found.keypoints)
     if distance <= _NEAR or not len(found.keypoints) or not len(people_px):
@@ -49,17 +49,20 @@ def placed(path: Path, found: Detections, people_px: np.ndarray, image: Path | N
         turns: tuple[tuple[str, _Turn], ...] = (("as stored", stored_to_shown), ("as shown", shown_to_stored))
         for meaning, turn in turns:
             turned = _turned(found, header, turn)
-            if _CLEARLY * _distance(people_px, turned.keypoints) < distance:
+            if _distance(people_px, turned.keypoints) < min(2 * _NEAR, distance / _CLEARLY):
                 note = f"{path}: the keypoints are of the picture {meaning}; turned as its orientation tag says"
                 return dataclasses.replace(turned, notes=(*found.notes, note))
     scale = _scale(people_px, found.keypoints)
     if scale is not None and not 1 / _OTHER_SIZE < scale < _OTHER_SIZE:
         resized = found.keypoints * np.array([scale, scale, 1.0])
-        if _CLEARLY * _distance(people_px, resized) < distance:
-            raise InputError(
+        if _distance(people_px, resized) < min(_NEAR, distance / _CLEARLY):
+            said = (
                 f"{path}: the keypoints fit the estimates at {scale:.2f} times their size, as if made on a resized "
                 "image; expected pixels of the image of the estimates"
             )
+            if not np.isfinite(distance):
+                raise InputError(said)
+            return dataclasses.replace(found, notes=(*found.notes, said))  # how far they are apart decides
     return found
 
 
