@@ -15,6 +15,8 @@ REFUSE_SHARE = 0.20  # two people above it are refused
 _SURE = 0.2  # confidence from which a keypoint is compared
 _LEAST_MOVED = 6  # limbs that another order must move
 _CURED = 1.0 / 3.0  # a cause is named where it would leave less than this part
+# Rotations that go with the joints change by some degrees on another body.
+TURNED_DEG = 20.0
 DEPTH_M = (0.3, 200.0)
 HEIGHT_M = (0.4, 2.3)
 # Shoulders, elbows, wrists, hips, knees, ankles of BODY_25.

@@ -16,6 +16,7 @@ from prosepose_jax.importing.agreement import (
     HEIGHT_M,
     NOTE_SHARE,
     REFUSE_SHARE,
+    TURNED_DEG,
     limb_share,
     named_cause,
 )
@@ -220,6 +221,12 @@ def _agreement(
     for index, (share, person) in enumerate(zip(shares, people, strict=True)):
         if share >= NOTE_SHARE:
             notes.append(f"{key}: person {index}: limbs are {100 * share:.0f} % of its size from the keypoints")
+        turned = person.fitted.turned_deg
+        if turned is not None and turned > TURNED_DEG:
+            notes.append(
+                f"{key}: person {index}: the tool's rotations do not go with its joints ({turned:.0f}° apart on "
+                "average); the joints are followed"
+            )
         depth = float(person.estimate.root[2])
         if not DEPTH_M[0] <= depth <= DEPTH_M[1]:
             return shares, notes, f"person {index} is {depth:.3g} m from the camera; millimetres for metres?"

@@ -21,6 +21,7 @@ from prosepose_jax.body.skinning import rest_vertices, skin
 from prosepose_jax.camera import project
 from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate
 from prosepose_jax.importing.matching import person_size
+from prosepose_jax.importing.sources.rotations import matrix
 from prosepose_jax.importing.swings import pose_from_joints
 
 MAX_BETAS = 10
@@ -67,6 +68,7 @@ class Retargeted:
     limbs_px: float | None  # the same over LIMB_JOINTS
     size_px: float  # longer side of the person's box
     height_m: float  # of the shaped body at rest
+    turned_deg: float | None  # mean angle between the tool's rotations and these; None where the tool has none
 
     def summary(self) -> str:
         """One line for the user: height, kid scale and how well the projection agrees."""
@@ -121,7 +123,15 @@ def retarget(
         limbs_px=None if distance_px is None else float(np.nanmean(distance_px[list(LIMB_JOINTS)])),
         size_px=person_size(np.concatenate([joints_px, np.ones((NUM_TREE_JOINTS, 1))], axis=1)),
         height_m=_rest_height(body, np.asarray(params.betas), float(params.kid_scale)),
+        turned_deg=None if estimate.pose is None else _mean_angle(estimate.pose, start),
     )
+
+
+def _mean_angle(pose: np.ndarray, solved: jax.Array) -> float:
+    """Degrees by which the rotations (22, 3) differ from those of the unknowns, on average."""
+    turn = np.swapaxes(matrix(pose), 1, 2) @ matrix(np.asarray(solved)[: 3 * NUM_TREE_JOINTS].reshape(-1, 3))
+    cosine = (np.trace(turn, axis1=1, axis2=2) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
 
 
 def has_kid_template(body: BodyModel) -> bool:

@@ -40,15 +40,22 @@ def project(points: np.ndarray) -> np.ndarray:
     return points[..., :2] / points[..., 2:] * FOCAL + np.array(SIZE) / 2
 
 
-def make_people(body: BodyModel, places: list[tuple[float, float]], kid_scales: list[float], seed: int = 0) -> People:
-    """Upright people at (x, z), in slightly random poses and shapes, facing the camera."""
+def make_people(
+    body: BodyModel,
+    places: list[tuple[float, float]],
+    kid_scales: list[float],
+    seed: int = 0,
+    spread: float = 0.15,
+    down: float = -0.2,
+) -> People:
+    """Upright people at (x, `down`, z), in random poses (`spread` rad) and shapes, facing the camera."""
     rng = np.random.default_rng(seed)
     count = len(places)
     params = BodyParams.zeros(count, 10, 0).replace(
         global_orient=jnp.asarray(rng.normal((np.pi, 0, 0), 0.1, (count, 3)), jnp.float32),
-        body_pose=jnp.asarray(rng.normal(0, 0.15, (count, 21, 3)), jnp.float32),
+        body_pose=jnp.asarray(rng.normal(0, spread, (count, 21, 3)), jnp.float32),
         betas=jnp.asarray(rng.normal(0, 0.7, (count, 10)), jnp.float32),
-        transl=jnp.asarray([[x, -0.2, z] for x, z in places], jnp.float32),
+        transl=jnp.asarray([[x, down, z] for x, z in places], jnp.float32),
         kid_scale=jnp.asarray(kid_scales, jnp.float32),
     )
     posed = _pose(body, params)

@@ -24,6 +24,7 @@ from prosepose_jax.importing.sources.common import Source, SourceInput, all_have
 _HIP_POINTS = (45, 46)
 _LANDMARKS = slice(24, 35)
 _NUM_JOINTS = 71
+_PROJECTION_TOLERANCE = 0.02  # of the people's extent in the image
 # By which a run with another field of view shows.
 _SIZE_TOLERANCE = 0.01
 # BEV's joint for each BODY_25 keypoint: tree joints as in the body model, then the landmarks.
@@ -87,6 +88,7 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
     betas = float_array(path, "smpl_betas", results["smpl_betas"], (count, "B")) if "smpl_betas" in results else None
 
     is_romp = "params_pred" not in results and "center_preds" in results
+    notes: tuple[str, ...] = ()
     if is_romp:
         joints_cam = joints + cam_trans[:, None]
         size = source.image_size()
@@ -95,6 +97,8 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
     else:
         joints_cam = joints - joints[:, _HIP_POINTS, :].mean(axis=1, keepdims=True) + cam_trans[:, None]
         size, focal = _camera(source, joints_cam, joints_px)
+        if source.focal is not None and abs(source.focal / focal - 1) > _SIZE_TOLERANCE:
+            notes = (f"{path.name}: --focal is not used: BEV's own projections tell {focal:.0f} px",)
     people = []
     for i in range(count):
         keypoints_px = np.concatenate([joints_px[i, BODY25_JOINTS], np.ones((25, 1), np.float32)], axis=1)
@@ -116,6 +120,7 @@ def read_bev_tree(source: SourceInput) -> ImageEstimates:
         principal_point=size / 2,
         image_size=size,
         image=source.image,
+        notes=notes,
     )
 
 
@@ -134,6 +139,9 @@ def _camera(source: SourceInput, joints_cam: np.ndarray, joints_px: np.ndarray) 
         size = source.image_size(np.round(seen), worked_out=True)
     except InputError as error:
         raise InputError(f"{path}: field 'pj2d_org': {str(error).removeprefix(f'{path}: ')}") from error
+    missed = np.abs(joints_cam[..., :2] / joints_cam[..., 2:] * focal + centre - joints_px).mean()
+    if missed > _PROJECTION_TOLERANCE * np.ptp(joints_px, axis=(0, 1)).max():
+        raise InputError(f"{path}: field 'pj2d_org': is no projection of 'joints' moved by 'cam_trans'")
     usual = focal_from_image_size(float(size[0]), float(size[1]))
     # A run of BEV with another field of view shows in its projections.
     return size, usual if abs(focal / usual - 1) < _SIZE_TOLERANCE else float(focal)

@@ -62,7 +62,10 @@ class SourceInput:
         if name not in fields:
             raise self.fail(f"field {name!r} is missing; found {', '.join(sorted(map(str, fields)))[:300]}")
         try:
-            array = np.asarray(fields[name], dtype=np.float32)
+            array = np.asarray(fields[name])
+            if array.dtype.kind not in "biuf":
+                raise TypeError(f"an array of {array.dtype}")
+            array = array.astype(np.float32)
         except (TypeError, ValueError, OverflowError) as error:
             raise self.fail(f"field {name!r}: expected numbers, found {type(fields[name]).__name__}") from error
         if array.size == 0:

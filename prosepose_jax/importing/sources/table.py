@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.containers import read_tree
 from prosepose_jax.importing.estimates import ImageEstimates
@@ -101,7 +103,8 @@ class OpenedEstimates:
         """
         given = self.given if frame is None else dataclasses.replace(self.given, frame=frame)
         try:
-            found = self.source.read(given)
+            with np.errstate(all="ignore"):  # readers look at what is finite
+                found = self.source.read(given)
         except InputError:
             raise
         except _FIELD_ERRORS as error:
@@ -141,7 +144,8 @@ def open_estimates(
 
 def _recognised(tool: Source, given: SourceInput) -> bool:
     try:
-        return tool.recognises(given)
+        with np.errstate(all="ignore"):
+            return tool.recognises(given)
     except (InputError, *_FIELD_ERRORS):
         return False  # fields of other kinds than the tool's
 
