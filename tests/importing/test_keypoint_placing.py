@@ -92,6 +92,10 @@ def test_keypoints_that_fit_are_left_alone(tmp_path):
     found = read_merged([path], names=NAMES, people_px=own, image=image)
     np.testing.assert_allclose(found.keypoints, expected_body25(COCO_17), atol=1e-3)
     assert not found.notes
+    # So are those of nobody.
+    (tmp_path / "empty.json").write_text("[]")
+    both = [path, tmp_path / "empty.json"]
+    assert len(read_merged(both, names=NAMES, people_px=own, image=image).keypoints) == 2
     # Strangers stay strangers: the caller says who has no estimate.
     found = read_merged([path], names=NAMES, people_px=own + np.array([900.0, 5000.0, 0]), image=image)
     np.testing.assert_allclose(found.keypoints, expected_body25(COCO_17), atol=1e-3)

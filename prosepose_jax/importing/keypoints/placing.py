@@ -39,39 +39,51 @@ def placed(path: Path, found: Detections, people_px: np.ndarray, image: Path | N
       says so, or that they would fit at another size.
 
     Raises:
-      InputError: people match at another size only, as those of a resized image do.
+      InputError: somebody matches at another size only, as people of a resized image do.
     """
-    distance = _distance(people_px, found.keypoints)
-    if distance <= _NEAR or not len(found.keypoints) or not len(people_px):
+    now = _agreement(people_px, found.keypoints)
+    if now.distance <= _NEAR:
         return found
     header = None if image is None else read_header(image)
     if header is not None and header.orientation != 1:
         turns: tuple[tuple[str, _Turn], ...] = (("as stored", stored_to_shown), ("as shown", shown_to_stored))
         for meaning, turn in turns:
             turned = _turned(found, header, turn)
-            if _distance(people_px, turned.keypoints) < min(2 * _NEAR, distance / _CLEARLY):
+            if _agreement(people_px, turned.keypoints).clearly_better(now, 2 * _NEAR):
                 note = f"{path}: the keypoints are of the picture {meaning}; turned as its orientation tag says"
                 return dataclasses.replace(turned, notes=(*found.notes, note))
     scale = _scale(people_px, found.keypoints)
     if scale is not None and not 1 / _OTHER_SIZE < scale < _OTHER_SIZE:
-        resized = found.keypoints * np.array([scale, scale, 1.0])
-        if _distance(people_px, resized) < min(_NEAR, distance / _CLEARLY):
+        resized = _agreement(people_px, found.keypoints * np.array([scale, scale, 1.0]))
+        if resized.clearly_better(now, _NEAR):
             said = (
                 f"{path}: the keypoints fit the estimates at {scale:.2f} times their size, as if made on a resized "
                 "image; expected pixels of the image of the estimates"
             )
-            if not np.isfinite(distance):
+            if resized.people > now.people:
                 raise InputError(said)
             return dataclasses.replace(found, notes=(*found.notes, said))  # how far they are apart decides
     return found
 
 
-def _distance(people_px: np.ndarray, keypoints: np.ndarray) -> float:
-    """Mean distance of matched people; infinite where fewer are matched than there are on both sides."""
+@dataclasses.dataclass(frozen=True)
+class _Agreement:
+    """How many people match, and their mean distance; infinite where nobody does."""
+
+    people: int
+    distance: float
+
+    def clearly_better(self, other: _Agreement, near: float) -> bool:
+        """Whether at least as many people match, nearer than `near`, and either more or much nearer."""
+        if self.people < max(other.people, 1) or self.distance >= near:
+            return False
+        return self.people > other.people or _CLEARLY * self.distance < other.distance
+
+
+def _agreement(people_px: np.ndarray, keypoints: np.ndarray) -> _Agreement:
     pairs = match_people(people_px, keypoints, ESTIMATE_LIMIT)
-    if len(pairs) < min(len(people_px), len(keypoints)):
-        return float("inf")
-    return float(np.mean([keypoint_distance(people_px[i], keypoints[j]) for i, j in pairs]))
+    distances = [keypoint_distance(people_px[i], keypoints[j]) for i, j in pairs]
+    return _Agreement(len(pairs), float(np.mean(distances)) if distances else float("inf"))
 
 
 def _scale(people_px: np.ndarray, keypoints: np.ndarray) -> float | None:
