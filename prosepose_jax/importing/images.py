@@ -215,6 +215,7 @@ def _detections(inputs: ImageInputs, estimates: ImageEstimates, own: np.ndarray)
         frame=inputs.frame,
         image_size=estimates.image_size.tolist(),
         people_px=np.concatenate([own[..., :2], np.ones((*own.shape[:2], 1))], axis=2),
+        image=inputs.image,
     )
 
 

@@ -316,6 +316,21 @@ def hugging_face(path: Path, people: np.ndarray, threshold: float = 0.0) -> Path
     return _json(path, [listed])
 
 
+def named_points(path: Path, people: np.ndarray, order: Sequence[str]) -> Path:
+    """TensorFlow.js: each point a dictionary."""
+    listed = [
+        [{"y": y, "x": x, "score": c, "name": name} for name, (x, y, c) in zip(order, person.tolist(), strict=True)]
+        for person in people
+    ]
+    return _json(path, [{"score": 0.9, "keypoints": of_one} for of_one in listed])
+
+
+def openpose_frames(path: Path, people: np.ndarray) -> Path:
+    """DWPose's nodes save a list of OpenPose's dictionaries, one a frame."""
+    one = json.loads(openpose(path, people).read_text()) | {"canvas_width": SIZE[0], "canvas_height": SIZE[1]}
+    return _json(path, [one | {"people": []}, one])
+
+
 # Name of a test: (file name, writer, layout the file is in, more for read_keypoints).
 FILES: dict[str, tuple[str, Callable[[Path, np.ndarray], Path], str, dict[str, Any]]] = {
     "openpose": ("photo_keypoints.json", openpose, "body25", {}),
@@ -370,6 +385,21 @@ FILES: dict[str, tuple[str, Callable[[Path, np.ndarray], Path], str, dict[str, A
     "mediapipe": ("photo.json", mediapipe, "mediapipe33", {}),
     "mediapipe_video": ("video.json", lambda p, k: mediapipe(p, k, frames=2), "mediapipe33", {"frame": "1"}),
     "hugging_face": ("photo.json", hugging_face, "coco17", {}),
+    "pifpaf": (
+        "photo.jpg.predictions.json",
+        lambda p, k: _json(p, [{"keypoints": x.ravel().tolist()} for x in k]),
+        "coco17",
+        {},
+    ),
+    "easymocap": (
+        "000000.json",
+        lambda p, k: _json(p, {"annots": [{"keypoints": x.tolist()} for x in k]}),
+        "body25",
+        {},
+    ),
+    "movenet": ("photo.json", lambda p, k: named_points(p, k, COCO_17), "coco17", {}),
+    "blazepose": ("photo.json", lambda p, k: named_points(p, k, ORDERS["mediapipe33"]), "mediapipe33", {}),
+    "dwpose": ("photo.json", openpose_frames, "coco18", {"frame": "1"}),
     "bare_array": ("photo.npy", bare_array, "coco17", {}),
     "bare_body25": ("photo.npy", bare_array, "body25", {}),
 }

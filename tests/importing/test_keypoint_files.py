@@ -398,7 +398,10 @@ def test_files_of_several_detectors(tmp_path):
         read_merged([first, second], layouts=["coco17"] * 3)
 
 
-@pytest.mark.parametrize("file", ["photo_keypoints.json", "photo_result.json", "results_photo.json", "photo.json"])
+@pytest.mark.parametrize(
+    "file",
+    ["photo_keypoints.json", "photo_result.json", "results_photo.json", "photo.json", "photo.jpg.predictions.json"],
+)
 def test_folders_of_a_file_an_image(file, tmp_path):
     mmpose(tmp_path / file, points(COCO_17))
     mmpose(tmp_path / "photo2.json", points(COCO_17)[:1])

@@ -9,8 +9,10 @@ from pathlib import Path
 from prosepose_jax.errors import InputError
 
 ENDINGS = (".json", ".txt", ".npz", ".npy", ".pkl", ".pickle", ".pt", ".pth")
-# What detectors put around the image's name: OpenPose, easy_ViTPose and MMPose's demo.
-_AROUND = re.compile(r"^results_|(_keypoints|_result|_pose)$")
+# What detectors put around the image's name: OpenPose, easy_ViTPose and MMPose's demo; OpenPifPaf keeps its ending.
+_AROUND = re.compile(
+    r"^results_|(_keypoints|_result|_pose)$|(\.(jpe?g|png|bmp|webp|tiff?))?\.predictions$", re.IGNORECASE
+)
 # OpenPose numbers a video's frames with twelve digits.
 _FRAME = re.compile(r"_(\d{12})_keypoints$")
 

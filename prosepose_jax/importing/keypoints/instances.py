@@ -12,7 +12,7 @@ from prosepose_jax.importing.keypoints._files import numbers
 from prosepose_jax.importing.keypoints._found import Found, Person, Picture, people_list, triples
 
 _SCORES = ("keypoint_scores", "keypoints_scores", "scores", "keypoints_visible")
-_LISTS = ("instance_info", "instances", "predictions")
+_LISTS = ("instance_info", "instances", "predictions", "annots")
 _ARRAYS = ("pred_keypoints", "keypoints", "arr_0")
 _COCO, _WHOLEBODY = 17, 133
 
@@ -36,8 +36,11 @@ def read(path: Path, tree: Any) -> Found | None:
 
 
 def _found(path: Path, where: str, entries: list[Any], names: tuple[str, ...] | None) -> Found | None:
+    layout = {25: "body25"} if where == "annots" else {}  # EasyMocap's
+
     def of(*pictures: Picture) -> Found:
-        return Found("MMPose, Sapiens or ViTPose", pictures, names, negative_is_missing=True)
+        named = names if names is not None else _names_of_points(path, entries)
+        return Found("MMPose, Sapiens or ViTPose", pictures, named, layout, negative_is_missing=True)
 
     if not entries:
         return of(Picture(()))
@@ -98,6 +101,9 @@ def _person(path: Path, where: str, entry: dict[str, Any], labels: np.ndarray | 
     field = f"{where}.keypoints"
     if "keypoints" not in entry:
         raise InputError(f"{path}: field '{field}' is missing; expected the points of a person")
+    if _is_named(entry["keypoints"]):
+        rows = [[point.get("x"), point.get("y"), point.get("score", 1.0)] for point in entry["keypoints"]]
+        return Person(field, numbers(path, field, rows, (len(rows), 3)))
     name = _scores_of(entry)
     if name is None:
         return Person(field, triples(path, field, entry["keypoints"]))
@@ -118,6 +124,18 @@ def _person(path: Path, where: str, entry: dict[str, Any], labels: np.ndarray | 
     full = np.zeros((count, 3))
     full[labels.astype(int)] = points
     return Person(field, full)
+
+
+def _is_named(points: Any) -> bool:
+    """Whether each point is a dictionary of its own, as TensorFlow.js (MoveNet, BlazePose) has them."""
+    return isinstance(points, list) and bool(points) and all(isinstance(p, dict) and "x" in p for p in points)
+
+
+def _names_of_points(path: Path, entries: list[Any]) -> tuple[str, ...] | None:
+    points = next((e["keypoints"] for e in entries if isinstance(e, dict) and _is_named(e.get("keypoints"))), None)
+    if points is None or not all("name" in point for point in points):
+        return None
+    return names_by_number(path, "keypoints", [point["name"] for point in points])
 
 
 def _of_arrays(path: Path, where: str, tree: dict[str, Any]) -> Found | None:

@@ -17,7 +17,11 @@ _NECK, _SHOULDERS = 1, (2, 5)  # of OpenPose's 18 points
 
 
 def read(path: Path, tree: Any) -> Found | None:
-    """One image's `people` (or `bodies`), or a dictionary of images; None where the file is none of these."""
+    """One image's `people` (or `bodies`), a dictionary of images or a list of frames; None for anything else."""
+    if isinstance(tree, list) and tree and all(isinstance(entry, dict) and "people" in entry for entry in tree):
+        frames = [None] if len(tree) == 1 else [str(i) for i in range(len(tree))]
+        people = [_people(path, f"[{i}].", entry) for i, entry in enumerate(tree)]
+        return _found(tuple(Picture(p, frame=frame) for p, frame in zip(people, frames, strict=True)), tree)
     if not isinstance(tree, dict):
         return None
     if "people" in tree or "bodies" in tree:

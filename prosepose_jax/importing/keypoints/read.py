@@ -24,6 +24,7 @@ from prosepose_jax.importing.keypoints.layouts import (
 
 _READERS = (openpose.read, coco.read, yolo.read, mediapipe.read, easy_vitpose.read, instances.read)
 _FAMILIES = "OpenPose, COCO, AlphaPose, MMPose, rtmlib, ViTPose, YOLO, Sapiens, Detectron2 or MediaPipe"
+_LOW_CONFIDENCE = 0.2
 _NORMALISED = 1.5  # all positions within this are no pixels
 _MAX_NORMALISED = 10.0  # a landmark may lie outside of the image, but not this far
 
@@ -95,6 +96,9 @@ def _detections(
     if not picture.people:
         return Detections(np.zeros((0, 25, 3), np.float32), notes=(*notes, f"{path}: nobody was found in the image"))
     raw = [checked(path, p.field, p.points, found.negative_is_missing) for p in picture.people]
+    sure = np.concatenate([points[points[:, 2] > 0, 2] for points in raw])
+    if sure.size and float(np.median(sure)) < _LOW_CONFIDENCE:
+        notes = [*notes, f"{path}: most confidences are below {_LOW_CONFIDENCE} (Detectron2's are): they weigh little"]
     chosen = _layout(path, found, picture, raw, None if layout in (None, "", AUTO) else layout)
     points = np.stack(raw)
     hands = chosen.hands_of(points)
