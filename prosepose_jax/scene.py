@@ -26,11 +26,13 @@ class Scene:
     focal_length: np.ndarray  # (2,) px
     principal_point: np.ndarray  # (2,) px
     image_size: np.ndarray  # (2,) width, height
+    keypoints_hands: np.ndarray | None = None  # (P, 2, 21, 3) left, right; x, y, confidence; OpenPose's hand
     left_hand_pose: np.ndarray | None = None  # (P, 15, 3)
     right_hand_pose: np.ndarray | None = None  # (P, 15, 3)
     jaw_pose: np.ndarray | None = None  # (P, 3)
     expression: np.ndarray | None = None  # (P, E)
     kid_scale: np.ndarray | None = None  # (P,)
+    agreement: np.ndarray | None = None  # (P,) limb distance of estimate and keypoints, share of the size; NaN unknown
     image: Path | None = None  # resolved path of the photograph
     gt_global_orient: np.ndarray | None = None
     gt_body_pose: np.ndarray | None = None

@@ -144,8 +144,13 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     }
     if reader.has("kid_scale"):
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
+    if reader.has("agreement"):
+        optional["agreement"] = reader.floats("agreement", (num_people,), finite=False)
     if reader.has("image") and reader.text("image"):
         optional["image"] = (file.parent / reader.text("image")).resolve()
+    larger_side = float(image_size.max())
+    if reader.has("keypoints_hands"):
+        optional["keypoints_hands"] = _points(reader, "keypoints_hands", (num_people, 2, 21, 3), larger_side)
     optional |= _truth(reader, num_people)
     if reader.has("gt_contacts"):
         optional["gt_contacts"] = _contacts(reader)
@@ -158,7 +163,7 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
         body_pose=reader.floats("body_pose", (num_people, 21, 3)),
         betas=_betas(reader, "betas", num_people),
         transl=reader.floats("transl", (num_people, 3)),
-        keypoints=_keypoints(reader, num_people, float(image_size.max())),
+        keypoints=_keypoints(reader, num_people, larger_side),
         focal_length=np.broadcast_to(focal, (2,)).copy(),
         principal_point=principal,
         image_size=image_size,
@@ -173,24 +178,30 @@ def _pose(reader: FieldReader, name: str, shape: tuple[int | str, ...]) -> np.nd
 
 
 def _keypoints(reader: FieldReader, num_people: int, larger_side: float) -> np.ndarray:
-    keypoints = reader.floats("keypoints", (num_people, 25, 3), finite=False)
-    # Confidence 0 means missing: some detectors write NaN as the position then.
-    keypoints[..., :2][keypoints[..., 2] == 0] = 0.0
-    reader.check_finite("keypoints", keypoints)
-    confidence = keypoints[..., 2]
-    if (confidence < 0).any() or (confidence > 1 + _CONFIDENCE_SLACK).any():
-        low, high = float(confidence.min()), float(confidence.max())
-        raise reader.fail("keypoints", f"expected confidences in [0, 1], found values from {low:g} to {high:g}")
-    farthest, limit = float(np.abs(keypoints[..., :2]).max()), _FAR_SIDES * larger_side
-    if farthest > limit:
-        raise reader.fail("keypoints", f"expected positions in pixels, at most {limit:g} from 0; found {farthest:g}")
+    keypoints = _points(reader, "keypoints", (num_people, 25, 3), larger_side)
     for person in range(num_people):
-        if not (confidence[person] > 0).any():
+        if not (keypoints[person, :, 2] > 0).any():
             raise reader.fail(
                 "keypoints", f"no visible keypoints for person {person}; expected at least one with confidence > 0"
             )
-    keypoints[..., 2] = np.clip(confidence, 0.0, 1.0)
     return keypoints
+
+
+def _points(reader: FieldReader, name: str, shape: tuple[int, ...], larger_side: float) -> np.ndarray:
+    """Image points (…, 3): x, y, confidence."""
+    points = reader.floats(name, shape, finite=False)
+    # Confidence 0 means missing: some detectors write NaN as the position then.
+    points[..., :2][points[..., 2] == 0] = 0.0
+    reader.check_finite(name, points)
+    confidence = points[..., 2]
+    if (confidence < 0).any() or (confidence > 1 + _CONFIDENCE_SLACK).any():
+        low, high = float(confidence.min()), float(confidence.max())
+        raise reader.fail(name, f"expected confidences in [0, 1], found values from {low:g} to {high:g}")
+    farthest, limit = float(np.abs(points[..., :2]).max()), _FAR_SIDES * larger_side
+    if farthest > limit:
+        raise reader.fail(name, f"expected positions in pixels, at most {limit:g} from 0; found {farthest:g}")
+    points[..., 2] = np.clip(confidence, 0.0, 1.0)
+    return points
 
 
 def _betas(reader: FieldReader, name: str, num_people: int) -> np.ndarray:
@@ -271,7 +282,7 @@ def scene_arrays(scene: Scene, folder: Path) -> dict[str, Any]:
         arrays[name] = _stored(getattr(scene, name))
     size = np.asarray(scene.image_size)
     arrays["image_size"] = size.astype(np.int32) if (size == np.round(size)).all() else _stored(size)
-    for name in (*_OPTIONAL_POSES, "kid_scale", *_TRUTH):
+    for name in (*_OPTIONAL_POSES, "keypoints_hands", "kid_scale", "agreement", *_TRUTH):
         value = getattr(scene, name)
         if value is not None:
             arrays[name] = _stored(value)

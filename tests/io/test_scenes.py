@@ -61,6 +61,8 @@ def test_round_trip_of_every_field(tmp_path):
             jaw_pose=rng.normal(size=(2, 3)),
             expression=rng.normal(size=(2, 7)),
             kid_scale=np.array([0.0, 0.5]),
+            agreement=np.array([0.02, 0.05]),
+            keypoints_hands=rng.uniform(0, 1, (2, 2, 21, 3)),
             image="photos/a.png",
             gt_contacts=np.array([["left hand", "left shoulder (back)"], ["head", "head"]]),
             gt_region_pairs=np.array([[0, 74], [50, 3]]),
@@ -90,6 +92,20 @@ def test_missing_keypoints_may_have_any_position(tmp_path):
     scene = load_scene(write(tmp_path, keypoints=keypoints))
     keypoints[[0, 1], [3, 4]] = 0.0
     np.testing.assert_array_equal(scene.keypoints, keypoints.astype(np.float32))
+
+
+def test_hand_keypoints_are_checked_as_keypoints_are(tmp_path):
+    hands = np.zeros((2, 2, 21, 3), np.float32)
+    hands[1, 0, 3] = np.nan, 5.0, 0.0  # missing
+    hands[0, 1, 2] = 7.0, 8.0, 0.5
+    scene = load_scene(write(tmp_path, keypoints_hands=hands))
+    assert scene.keypoints_hands.sum() == 15.5
+    for value, words in (([np.nan, 1, 0.5], "finite"), ([1, 1, 1.5], r"\[0, 1\]"), ([1e9, 1, 1], "pixels")):
+        hands[0, 1, 2] = value
+        with pytest.raises(InputError, match=f"keypoints_hands.*{words}"):
+            load_scene(write(tmp_path, keypoints_hands=hands))
+    with pytest.raises(InputError, match="keypoints_hands.*shape"):
+        load_scene(write(tmp_path, keypoints_hands=hands[:, :, :20]))
 
 
 def test_hands_in_one_row(tmp_path):

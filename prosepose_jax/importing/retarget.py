@@ -1,0 +1,262 @@
+"""Another tool's person as parameters of the body in use (docs/method.md, "Import").
+
+Shape coefficients belong to the body model they were estimated for: on another body they mean nothing, and its
+skeleton differs even at equal shape. What carries over are the joints in space and, roughly, their rotations. So
+pose, shape, kid scale and translation are solved for together: the joints of the body in use are to lie where the
+tool's joints lie, in space and in the image, with rotations near the tool's and a shape near the mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from prosepose_jax.body.keypoints import keypoints_from_parts
+from prosepose_jax.body.kinematics import pose_joints, rest_joints
+from prosepose_jax.body.model import BodyModel, BodyParams
+from prosepose_jax.body.skinning import rest_vertices, skin
+from prosepose_jax.camera import project
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate
+from prosepose_jax.importing.matching import person_size
+from prosepose_jax.importing.sources.rotations import matrix
+from prosepose_jax.importing.swings import pose_from_joints
+
+MAX_BETAS = 10
+_ITERATIONS = 60
+# Hips, knees, ankles, neck, shoulders, elbows, wrists: what every skeleton means alike.
+LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 16, 17, 18, 19, 20, 21)
+
+# How far (m) a joint of one body model may lie from the other's at the same place in the body: limbs agree well,
+# the spine, the collars and the balls of the feet are placed by convention.
+_JOINT_SIGMA_M = np.array(
+    [
+        *(0.04, 0.05, 0.05, 0.15),  # pelvis, hips, spine1
+        *(0.01, 0.01, 0.15),  # knees, spine2
+        *(0.01, 0.01, 0.15),  # ankles, spine3
+        *(0.03, 0.03),  # balls of the feet
+        *(0.02, 0.06, 0.06, 0.03),  # neck, collars, head
+        *(0.015, 0.015, 0.01, 0.01, 0.01, 0.01),  # shoulders, elbows, wrists
+    ],
+    dtype=np.float32,
+)
+_LANDMARK_SIGMA_M = np.array([0.02, 0.02, 0.02, 0.03, 0.03] + [0.03] * 6, dtype=np.float32)
+# The same in the image, as a share of the person's size: the projection is what the scene must keep.
+_IMAGE_SIGMA = 0.5 / 1.7
+# Rotations (rad): the rest poses differ by some degrees. Where the tool gives none, they are swings of the bones.
+_POSE_SIGMA = 0.25
+_NO_POSE_SIGMA = 0.5
+# Kid scale: a hint near 0 means an adult and is to be trusted; a child's number belongs to another child template.
+_ADULT_KID_SIGMA = 0.03
+_CHILD_KID_SIGMA = 0.5  # times the hint, on top
+_NO_HINT_KID_SIGMA = 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Retargeted:
+    """One person as the body in use takes over the estimate."""
+
+    global_orient: np.ndarray  # (3,)
+    body_pose: np.ndarray  # (21, 3)
+    betas: np.ndarray  # (B,)
+    kid_scale: float
+    transl: np.ndarray  # (3,)
+    keypoints_px: np.ndarray  # (25, 3) projected BODY_25, for matching
+    reprojection_px: float | None  # mean distance to the tool's 2D joints (22); None when it has none
+    limbs_px: float | None  # the same over LIMB_JOINTS
+    size_px: float  # longer side of the person's box
+    height_m: float  # of the shaped body at rest
+    turned_deg: float | None  # mean angle between the tool's rotations and these; None where the tool has none
+
+    def summary(self) -> str:
+        """One line for the user: height, kid scale and how well the projection agrees."""
+        text = f"height {self.height_m:.2f} m, kid scale {self.kid_scale:.2f}"
+        if self.reprojection_px is not None:
+            share = 100 * self.reprojection_px / self.size_px
+            text += f", {self.reprojection_px:.1f} px ({share:.1f} % of its size) from the estimate's joints"
+            text += f", {self.limbs_px:.1f} px at the limbs"
+        return text
+
+
+def retarget(
+    body: BodyModel, estimate: Estimate, focal_px: np.ndarray, principal_px: np.ndarray, keep_betas: bool = False
+) -> Retargeted:
+    """One estimated person on the body in use.
+
+    With joints in space: pose, shape, kid scale and translation that put the body's joints there; where the tool has
+    no rotations, from the swings that point each bone as its joints lie. Without joints: the rotations as they are,
+    the mean shape (or the given one), the pelvis where the tool has it.
+
+    Args:
+      body: the body in use.
+      estimate: the person.
+      focal_px: (2,) focal lengths.
+      principal_px: (2,) principal point.
+      keep_betas: the estimate was made with this very body: take shape, pose and translation as they are.
+
+    Returns:
+      The person's parameters with figures on how well they agree.
+    """
+    num_betas = min(MAX_BETAS, body.num_betas)
+    focal, principal = jnp.asarray(focal_px, jnp.float32), jnp.asarray(principal_px, jnp.float32)
+    start = _start(body, estimate, num_betas, keep_betas)
+    if estimate.joints is not None and not keep_betas:
+        pose_sigma = jnp.float32(_NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA)
+        start = _solve(body, start, *_targets(estimate), pose_sigma, focal, principal)
+    params = _unpack(start, num_betas)
+    joints, keypoints = _forward(body, params)
+    joints_px = np.asarray(project(joints, focal, principal))
+    keypoints_px = np.concatenate([np.asarray(project(keypoints, focal, principal)), np.ones((25, 1))], axis=1)
+    distance_px = None
+    if estimate.joints_px is not None:
+        distance_px = np.linalg.norm(joints_px - estimate.joints_px, axis=1)
+    return Retargeted(
+        global_orient=np.asarray(params.global_orient),
+        body_pose=np.asarray(params.body_pose),
+        betas=np.asarray(params.betas),
+        kid_scale=float(params.kid_scale),
+        transl=np.asarray(params.transl),
+        keypoints_px=keypoints_px.astype(np.float32),
+        reprojection_px=None if distance_px is None else float(np.nanmean(distance_px)),
+        limbs_px=None if distance_px is None else float(np.nanmean(distance_px[list(LIMB_JOINTS)])),
+        size_px=person_size(np.concatenate([joints_px, np.ones((NUM_TREE_JOINTS, 1))], axis=1)),
+        height_m=_rest_height(body, np.asarray(params.betas), float(params.kid_scale)),
+        turned_deg=None if estimate.pose is None else _mean_angle(estimate.pose, start),
+    )
+
+
+def _mean_angle(pose: np.ndarray, solved: jax.Array) -> float:
+    """Degrees by which the rotations (22, 3) differ from those of the unknowns, on average."""
+    turn = np.swapaxes(matrix(pose), 1, 2) @ matrix(np.asarray(solved)[: 3 * NUM_TREE_JOINTS].reshape(-1, 3))
+    cosine = (np.trace(turn, axis1=1, axis2=2) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
+
+
+def has_kid_template(body: BodyModel) -> bool:
+    """Whether `kid_scale` changes this body at all."""
+    return bool(np.abs(np.asarray(body.joint_kid_dir)).max() > 1e-6)
+
+
+def _start(body: BodyModel, estimate: Estimate, num_betas: int, keep_betas: bool) -> jax.Array:
+    """The solver's unknowns: pose (66), betas, kid scale, translation (3) in one vector."""
+    betas = np.zeros(num_betas, np.float32)
+    if keep_betas and estimate.betas is not None:
+        given = np.asarray(estimate.betas, np.float32)[:num_betas]
+        betas[: len(given)] = given
+    kid = float(estimate.kid_scale or 0.0) if has_kid_template(body) else 0.0
+    if keep_betas and estimate.transl is not None:
+        transl = np.asarray(estimate.transl, np.float32)
+    else:
+        pelvis = rest_joints(body, jnp.asarray(betas), kid_scale=jnp.float32(kid))[0]
+        transl = np.asarray(estimate.root, np.float32) - np.asarray(pelvis)
+    pose = estimate.pose
+    if pose is None:
+        pose = pose_from_joints(np.asarray(body.joint_template), body.parents, _joints_of(estimate))
+    start = np.concatenate([np.asarray(pose).reshape(-1), betas, [kid], transl])
+    return jnp.asarray(start, jnp.float32)
+
+
+def _joints_of(estimate: Estimate) -> np.ndarray:
+    if estimate.joints is None:
+        raise ValueError("an estimate without rotations and without joints")
+    return estimate.joints
+
+
+def _targets(estimate: Estimate) -> tuple[jax.Array, ...]:
+    """Joints (33, 3) in space (22 of the tree, 11 landmarks) with their mask, and the kid scale's prior."""
+    joints = np.full((NUM_TREE_JOINTS + 11, 3), np.nan, np.float32)
+    joints[:NUM_TREE_JOINTS] = estimate.joints
+    if estimate.landmarks is not None:
+        joints[NUM_TREE_JOINTS:] = estimate.landmarks
+    mask = np.asarray(np.isfinite(joints).all(axis=1), np.float32)
+    joints[mask == 0] = 0.0
+    hint = estimate.kid_scale
+    kid_sigma = _NO_HINT_KID_SIGMA if hint is None else _ADULT_KID_SIGMA + _CHILD_KID_SIGMA * hint
+    kid_prior = np.array([hint or 0.0, kid_sigma], np.float32)
+    return jnp.asarray(joints), jnp.asarray(mask), jnp.asarray(kid_prior)
+
+
+def _unpack(x: jax.Array, num_betas: int) -> BodyParams:
+    zeros = BodyParams.zeros(num_people=1, num_betas=num_betas, num_expressions=0)
+    person = jax.tree.map(lambda leaf: leaf[0], zeros)
+    pose = x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
+    betas = x[3 * NUM_TREE_JOINTS : 3 * NUM_TREE_JOINTS + num_betas]
+    return person.replace(global_orient=pose[0], body_pose=pose[1:], betas=betas, kid_scale=x[-4], transl=x[-3:])
+
+
+def _points(body: BodyModel, params: BodyParams) -> jax.Array:
+    """(33, 3) the body's counterparts of the targets: tree joints and landmark vertices."""
+    joints, transforms, rotations = pose_joints(body, params)
+    rest = rest_vertices(body, params, rotations, body.keypoint_vertices)
+    landmarks = skin(body, transforms, rest, body.keypoint_vertices)
+    return jnp.concatenate([joints[:NUM_TREE_JOINTS], landmarks])
+
+
+@jax.jit
+def _forward(body: BodyModel, params: BodyParams) -> tuple[jax.Array, jax.Array]:
+    points = _points(body, params)
+    return points[:NUM_TREE_JOINTS], keypoints_from_parts(points[:NUM_TREE_JOINTS], points[NUM_TREE_JOINTS:])
+
+
+def _rest_height(body: BodyModel, betas: np.ndarray, kid_scale: float) -> float:
+    """Height (m) of the shaped body at rest."""
+    up = np.asarray(body.v_template)[:, 1] + np.asarray(body.shape_dirs)[:, 1, : len(betas)] @ betas
+    return float(np.ptp(up + np.asarray(body.kid_dir)[:, 1] * kid_scale))
+
+
+@jax.jit
+def _solve(
+    body: BodyModel,
+    start: jax.Array,
+    targets: jax.Array,
+    mask: jax.Array,
+    kid_prior: jax.Array,
+    pose_sigma: jax.Array,
+    focal: jax.Array,
+    principal: jax.Array,
+) -> jax.Array:
+    """Levenberg–Marquardt over the unknowns of `_start`; kid scale held in [0, 1]."""
+    num_betas = start.shape[0] - 3 * NUM_TREE_JOINTS - 4
+    sigma = jnp.concatenate([jnp.asarray(_JOINT_SIGMA_M), jnp.asarray(_LANDMARK_SIGMA_M)])
+    weight = (mask / sigma)[:, None]
+    targets_px = project(targets, focal, principal)
+    seen = mask[:, None] > 0
+    low = jnp.min(jnp.where(seen, targets_px, jnp.inf), axis=0)
+    high = jnp.max(jnp.where(seen, targets_px, -jnp.inf), axis=0)
+    size_px = jnp.maximum(jnp.max(high - low), 1.0)
+    start_pose = start[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
+
+    def residuals(x: jax.Array) -> jax.Array:
+        params = _unpack(x, num_betas)
+        points = _points(body, params)
+        in_space = weight * (points - targets)
+        in_image = weight / _IMAGE_SIGMA * (project(points, focal, principal) - targets_px) / size_px
+        pose = x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
+        rotations = (pose - start_pose) / pose_sigma
+        kid = (params.kid_scale - kid_prior[0]) / kid_prior[1]
+        return jnp.concatenate(
+            [in_space.reshape(-1), in_image.reshape(-1), rotations.reshape(-1), params.betas, kid[None]]
+        )
+
+    def bounded(x: jax.Array) -> jax.Array:
+        return x.at[-4].set(jnp.clip(x[-4], 0.0, 1.0))
+
+    def step(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        # The residuals are traced once: value and Jacobian at the candidate serve the next step if it is taken.
+        x, value, gradient, normal, damping = state
+        system = normal + jnp.diag(damping * (jnp.diag(normal) + 1e-3))
+        candidate = bounded(x - jax.scipy.linalg.solve(system, gradient, assume_a="pos"))
+        jacobian, r = jax.jacfwd(lambda y: (residuals(y),) * 2, has_aux=True)(candidate)
+        candidate_value = jnp.sum(r * r)
+        better = candidate_value < value  # False for NaN: the step is not taken
+        damping = jnp.clip(jnp.where(better, damping * 0.3, damping * 4.0), 1e-6, 1e6)
+        taken = (candidate, candidate_value, jacobian.T @ r, jacobian.T @ jacobian)
+        kept = (x, value, gradient, normal)
+        return *(jnp.where(better, new, old) for new, old in zip(taken, kept, strict=True)), damping
+
+    size = start.shape[0]
+    # No value yet: the first step goes nowhere and is taken.
+    state = (bounded(start), jnp.float32(jnp.inf), jnp.zeros(size), jnp.zeros((size, size)), jnp.float32(1e-2))
+    return jax.lax.fori_loop(0, _ITERATIONS, step, state)[0]
