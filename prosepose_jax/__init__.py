@@ -3,6 +3,11 @@
 The names below are the public entry points (docs/formats.md, "Python"); everything else may move.
 """
 
+from prosepose_jax._environment import prepare_command
+
+prepare_command()  # before JAX is imported; nothing for programs that import this package
+
+# ruff: noqa: E402
 from prosepose_jax.body import BodyModel, BodyParams, keypoints, load_body, pose_body
 from prosepose_jax.config import load_config
 from prosepose_jax.contact import ContactProgram, compile_answers, contact_loss

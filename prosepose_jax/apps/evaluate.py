@@ -45,6 +45,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run() -> int:
     # Late: --help and usage errors need no JAX.
+    from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
     from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
     from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
@@ -54,6 +55,7 @@ def _run() -> int:
     for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing: {what}")
+    set_up_jax()
     folder = Path(FLAGS.fits)
     folder = folder.parent if folder.name == "fits" else folder
     config = _run_config(folder)

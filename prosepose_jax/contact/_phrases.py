@@ -74,6 +74,11 @@ _PERSON = re.compile(
     r"\b(?:of |on )?(?:person|people|subject|individual|figure|p)[ _#]*(1|2|a|b|one|two)(?:'s?)?(?![a-z0-9])"
 )
 _POSSESSIVE = re.compile(r"\b[a-z]+'s?(?= )|\b(?:woman|man|boy|girl|child|adult)s(?= [a-z])")
+_NOTHING = re.compile(
+    r"(?:none|nothing|no (?:(?:visible|physical|direct|clear|actual|body) )*(?:contacts?|touch(?:ing)?|parts?|pairs?|"
+    r"rows?))(?: (?:is |are |was )?(?:visible|detected|observed|identified|found|seen|present|"
+    r"in contact|touching|at all|here|to report|applicable))*"
+)
 _NUMBERING = re.compile(r"^(?:#?\d+\s*[.):]\s*|[-•*]\s+)")
 _PARENTHESES = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _EITHER_SIDE = re.compile(r"\b(?:left|right)\s*(?:/|,|\bor\b|\band/or\b)\s*(?:left|right)\b")
@@ -91,13 +96,19 @@ def names_a_part(cell: str) -> bool:
     return any(word in _NOUNS for word in re.findall(r"[a-z]+", cell[:_MAX_CELL].lower()))
 
 
+def parts_named(sentence: str) -> frozenset[frozenset[str]]:
+    """The names of every part that a sentence speaks of, without sides and plurals."""
+    nouns, _ = _nouns(_WORD.findall(_plain(sentence).replace("-", " ")), _LEXICONS[True])
+    return frozenset(frozenset(names) for names, _ in nouns)
+
+
 @functools.lru_cache(maxsize=4096)
 def read_cell(cell: str, synonyms: bool = True) -> Cell:
     """Reads one cell; see docs/contact.md for what is understood."""
     if len(cell) > _MAX_CELL:
         return Cell(reason="a sentence, not a part")
     text = _plain(cell)
-    if text.strip(" .-–—:;!") in NOTHING or not text.strip(" .-–—_"):
+    if text.strip(" .-–—:;!()[]") in NOTHING or _NOTHING.fullmatch(text.strip(" .!()[]")) or not text.strip(" .-–—_"):
         return Cell()
     person = None
     mention = _PERSON.search(text)

@@ -13,21 +13,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from prosepose_jax.contact._phrases import names_a_part
+from prosepose_jax.contact._verdicts import has_strikes, strike_each_cell, strike_marks
+from prosepose_jax.contact.synonyms import NOTHING
 
 MAX_COLUMNS = 16
 MAX_ROWS = 200  # of one table; an answer of 500 tokens holds fewer
-_MAX_TEXT = 100_000  # characters read of one answer
+MAX_TEXT = 100_000  # characters read of one answer
 _MAX_JSON_TRIES = 20
 _MAX_JSON_DEPTH = 12
 
 
 @dataclasses.dataclass
 class Table:
-    """Cells as written. `start` orders an answer's tables."""
+    """Cells as written. `start` and `end` are places in the text; `start` orders an answer's tables."""
 
     start: int
     rows: list[list[str]]
     header: list[str] | None = None
+    end: int = 0
+    title: str = ""  # what the table itself says that it is: a caption, the name of a field
 
 
 _LIST_MARK = re.compile(r"(?:>\s*)*(?:[-*+•]\s+)?(?=\|)")
@@ -41,13 +45,16 @@ _MARKUP = re.compile(r"[*_`]+")
 
 def find_tables(text: str) -> list[Table]:
     """All tables of an answer, in reading order."""
-    text = text[:_MAX_TEXT]
+    text = text[:MAX_TEXT]
     tables = _markdown_tables(text)
     if "<t" in text.lower():
         tables += _html_tables(text)
-    if '"' in text and ("{" in text or "[" in text):
+    if ('"' in text and ("{" in text or "[" in text)) or _EMPTY_LIST.search(text):
         tables += _json_tables(text)
     return sorted(tables, key=lambda table: table.start)
+
+
+_EMPTY_LIST = re.compile(r"^[ \t]*\[[ \t]*\][ \t]*\r?$", re.MULTILINE)
 
 
 def _is_rule(line: str) -> bool:
@@ -61,6 +68,7 @@ def _is_rule(line: str) -> bool:
 def _markdown_tables(text: str) -> list[Table]:
     tables: list[Table] = []
     open_table: Table | None = None
+    ruled: Table | None = None  # the last table that has had a rule
     interrupted = False  # by prose, since the last line of the open table
     position = 0
     for line in text.split("\n"):
@@ -78,7 +86,15 @@ def _markdown_tables(text: str) -> list[Table]:
             elif open_table is None or interrupted:
                 open_table = Table(start, [])
                 tables.append(open_table)
+            elif (
+                open_table.header and not open_table.rows and len(open_table.header) == len(_split_cells(stripped)) + 1
+            ):
+                del open_table.header[0]  # prose on the heading's line
+            elif open_table.header and not open_table.rows and ruled is open_table:
+                open_table.rows.append(["-"] * len(open_table.header))  # "| - | - |" below a rule: nothing
             interrupted = False
+            open_table.end = position
+            ruled = open_table
             continue
         if open_table and len(open_table.rows) >= MAX_ROWS and not _begins_table(text, position):
             continue
@@ -94,6 +110,7 @@ def _markdown_tables(text: str) -> list[Table]:
                 open_table.rows.append(cells)
         elif len(open_table.rows) < MAX_ROWS:
             open_table.rows.append(cells)
+        open_table.end = position
         interrupted = False
     return tables
 
@@ -106,6 +123,8 @@ def _begins_table(text: str, position: int) -> bool:
 
 
 def _split_cells(line: str) -> list[str]:
+    if has_strikes(line):
+        line = strike_each_cell(line)
     line = _LIST_MARK.sub("", line, count=1).replace("\\|", "/")
     cells = line.split("|", MAX_COLUMNS + 1)
     if cells and not cells[0].strip():
@@ -124,7 +143,7 @@ def is_heading(cells: Iterable[str]) -> bool:
 
 # HTML -------------------------------------------------------------------------------------------
 
-_TAG = re.compile(r"<(/?)(table|tr|td|th)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)(table|tr|td|th|caption)\b([^<>]*)>", re.IGNORECASE)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 
 
@@ -132,19 +151,22 @@ def _html_tables(text: str) -> list[Table]:
     tables: list[Table] = []
     table: Table | None = None
     row: list[str] = []
-    is_header = False
-    cell_start = -1
+    is_header = struck = False
+    cell_start = caption_start = -1
 
     def end_cell(until: int) -> None:
         nonlocal cell_start
         if cell_start >= 0:
-            row.append(html.unescape(_ANY_TAG.sub(" ", _BREAK.sub(", ", text[cell_start:until]))).strip())
+            row.append(_html_text(text[cell_start:until]))
         cell_start = -1
 
     def end_row(until: int) -> None:
         nonlocal row, is_header
         end_cell(until)
+        if struck:
+            row = [f"~~{cell}~~" for cell in row]
         if table is not None and row:
+            table.end = until
             if (
                 (is_header or (is_heading(row) and not any(map(names_a_part, row))))
                 and table.header is None
@@ -157,6 +179,11 @@ def _html_tables(text: str) -> list[Table]:
 
     for tag in _TAG.finditer(text):
         closing, name = bool(tag.group(1)), tag.group(2).lower()
+        if name == "caption":
+            if closing and table is not None and caption_start >= 0:
+                table.title = _html_text(text[caption_start : tag.start()])
+            caption_start = -1 if closing else tag.end()
+            continue
         if name in ("td", "th"):
             end_cell(tag.start())
             if not closing:
@@ -164,7 +191,10 @@ def _html_tables(text: str) -> list[Table]:
                 is_header |= name == "th"
             continue
         end_row(tag.start())
+        struck = name == "tr" and not closing and "line-through" in tag.group(3).lower()
         if name == "table" and closing:
+            if table is not None:
+                table.end = tag.end()
             table = None
         elif table is None or name == "table":
             table = Table(tag.start(), [])
@@ -174,6 +204,11 @@ def _html_tables(text: str) -> list[Table]:
 
 
 _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
+
+
+def _html_text(content: str) -> str:
+    return html.unescape(_ANY_TAG.sub(" ", _BREAK.sub(", ", strike_marks(content)))).strip()
+
 
 # JSON -------------------------------------------------------------------------------------------
 
@@ -198,7 +233,9 @@ def _json_tables(text: str) -> list[Table]:
             position = found.end()
             continue
         position = end
-        inner = _tables_of(value, found.start(), 0)
+        inner = _tables_of(value, found.start(), 0) or _empty_tables(value, text, found.start(), end)
+        for table in inner:
+            table.end = end
         if inner:
             tables += inner
             loose = None
@@ -207,7 +244,27 @@ def _json_tables(text: str) -> list[Table]:
                 loose = Table(found.start(), [], list(value))
                 tables.append(loose)
             _append_dict(loose, value)
+            loose.end = end
     return tables
+
+
+_CONTACTS_FIELD = re.compile(r"contact|touch|pair|rows?\b|table|constraint", re.IGNORECASE)
+
+
+def _empty_tables(value: Any, text: str, start: int, end: int) -> list[Table]:
+    """A table of one row "none" for JSON that says so: {"contacts": []}, or [] on a line of its own."""
+    empty = False
+    if isinstance(value, dict) and not _flat_row(value):
+        listed = [item for key, item in value.items() if _CONTACTS_FIELD.search(str(key))]
+        empty = bool(listed) and all(_says_none(item) for item in listed)
+    elif value == []:
+        line = text[text.rfind("\n", 0, start) + 1 : (text + "\n").find("\n", end)].strip(" \t\r`")
+        empty = line.removeprefix("json").strip() == text[start:end]
+    return [Table(start, [["none", "none"]])] if empty else []
+
+
+def _says_none(item: Any) -> bool:
+    return not item or (isinstance(item, str) and item.strip(" .").lower() in NOTHING)
 
 
 _OPENING = re.compile(r"[\[{]")
@@ -245,7 +302,12 @@ def _tables_of(value: Any, start: int, depth: int) -> list[Table]:
             return [Table(start, cells, header)]
         return [table for item in value[:MAX_ROWS] for table in _tables_of(item, start, depth + 1)]
     if isinstance(value, dict):
-        return [table for item in list(value.values())[:MAX_ROWS] for table in _tables_of(item, start, depth + 1)]
+        tables = []
+        for key, item in list(value.items())[:MAX_ROWS]:
+            for table in _tables_of(item, start, depth + 1):
+                table.title = table.title or str(key)
+                tables.append(table)
+        return tables
     return []
 
 

@@ -15,7 +15,9 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from prosepose_jax.contact.rows import Pair
@@ -44,12 +46,25 @@ _AFTER = ((1, 2), (3, 5), (5, 4), (3, 5), (5, 4), (5, 5))
 _ONE_SIDED = (3, 4)
 
 # Answers with alternatives can couple many parts at once; beyond this many states a level the caller
-# lets the alternatives' parts go free. Plain rows stay exact whatever their number.
+# lets the alternatives' parts go free.
 MAX_STATES = 1_500
 
 
 class TooManyStates(Exception):
-    """A group of rows with alternatives couples too many parts."""
+    """A group of rows couples too many parts."""
+
+
+class Work:
+    """A limit on the steps (one way into one state) that graphs may take; no text may take long to compile."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.done = limit, 0
+
+    def add(self, steps: int) -> None:
+        """Raises TooManyStates beyond the limit."""
+        self.done += steps
+        if self.done > self.limit:
+            raise TooManyStates
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +78,20 @@ class Node:
 Trellis = tuple[tuple[Node, ...], ...]  # one level per row; the last has a single node
 
 
-def couple(rows: Sequence[Weighted], hedges_count: bool = True) -> list[tuple[frozenset[Class], list[Weighted]]]:
+def couple(
+    rows: Sequence[Weighted], hedges_count: bool = True, free: frozenset[Class] = frozenset()
+) -> list[tuple[frozenset[Class], list[Weighted]]]:
     """Splits an answer's rows into groups that can be minimised alone.
 
     Args:
       rows: the answer's rows.
       hedges_count: whether an ambiguous part that is only one of a row's alternatives is an occurrence.
+      free: ambiguous parts that need not use both sides, however often they occur.
 
     Returns:
       (repeated ambiguous parts of the group, its rows) per group.
     """
-    classes = [_classes(row.options, hedges_count) for row in rows]
+    classes = [_classes(row.options, hedges_count) - free for row in rows]
     counts = collections.Counter(itertools.chain.from_iterable(classes))
     repeated = [frozenset(c for c in found if counts[c] > 1) for found in classes]
     group_of: dict[Class, int] = {}
@@ -97,17 +115,85 @@ def row_entries(options: Options) -> tuple[PartPair, ...]:
     return tuple(sorted(pairs))
 
 
-def build_trellis(classes: frozenset[Class], rows: Sequence[Weighted], hedges_count: bool = True) -> Trellis:
+def parts_to_free(rows: Sequence[Weighted], limit: int) -> frozenset[Class]:
+    """The fewest ambiguous parts to let go so that an answer's graphs take at most so many steps.
+
+    The most frequent ones first: of many occurrences some use the other side by themselves.
+
+    Args:
+      rows: the answer's rows; their alternatives are taken as free (`hedges_count` False).
+      limit: steps; 0 lets all go.
+    """
+    kinds = collections.Counter(_classes(row.options, False) for row in rows)
+    counts: collections.Counter[Class] = collections.Counter()
+    for kind, number in kinds.items():
+        counts.update(dict.fromkeys(kind, number))
+    by_count = sorted((c for c in counts if counts[c] > 1), key=lambda c: (-counts[c], c))
+    for number in range(len(by_count)):
+        free = frozenset(by_count[:number])
+        if _steps(kinds, free) <= limit:
+            return free
+    return frozenset(by_count)
+
+
+def most_steps(rows: Sequence[Weighted]) -> int:
+    """No fewer steps than an answer's graphs take whose alternatives are free."""
+    return _steps(collections.Counter(_classes(row.options, False) for row in rows), frozenset())
+
+
+def _steps(kinds: Mapping[frozenset[Class], int], free: frozenset[Class]) -> int:
+    """No fewer steps than the graphs take of rows of which so many touch the same parts."""
+    counts: collections.Counter[Class] = collections.Counter()
+    for kind, number in kinds.items():
+        counts.update(dict.fromkeys(kind - free, number))
+    touched: collections.Counter[frozenset[Class]] = collections.Counter()
+    for kind, number in kinds.items():
+        touched[frozenset(c for c in kind - free if counts[c] > 1)] += number
+    touched.pop(frozenset(), None)
+    return sum(_steps_of_group({kind: touched[kind] for kind in group}, counts) for group in _connected(touched))
+
+
+def _connected(kinds: Iterable[frozenset[Class]]) -> list[list[frozenset[Class]]]:
+    """Kinds of rows, together where they share parts."""
+    groups: list[tuple[frozenset[Class], list[frozenset[Class]]]] = []
+    for kind in kinds:
+        apart = [group for group in groups if not group[0] & kind]
+        joined = [group for group in groups if group[0] & kind]
+        parts = kind.union(*(group[0] for group in joined))
+        groups = [*apart, (parts, [*itertools.chain.from_iterable(group[1] for group in joined), kind])]
+    return [group for _, group in groups]
+
+
+def _steps_of_group(touched: Mapping[frozenset[Class], int], counts: Mapping[Class, int]) -> int:
+    kinds = list(touched)
+    seen = collections.Counter[Class]()
+    steps, states = 0, 1
+    for index in _row_order(kinds):
+        kind = kinds[index]
+        number = touched[kind]
+        for rows in (1, 1, number - 2) if number > 1 else (1,):  # a third occurrence adds no states
+            steps += rows * states * 2 ** len(kind)
+            seen.update(dict.fromkeys(kind, rows))
+            # A part has used left or right after its first occurrence, later left, right or both.
+            states = math.prod(min(1 + so_far, 3) for c, so_far in seen.items() if so_far < counts[c])
+    return steps
+
+
+def build_trellis(
+    classes: frozenset[Class], rows: Sequence[Weighted], hedges_count: bool = True, work: Work | None = None
+) -> Trellis:
     """The layered graph of one group, rows in an order that keeps few parts open.
 
     Args:
       classes: the group's repeated ambiguous parts.
       rows: the group's rows.
       hedges_count: as in `couple`.
+      work: the limit on steps.
 
     Raises:
-      TooManyStates: rows with alternatives couple too many parts at once.
+      TooManyStates: rows couple too many parts at once.
     """
+    work = work or Work(sys.maxsize)
     touched = [_classes(row.options, hedges_count) & classes for row in rows]
     order = _row_order(touched)
     slots = sorted(classes)
@@ -121,6 +207,7 @@ def build_trellis(classes: frozenset[Class], rows: Sequence[Weighted], hedges_co
         choices = _row_choices(rows[index].options, slot_of, touched[index])
         closing = [slot_of[c] for c in touched[index] if last_use[c] == step]
         reached: dict[tuple[int, ...], dict[int, set[PartPair]]] = {}
+        work.add(len(states) * len(choices))
         for state, node in states.items():
             for uses, pairs in choices.items():
                 after = list(state)

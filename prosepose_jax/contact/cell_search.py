@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from prosepose_jax.body.cells import Cells
@@ -29,7 +30,7 @@ _ENTRY_CHUNK, _GROUP_CHUNK, _CELL_CHUNK = 256, 512, 512
 # How much the distance of centres counts beside the bound where the guess ranks pairs: boxes of bodies that
 # interpenetrate often overlap, and the bound of all of them is 0.
 _CENTRES = 0.1
-_FAR = jnp.float32(jnp.inf)
+_FAR = np.float32(np.inf)  # no JAX array: importing must not start a device
 
 
 @struct.dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ PARSERS: dict[str, Callable[[str, str], ParsedAnswer]] = {
     "extended_without_synonyms": lambda text, mode: parse_extended(text, mode, synonyms=False),
 }
 ORDERS = ("free", "given")
+
+_MAX_STEPS = 1_000_000  # of building the graphs of one program's answers: a few seconds
+_MAX_EDGES = 8_000_000  # elements of a program's padded graphs
 
 
 def compile_answers(
@@ -206,37 +210,63 @@ def _unordered(pair: Pair) -> Pair:
     return Pair(*sorted(pair))
 
 
+class _TooLarge(Exception):
+    """The graphs of all answers together take too long or too much memory."""
+
+
 class _Tables:
     """Collects the row minima and coupled groups that the answers share."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps_an_answer: int) -> None:
         self.minima: dict[tuple[tuple[int, ...], float], int] = {((), 1.0): 0}  # entries and weight
         self.groups: dict[tuple[int, tuple[_trellis.Weighted, ...], bool], int] = {}
         self.trellises: list[tuple[int, _trellis.Trellis]] = []  # (pair index, graph)
+        self._limit, self._steps = steps_an_answer, 0
 
     def minimum(self, table: int, part_pairs: Sequence[tuple[int, int]], weight: float) -> int:
         entries = tuple(1 + (table * NUM_PARTS + a) * NUM_PARTS + b for a, b in part_pairs)
         return self.minima.setdefault((entries, weight), len(self.minima))
 
     def answer(self, table: int, rows: Sequence[_trellis.Weighted]) -> tuple[list[int], list[int]]:
-        """The uncoupled rows (indices of minima) and coupled groups (1-based) of one answer in one order."""
-        try:
-            return self._answer(table, rows, hedges_count=True)
-        except _trellis.TooManyStates:
-            return self._answer(table, rows, hedges_count=False)
+        """The uncoupled rows (indices of minima) and coupled groups (1-based) of one answer in one order.
 
-    def _answer(self, table: int, rows: Sequence[_trellis.Weighted], hedges_count: bool) -> tuple[list[int], list[int]]:
+        Exact where that takes no more than the limit of steps. Else the parts of alternatives go free, then parts
+        that occur very often.
+
+        Raises:
+          _TooLarge: all answers together take too many steps.
+        """
+        if any(len(row.options) > 1 for row in rows):
+            with contextlib.suppress(_trellis.TooManyStates):
+                return self._answer(table, rows, True, frozenset(), min(self._limit, _MAX_STEPS // 8))
+        return self._answer(table, rows, False, _trellis.parts_to_free(rows, self._limit), self._limit)
+
+    def _answer(
+        self,
+        table: int,
+        rows: Sequence[_trellis.Weighted],
+        hedges_count: bool,
+        free: frozenset[tuple[int, str]],
+        limit: int,
+    ) -> tuple[list[int], list[int]]:
         singles: list[int] = []
         coupled: list[int] = []
-        for classes, group in _trellis.couple(rows, hedges_count):
-            if not classes:
-                singles.extend(self.minimum(table, _trellis.row_entries(row.options), row.weight) for row in group)
-                continue
-            key = (table, tuple(sorted(group)), hedges_count)
-            if key not in self.groups:
-                self.trellises.append((table, _trellis.build_trellis(classes, key[1], hedges_count)))
-                self.groups[key] = len(self.trellises)
-            coupled.append(self.groups[key])
+        work = _trellis.Work(limit)
+        try:
+            for classes, group in _trellis.couple(rows, hedges_count, free):
+                if not classes:
+                    singles.extend(self.minimum(table, _trellis.row_entries(row.options), row.weight) for row in group)
+                    continue
+                key = (table, tuple(sorted(group)), hedges_count)
+                if key not in self.groups:
+                    graph = _trellis.build_trellis(classes, key[1], hedges_count, work)
+                    self.trellises.append((table, graph))
+                    self.groups[key] = len(self.trellises)
+                coupled.append(self.groups[key])
+        finally:
+            self._steps += work.done
+            if self._steps > _MAX_STEPS:
+                raise _TooLarge
         return singles, coupled
 
 
@@ -244,23 +274,12 @@ def _arrays(
     answers: Sequence[Answer], rows: Sequence[Sequence[Row]], mode: str, aggregation: AggregationSettings
 ) -> ProgramArrays:
     alone = mode == "self_contact"
-    tables = _Tables()
     people = _readings(answers, rows, alone)
     gather = AGGREGATIONS[aggregation.name].gather
     compiled = [(q, one) for q, found in enumerate(people.values()) for one in gather(found, aggregation)]
     compiled.sort(key=lambda item: item[1].answer)  # as the answers came
-    references: list[list[tuple[list[int], list[int]]]] = []
-    for table, reading in compiled:
-        options = [_trellis.Weighted(tuple(sorted(set(one.row.options))), one.weight) for one in reading.rows]
-        if alone:
-            singles = [tables.minimum(table, _self_entries(one.options), one.weight) for one in options]
-            references.append([(singles, [])] * 2)
-            continue
-        orders = [options, [_turned(one) for one in options]] if reading.free else [options]
-        found = [tables.answer(table, one) for one in orders]
-        references.append([found[0], found[-1]])
-
-    sources, steps = _layers(tables)
+    tables, references, graphs = _compiled_within_limits(compiled, alone)
+    sources, steps = graphs
     return ProgramArrays(
         pairs=np.array(list(people) or [(0, 0) if alone else (0, 1)], np.int32),
         minima=_ragged([list(entries) for entries, _ in tables.minima]),
@@ -272,6 +291,46 @@ def _arrays(
         weights=np.array([reading.weight for _, reading in compiled], np.float32),
         pair_of=np.array([table for table, _ in compiled], np.int32),
     )
+
+
+_References = list[list[tuple[list[int], list[int]]]]  # answer, order: its minima and groups
+
+
+def _compiled_within_limits(
+    compiled: Sequence[tuple[int, Reading]], alone: bool
+) -> tuple[_Tables, _References, tuple[np.ndarray, np.ndarray]]:
+    """The answers in tables and graphs: exact unless all together are too many for that."""
+    fair_share = _MAX_STEPS // (4 * max(1, len(compiled)))
+    expected = 0 if alone else sum({rows: _trellis.most_steps(rows) for rows in map(_options, compiled)}.values())
+    for limit in (_MAX_STEPS, fair_share, fair_share // 16):
+        if limit > fair_share and expected > _MAX_STEPS:
+            continue
+        try:
+            tables = _Tables(limit)
+            references = _referenced(tables, compiled, alone)
+            return tables, references, _layers(tables)
+        except _TooLarge:
+            continue
+    tables = _Tables(0)  # every row by itself
+    return tables, _referenced(tables, compiled, alone), _layers(tables)
+
+
+def _referenced(tables: _Tables, compiled: Sequence[tuple[int, Reading]], alone: bool) -> _References:
+    references: _References = []
+    for table, reading in compiled:
+        options = _options((table, reading))
+        if alone:
+            singles = [tables.minimum(table, _self_entries(one.options), one.weight) for one in options]
+            references.append([(singles, [])] * 2)
+            continue
+        orders = [options, tuple(map(_turned, options))] if reading.free else [options]
+        found = [tables.answer(table, one) for one in orders]
+        references.append([found[0], found[-1]])
+    return references
+
+
+def _options(compiled: tuple[int, Reading]) -> tuple[_trellis.Weighted, ...]:
+    return tuple(_trellis.Weighted(tuple(sorted(set(one.row.options))), one.weight) for one in compiled[1].rows)
 
 
 def _readings(
@@ -300,7 +359,11 @@ def _self_entries(options: _trellis.Options) -> list[tuple[int, int]]:
 
 
 def _layers(tables: _Tables) -> tuple[np.ndarray, np.ndarray]:
-    """All groups' graphs side by side, each ending on the last level: (T, W, K) sources and steps."""
+    """All groups' graphs side by side, each ending on the last level: (T, W, K) sources and steps.
+
+    Raises:
+      _TooLarge: of more than `_MAX_EDGES` elements.
+    """
     depth = max((len(trellis) for _, trellis in tables.trellises), default=0)
     ways: list[list[list[tuple[int, int]]]] = [[] for _ in range(depth)]  # level, node, (source, step)
     for table, trellis in tables.trellises:
@@ -320,6 +383,8 @@ def _layers(tables: _Tables) -> tuple[np.ndarray, np.ndarray]:
             above = here
     width = max(map(len, ways), default=0)
     fan_in = max((len(edges) for level_ways in ways for edges in level_ways), default=1)
+    if depth * width * fan_in > _MAX_EDGES:
+        raise _TooLarge
     arrays = np.zeros((2, depth, width, fan_in), np.int32)
     for level, level_ways in enumerate(ways):
         for position, edges in enumerate(level_ways):

@@ -7,10 +7,26 @@ understood, docs/method.md, "Answers and rows", what it means for the loss.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
+from collections.abc import Sequence
 
+from prosepose_jax.contact._last_word import (
+    heading_before,
+    is_lesser_list,
+    is_ruled_out,
+    last_words,
+    pairs_taken_back,
+    rows_taken_back,
+    takes_all_back,
+)
+from prosepose_jax.contact._layout import with_line_breaks
+from prosepose_jax.contact._people import people_of_rows
 from prosepose_jax.contact._phrases import Cell, Item, read_cell
-from prosepose_jax.contact._tables import Table, find_tables
+from prosepose_jax.contact._tables import MAX_TEXT, Table, find_tables
+from prosepose_jax.contact._thoughts import answer_blocks, without_thoughts
+from prosepose_jax.contact._verdicts import DENIED, STRUCK, denies, is_struck, strike_marks, without_strikes
 from prosepose_jax.contact.parse import shorten
 from prosepose_jax.contact.rows import Pair, ParsedAnswer, Row
 from prosepose_jax.contact.vocabulary import GROUND_NAME
@@ -21,8 +37,9 @@ _PERSON_HEADING = re.compile(
     r"|\b(first|second)\b"
     r"|(?<![a-z0-9])([12])(?:st|nd)?(?![a-z0-9])"
 )
-_VERDICT_HEADING = re.compile(r"contact|touch|certain|confiden|sure", re.IGNORECASE)
-_NO_VERDICT = re.compile(r"\W*(?:no|none|false|not touching|no contact)\b", re.IGNORECASE)
+_NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_RULED_OUT = "the answer rules it out"
+_TAKEN_BACK = "taken back further down in the answer"
 
 
 def parse_extended(text: str, mode: str = "two_person", synonyms: bool = True) -> ParsedAnswer:
@@ -34,18 +51,95 @@ def parse_extended(text: str, mode: str = "two_person", synonyms: bool = True) -
       synonyms: whether words outside the vocabulary are read through the table of synonyms.
 
     Returns:
-      The rows of the last table that has any, and that table's rejected rows. Where no table has a
-      usable row, the rejected rows of the last table.
+      The rows of the last table that has any, unless a later table or sentence says "none"; without those that a later
+      one denies. With them that table's rejected rows and what was denied; where no table has a usable row, the
+      rejected rows of the last table.
     """
     reader = _Reader(mode, synonyms)
-    last: ParsedAnswer | None = None
-    for table in reversed(find_tables(text)):
-        parsed = reader.read(table)
-        if parsed.rows:
-            return parsed
-        if last is None and parsed.rejected:
-            last = parsed
-    return last or ParsedAnswer((), ())
+    answer = without_thoughts(text[:MAX_TEXT])
+    marked = answer_blocks(answer)
+    for part in (marked, answer) if marked is not None else (answer,):
+        part = with_line_breaks(part)
+        tables = find_tables(part)
+        if tables or part is answer:
+            break
+    parsed = _last_word(reader, part, tables)
+    if not tables and answer is not text and not parsed.rows:
+        thought = [row for table in find_tables(with_line_breaks(text)) for row in reader.read(table).claims]
+        return ParsedAnswer((), tuple((claim.text, "in the model's thoughts, not in its answer") for claim in thought))
+    return parsed
+
+
+def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
+    """From the last table back to the one that counts, taking along what is denied on the way."""
+    denied: list[_Claim] = []
+    rejected: list[tuple[str, str]] = []  # of tables that are ruled out
+    passed_over: tuple[tuple[str, str], ...] = ()  # of the last table without a usable row
+    prose: list[str] = []  # behind the table at hand, last first
+    behind = len(text)
+    ends = list(itertools.accumulate((table.end for table in tables), max, initial=0))
+    for table, end_before in zip(reversed(tables), reversed(ends[:-1]), strict=True):
+        prose.append(text[min(table.end, behind) : behind])
+        behind = table.start
+        read = reader.read(table)
+        if not (read.claims or read.rejected or read.says_none):
+            continue
+        title = table.title or heading_before(text[min(end_before, table.start) : table.start])
+        if is_ruled_out(title) or any(is_ruled_out(heading) for heading in read.headings):
+            denied += read.claims
+            rejected += [(claim.text, claim.problem or _RULED_OUT) for claim in read.claims]
+            continue
+        usable = [claim for claim in read.claims if not claim.problem]
+        sentences = last_words("\n".join(reversed(prose))) if usable else []
+        if usable and not takes_all_back(sentences):
+            gone = rows_taken_back(sentences, len(table.rows))
+            denied_pairs = pairs_taken_back(sentences)
+            denied_options = {option for claim in denied for option in claim.options}
+            rows: list[Row] = []
+            for claim in usable:
+                if claim.index in gone or claim.parts in denied_pairs or set(claim.options) <= denied_options:
+                    rejected.append((claim.text, _TAKEN_BACK))
+                else:
+                    rows += claim.rows
+            return ParsedAnswer(tuple(rows), tuple(read.rejected + rejected))
+        if usable:
+            return ParsedAnswer((), tuple(read.rejected + [(c.text, _TAKEN_BACK) for c in usable] + rejected))
+        if read.says_none and not is_lesser_list(title):
+            return ParsedAnswer((), tuple(read.rejected + rejected))
+        denied += read.claims
+        passed_over = passed_over or tuple(read.rejected)
+    return ParsedAnswer((), passed_over + tuple(rejected))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Claim:
+    """One row about two parts; with a problem it is not used, and known only so that it can be taken back."""
+
+    index: int  # of the row in its table
+    text: str
+    rows: tuple[Row, ...]
+    problem: str = ""
+
+    @property
+    def options(self) -> tuple[Pair, ...]:
+        return tuple(option for row in self.rows for option in row.options)
+
+    @property
+    def parts(self) -> frozenset[frozenset[str]]:
+        return frozenset(
+            frozenset(option[person].removeprefix("left ").removeprefix("right ") for option in self.options)
+            for person in (0, 1)
+        )
+
+
+@dataclasses.dataclass
+class _Read:
+    """What stands in one table."""
+
+    claims: list[_Claim] = dataclasses.field(default_factory=list)
+    rejected: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    says_none: bool = False  # it has rows, and none of them speaks of a contact
+    headings: tuple[str, ...] = ()  # of the columns of parts
 
 
 class _Reader:
@@ -63,29 +157,58 @@ class _Reader:
             self.cells[text] = read_cell(text, self.synonyms)
         return self.cells[text]
 
-    def read(self, table: Table) -> ParsedAnswer:
-        rows: list[Row] = []
-        rejected: list[tuple[str, str]] = []
+    def read(self, table: Table) -> _Read:
+        found = _Read()
         columns = self._columns(table)
         if columns is None:
-            return ParsedAnswer((), ())
-        for cells in table.rows:
+            return found
+        heads = table.header or []
+        found.headings = tuple(heads[column] for column in columns if column < len(heads))
+        people = people_of_rows(table, columns) if self.mode == "two_person" else [(None, None)] * len(table.rows)
+        nothing = 0
+        for index, (cells, who) in enumerate(zip(table.rows, people, strict=True)):
             text = shorten(" | ".join(cells))
             if len(cells) <= max(columns):
                 if any(self.cell(cell).items for cell in cells):
-                    rejected.append((text, "a column is missing"))
+                    found.rejected.append((text, "a column is missing"))
+                else:
+                    nothing += all(not self.cell(cell).reason for cell in cells)
                 continue
-            first, second = (self.cell(cells[column]) for column in columns)
+            written = [cells[column] for column in columns]
+            left = [without_strikes(cell) for cell in written]
+            if any(is_struck(before, after) for before, after in zip(written, left, strict=True)):
+                found.rejected.append((text, STRUCK))
+                rows = self._claimed([strike_marks(cell).replace("~", "") for cell in written], who, text)
+                found.claims += [_Claim(index, text, rows, STRUCK)] if rows else []
+                continue
+            first, second = (
+                dataclasses.replace(cell, person=cell.person if cell.person is not None else person)
+                for cell, person in zip(map(self.cell, left), who, strict=True)
+            )
             reason = self._problem(table, cells, columns, first, second)
             if reason is None:
-                continue
-            if reason:
-                rejected.append((text, reason))
-                continue
-            if (first.person, second.person) in ((1, 0), (1, None), (None, 0)) and self.mode == "two_person":
-                first, second = second, first
-            rows += [row for one in first.items for two in second.items for row in self._rows(one, two, text)]
-        return ParsedAnswer(tuple(rows), tuple(rejected))
+                nothing += 1
+            elif reason:
+                found.rejected.append((text, reason))
+                if reason == DENIED:
+                    rows = self._claimed([_NOTE.sub(" ", cell) for cell in left], who, text)
+                    found.claims += [_Claim(index, text, rows, reason)] if rows else []
+                    nothing += not rows
+            else:
+                found.claims.append(_Claim(index, text, self._claimed(left, who, text)))
+        found.says_none = nothing > 0 and nothing == len(table.rows)
+        return found
+
+    def _claimed(self, cells: Sequence[str], people: tuple[int | None, int | None], text: str) -> tuple[Row, ...]:
+        """The rows of two cells, whatever else the answer says about them."""
+        first, second = map(self.cell, cells)
+        who = tuple(
+            cell.person if cell.person is not None else person
+            for cell, person in zip((first, second), people, strict=True)
+        )
+        if who in ((1, 0), (1, None), (None, 0)) and self.mode == "two_person":
+            first, second = second, first
+        return tuple(row for one in first.items for two in second.items for row in self._rows(one, two, text))
 
     def _problem(
         self, table: Table, cells: list[str], columns: tuple[int, int], first: Cell, second: Cell
@@ -98,12 +221,19 @@ class _Reader:
                 return cell.reason
         if any(GROUND_NAME in item.names for cell in (first, second) for item in cell.items):
             return "contact with the ground is not used"
+        if self.mode == "two_person" and -1 in (first.person, second.person):
+            return "about a third person"
         if self.mode == "two_person" and first.person is not None and first.person == second.person:
             return "both parts of the same person"
-        for column, heading in enumerate(table.header or ()):
-            beside = column not in columns and column < len(cells)
-            if beside and _VERDICT_HEADING.search(heading) and _NO_VERDICT.match(cells[column]):
-                return "the answer says that there is no contact"
+        parts = frozenset(
+            name.removeprefix("left ").removeprefix("right ")
+            for cell in (first, second) for item in cell.items for name in item.names
+        )  # fmt: skip
+        heads = table.header or []
+        for column, cell_text in enumerate(cells):
+            heading = heads[column] if column < len(heads) else ""
+            if column not in columns and denies(heading, cell_text, parts):
+                return DENIED
         return ""
 
     def _rows(self, one: Item, two: Item, text: str) -> list[Row]:
@@ -128,7 +258,7 @@ class _Reader:
         if all(people.values()):
             # "Person 1" may head a name as well as a part: the column with more parts is meant.
             one, two = (max(people[person], key=lambda column: (read[column], column)) for person in (0, 1))
-            if read[one] or read[two] or width == 2:
+            if read[one] or read[two] or width == 2 or not any(read):
                 return one, two
         best = sorted(sorted(range(width), key=lambda column: -read[column])[:2])
         if not any(read[column] for column in best):

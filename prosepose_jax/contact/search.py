@@ -16,7 +16,7 @@ from prosepose_jax.contact.cell_search import ClosestPairs
 from prosepose_jax.contact.distance import nearest_region_pairs
 from prosepose_jax.contact.vocabulary import PART_REGIONS
 
-_FAR = jnp.float32(jnp.inf)
+_FAR = np.float32(np.inf)  # no JAX array: importing must not start a device
 
 _MOST_REGIONS = int(PART_REGIONS.sum(1).max())
 # Fine regions of every part, padded with the part's first region.

@@ -8,6 +8,7 @@ import pytest
 
 from prosepose_jax.lmm.clients import ModelSettings, Picture, Rejected, Request, TryAgain, Unusable
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
+from prosepose_jax.lmm.clients._reason import server_reason
 
 REQUEST = Request("hug", (0, 1), (0, 1), 'say "hi"\n', "where?", Picture(b"\xff\xd8\x00" * 50, 3, 4))
 
@@ -71,7 +72,7 @@ def test_content_that_the_server_refuses_is_an_answer(status: int, content: dict
     [
         (401, {"error": {"message": "bad key"}}, Unusable, "HTTP 401: bad key"),
         (402, "pay first", Unusable, "HTTP 402: pay first"),
-        (404, {"detail": "Not Found"}, Unusable, "HTTP 404: no reason given"),
+        (404, {"detail": "Not Found"}, Unusable, "HTTP 404: Not Found"),
         (308, "", Unusable, "HTTP 308"),
         (429, {"error": {"code": "insufficient_quota", "message": "empty"}}, Unusable, "empty"),
         (429, {"error": "slow"}, TryAgain, "HTTP 429: slow"),
@@ -84,3 +85,79 @@ def test_statuses(status: int, content: object, error: type[Exception], words: s
         protocol.failed(status, content, 7.0, 1)
     if error is TryAgain:
         assert caught.value.wait_s == 7.0 and caught.value.busy == (status == 429)
+
+
+TEXT = {"message": {"content": "| hand | back |"}, "finish_reason": "stop"}
+FAILURES = [
+    {"message": {"content": ""}, "finish_reason": "error", "error": {"code": 502, "message": "Provider disconnected"}},
+    {"message": {"content": "| hand"}, "finish_reason": "error"},
+    {"message": {"content": "| hand"}, "finish_reason": "abort"},
+    {"message": {"content": None}, "finish_reason": None, "error": {"code": "503", "message": "busy"}},
+    {"message": {"content": "", "error": "lost"}, "finish_reason": "stop"},
+    {"error": "provider lost"},
+    {"message": {"content": ""}, "finish_reason": "insufficient_system_resource"},
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_failed_choice_is_no_answer(failure: dict) -> None:
+    with pytest.raises(TryAgain):
+        protocol.read_response({"choices": [failure]}, 1)
+    some = protocol.read_response({"choices": [failure, TEXT, failure]}, 3)
+    assert [reply.text for reply in some.replies] == ["| hand | back |"]  # the sampler asks for the others
+
+
+def test_what_a_failed_choice_says() -> None:
+    with pytest.raises(TryAgain, match="HTTP 502: Provider disconnected"):
+        protocol.read_response({"choices": FAILURES[:1]}, 1)
+    with pytest.raises(Rejected, match="image too large"):
+        protocol.read_response({"choices": [{"error": {"code": 400, "message": "image too large"}}]}, 1)
+    with pytest.raises(TryAgain, match="HTTP 429: slow down"):
+        protocol.read_response({"choices": [], "error": {"code": 429, "message": "slow down"}}, 1)
+    refused = {"choices": [{"error": {"code": 400, "message": "stopped by content_filter"}}]}
+    assert protocol.read_response(refused, 1).replies[0].refused
+    kept = protocol.read_response({"choices": [{"message": {"content": "a"}, "finish_reason": "length"}]}, 1)
+    assert kept.replies[0].text == "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"detail": [{"loc": ["body", "messages", 1, "content"], "msg": "str type expected", "type": "type_error"}]},
+         "body.messages.1.content: str type expected"),
+        ({"detail": "This model does not support image input."}, "This model does not support image input."),
+        ({"detail": {"error": {"message": "too long"}}}, "too long"),
+        ({"error": "model 'x' not found, try pulling it first"}, "model 'x' not found, try pulling it first"),
+        ({"error": {"message": "no images", "param": "messages", "code": None}}, "messages: no images"),
+        ([{"error": {"code": 400, "message": "API key not valid", "status": "INVALID_ARGUMENT"}}], "API key not valid"),
+        ({"object": "error", "message": "n must be 1", "code": 400}, "n must be 1"),
+        ({"Message": "Signature expired"}, "Signature expired"),
+        ({"errors": {"messages": ["is too long"]}}, "messages: is too long"),
+        ({"success": False, "errors": [{"code": 7003, "message": "No route for that URI"}]}, "No route for that URI"),
+        ({"title": "Bad Request", "detail": "images are not supported", "status": 400}, "images are not supported"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "Over loaded"}}, "Over loaded"),
+        ({"error": {"message": "Provider error", "metadata": {"raw": '{"error": {"message": "image too big"}}'}}},
+         "image too big"),
+        ('{"error": {"message": "inside a text"}}', "inside a text"),
+        ("<html><head><title>413 Request Entity Too Large</title></head><body>nginx</body></html>",
+         "413 Request Entity Too Large"),
+        ("<html><body><h1>Bad Gateway</h1></body></html>", "Bad Gateway"),
+        ("upstream connect error", "upstream connect error"),
+        ({"weird": 17, "other": ["a b"]}, '{"weird": 17, "other": ["a b"]}'),
+        (None, "no reason given"), ("", "no reason given"), ({}, "no reason given"), ([], "no reason given"),
+    ],
+)  # fmt: skip
+def test_the_servers_words_whatever_their_wrapping(content: object, words: str) -> None:
+    assert words in server_reason(content)
+    with pytest.raises(Rejected, match="HTTP 422: ") as caught:
+        protocol.failed(422, content, None, 1)
+    assert words in str(caught.value)
+
+
+def test_reasons_are_short_and_of_one_line() -> None:
+    deep: object = "end"
+    for _ in range(5000):
+        deep = {"error": deep}
+    for content in ("x" * 10_000, {"message": "a\n\tb " * 1000}, {"errors": ["a b"] * 10_000}, deep, "[" * 5000):
+        reason = server_reason(content)
+        assert 0 < len(reason) <= 500 and "\n" not in reason

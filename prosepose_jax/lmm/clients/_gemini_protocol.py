@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prosepose_jax.lmm.clients._http import retry_after
+from prosepose_jax.lmm.clients._reason import server_reason
 from prosepose_jax.lmm.clients.base import Rejected, Reply, Response, TryAgain, Unusable
 
 MAX_CANDIDATES = 8
@@ -45,7 +46,7 @@ def fail(status: int, message: str, content: Any, headers: Mapping[str, str]) ->
       content: the response's JSON value, if any.
       headers: of the response.
     """
-    reason = f"HTTP {status}: {message.strip()[:500] or 'no reason given'}"
+    reason = f"HTTP {status}: {server_reason(content if content else message)}"
     if status in (408, 409, 429) or status >= 500:
         wait = retry_after({name.lower(): value for name, value in headers.items()})
         raise TryAgain(reason, wait if wait is not None else _retry_delay(content), busy=status in (429, 503))

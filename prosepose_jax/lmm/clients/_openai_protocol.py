@@ -7,12 +7,18 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prosepose_jax.lmm.clients._reason import server_reason
 from prosepose_jax.lmm.clients.base import ModelSettings, Rejected, Reply, Request, Response, TryAgain, Unusable
 
 DEFAULT_URL = "https://api.openai.com/v1"
 # Stands for the image until the body is put together: as bytes, without going through JSON.
 _IMAGE_MARK = "\0image\0"
 _REFUSING_FINISHES = ("content_filter",)
+# A choice that ended so was given up by the server, whatever text it holds.
+_FAILED_FINISHES = frozenset({
+    "error", "failed", "failure", "abort", "aborted", "cancelled", "canceled", "interrupted", "timeout", "timed_out",
+    "network_error", "server_error", "internal_error", "engine_error", "insufficient_system_resource", "model_error",
+})  # fmt: skip
 _REFUSING_ERRORS = ("content_filter", "content_policy", "moderation")
 # A status that a later try may not see: time-out, conflict, too early, too many.
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
@@ -60,18 +66,56 @@ def read_response(data: Any, count: int) -> Response:
       Rejected, Unusable: it is an error in disguise.
     """
     choices = data.get("choices") if isinstance(data, dict) else None
-    if not isinstance(choices, list):
-        error = data.get("error") if isinstance(data, dict) else None
-        if isinstance(error, dict):  # gateways pass on another server's error with status 200
-            status = error.get("code")
-            return failed(status if isinstance(status, int) else 502, data, None, count)
+    error = data.get("error") if isinstance(data, dict) else None
+    if not isinstance(choices, list) or (error and not choices):
+        if error:  # gateways pass on another server's error with status 200
+            return failed(_status(error), data, None, count)
         raise TryAgain("the response holds no list 'choices'")
     usage = data["usage"] if isinstance(data.get("usage"), dict) else {}
     return Response(
-        tuple(_reply(choice) for choice in choices),
+        _replies(choices),
         int(usage.get("prompt_tokens") or 0),
         int(usage.get("completion_tokens") or 0),
     )
+
+
+def _replies(choices: list[Any]) -> tuple[Reply, ...]:
+    """The answers among the choices; those that failed while they were made are asked for again."""
+    replies: list[Reply] = []
+    failures: list[TryAgain | Rejected | Unusable] = []
+    for choice in choices:
+        error = _failure(choice)
+        if not error:
+            replies.append(_reply(choice))
+            continue
+        try:
+            replies += failed(_status(error), {"error": error}, None, 1).replies  # a refusal
+        except (TryAgain, Rejected, Unusable) as failure:
+            failures.append(failure)
+    if failures and not replies:
+        raise failures[0]
+    return tuple(replies)
+
+
+def _failure(choice: Any) -> Any:
+    """What a choice says about why it is no answer; nothing for an answer."""
+    if not isinstance(choice, dict):
+        return None
+    message = choice.get("message")
+    error = choice.get("error") or (message.get("error") if isinstance(message, dict) else None)
+    finish = str(choice.get("finish_reason") or "").lower()
+    return error or (f"the answer ended with finish_reason {finish!r}" if finish in _FAILED_FINISHES else None)
+
+
+def _status(error: Any) -> int:
+    """The HTTP status that an error names; 502 where it names none."""
+    for name in ("code", "status", "status_code") if isinstance(error, dict) else ():
+        value = error.get(name)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:
+            value = int(value)
+        if isinstance(value, int) and 400 <= value < 600:
+            return value
+    return 502
 
 
 def _reply(choice: Any) -> Reply:
@@ -102,13 +146,14 @@ def failed(status: int, content: Any, wait_s: float | None, count: int) -> Respo
     Raises:
       TryAgain, Rejected, Unusable: everything else.
     """
-    error = content.get("error", content) if isinstance(content, dict) else content
+    outer = content[0] if isinstance(content, list) and content else content
+    error = outer.get("error", outer) if isinstance(outer, dict) else outer
     details: Mapping[str, Any] = error if isinstance(error, dict) else {}
-    message = str(details.get("message") or (error if isinstance(error, str) else "") or "no reason given").strip()
-    reason = f"HTTP {status}: {message[:500]}"
+    message = server_reason(content)
+    reason = f"HTTP {status}: {message}"
     code = f"{details.get('code') or ''} {details.get('type') or ''}"
     if status in (400, 403) and any(words in f"{code} {message.lower()}" for words in _REFUSING_ERRORS):
-        return Response(tuple(Reply("", "content_filter", message[:500]) for _ in range(count)))
+        return Response(tuple(Reply("", "content_filter", message) for _ in range(count)))
     if status == 429 and "insufficient_quota" in code:
         raise Unusable(reason)
     if status in _PASSING_STATUSES or status >= 500:
