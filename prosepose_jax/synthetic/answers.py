@@ -96,6 +96,9 @@ HIGH = AnswerNoise(
     prose=0.06,
 )
 
+# Half of what touches is missed and about half of the named pairs are wrong: contact F1 near 0.5 (docs/synthetic.md).
+HALF = dataclasses.replace(MIDDLE.missing(0.5), confused=0.45, clear_confused=1.0, imagined=1.2)
+
 _NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "hand": ("arm",),
     "arm": ("hand", "shoulder (front)"),

@@ -22,11 +22,15 @@ from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic import noise as noise_room
 from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
-from prosepose_jax.synthetic.levels import Noise, noise_level
+from prosepose_jax.synthetic.families import noise_level
+from prosepose_jax.synthetic.framing import LIMBS, Window, covered_limbs, outside, unseen_limbs, window_without_legs
+from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.measure import Checks, Contacts
+from prosepose_jax.synthetic.people import with_stature
 
 # Second words of the random streams of one scene; 1 is the camera's (generate.py).
 _NOISE_STREAM, _ANSWER_STREAM = 2, 3
+_FAMILY_STREAM = 4  # of what the three levels don't have: their draws stay what they are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,9 @@ class Truth:
     view: View
     checks: Checks
     heights: np.ndarray  # (P,) m, standing height of each shape
+    stature_shape_dirs: np.ndarray  # (B,) m of standing height per unit of beta
+    kid_scale: np.ndarray  # (P,) 0 adult, 1 the body's child template
+    pelvis_kid_dir: np.ndarray  # (3,) how kid_scale moves the rest pelvis
 
     @property
     def num_people(self) -> int:
@@ -65,7 +72,7 @@ class Truth:
 
     def params(self) -> BodyParams:
         """The true people, for `pose_body`."""
-        names = ("global_orient", "body_pose", "betas", "transl", "left_hand_pose", "right_hand_pose")
+        names = ("global_orient", "body_pose", "betas", "transl", "left_hand_pose", "right_hand_pose", "kid_scale")
         given: dict[str, Any] = {name: getattr(self, name) for name in names}
         return dataclasses.replace(BodyParams.zeros(self.num_people, self.betas.shape[1]), **given)
 
@@ -91,20 +98,46 @@ def observe(
     regressor = noise.two_person if truth.num_people == 2 else noise.self_contact
     base = [*truth.seed, zlib.crc32(truth.template.encode())]
     more = [seed] if seed else []
-    rng_noise, rng_answers = (np.random.default_rng([*base, k, *more]) for k in (_NOISE_STREAM, _ANSWER_STREAM))
+    rng_noise, rng_answers, rng_family = (
+        np.random.default_rng([*base, k, *more]) for k in (_NOISE_STREAM, _ANSWER_STREAM, _FAMILY_STREAM)
+    )
+    rng_size, rng_cover, rng_mixed = rng_family.spawn(3)
     pixels = truth.view.project(truth.keypoints)
+    window, away = _framed(truth, pixels, noise, rng_cover)
+    unseen = unseen_limbs(truth.hidden | away)
     initial: dict[str, list[np.ndarray]] = {"orient": [], "pose": [], "betas": [], "transl": []}
     for i in range(truth.num_people):
-        betas = noise_room.noisy_betas(truth.betas[i].astype(np.float64), regressor, rng_noise)
+        true_betas = truth.betas[i].astype(np.float64)
+        betas = noise_room.noisy_betas(true_betas, regressor, rng_noise)
+        off = regressor.stature_share * rng_size.normal() * float(truth.heights[i])
+        if off:
+            betas = with_stature(betas, truth.stature_shape_dirs, off)
         size = float(np.max(np.ptp(pixels[i], axis=0)))
         pelvis = noise_room.noisy_pelvis(
             truth.pelvis[i].astype(np.float64), size, truth.view.focal, regressor, rng_noise
         )
-        initial["orient"].append(noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise))
-        initial["pose"].append(noise_room.noisy_pose(truth.body_pose[i], _touching(truth, i), regressor, rng_noise))
+        if regressor.depth_follows_size:
+            # A picture shows size over depth: along the line of sight, so that it stays where it is seen.
+            taller = 1.0 + float(truth.stature_shape_dirs @ (betas - true_betas)) / float(truth.heights[i])
+            pelvis = pelvis * taller**regressor.depth_follows_size
+        orient = noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise)
+        if regressor.upright_share:
+            orient = noise_room.nearer_upright(orient, regressor.upright_share)
+        pose = noise_room.noisy_pose(truth.body_pose[i], _touching(truth, i), regressor, rng_noise, unseen[i])
+        rest_pelvis = truth.pelvis_template + truth.pelvis_shape_dirs @ betas
+        if truth.kid_scale[i]:
+            rest_pelvis = rest_pelvis + truth.pelvis_kid_dir * truth.kid_scale[i]
+        initial["orient"].append(orient)
+        initial["pose"].append(pose)
         initial["betas"].append(betas)
-        initial["transl"].append(pelvis - (truth.pelvis_template + truth.pelvis_shape_dirs @ betas))
+        initial["transl"].append(pelvis - rest_pelvis)
     detected = noise_room.detect_keypoints(truth.keypoints, truth.hidden, truth.view, noise.keypoints, rng_noise)
+    detected[away] = 0.0
+    if noise.keypoints.mixed:
+        detected = noise_room.mix_people(detected, noise.keypoints, rng_mixed)
+    seen = detected[..., 2] > 0
+    detected[seen & outside(detected[..., :2], window)] = 0.0
+    detected[detected[..., 2] > 0, :2] -= window.origin
     scene = Scene(
         key=truth.key,
         global_orient=_f32(initial["orient"]),
@@ -113,10 +146,11 @@ def observe(
         transl=_f32(initial["transl"]),
         keypoints=_f32(detected),
         focal_length=_f32([truth.view.focal, truth.view.focal]),
-        principal_point=_f32(truth.view.principal),
-        image_size=np.array(truth.view.size, np.int32),
+        principal_point=_f32(truth.view.principal - window.origin),
+        image_size=np.array(window.size, np.int32),
         left_hand_pose=_f32(truth.left_hand_pose),
         right_hand_pose=_f32(truth.right_hand_pose),
+        kid_scale=_f32(truth.kid_scale) if truth.kid_scale.any() else None,
         gt_global_orient=_f32(truth.global_orient),
         gt_body_pose=_f32(truth.body_pose),
         gt_betas=_f32(truth.betas),
@@ -136,6 +170,21 @@ def observe(
     )
     order = noise.answers.order
     return scene, [Answer(text=t, sample=i, model="simulated", prompt="", order=order) for i, t in enumerate(texts)]
+
+
+def _framed(
+    truth: Truth, pixels: np.ndarray, noise: Noise, rng: np.random.Generator
+) -> tuple[Window, np.ndarray]:
+    """The part of the picture that is shown, and which keypoints (P, 25) things or its edge take from sight."""
+    away = np.zeros(pixels.shape[:2], bool)
+    for i, names in enumerate(covered_limbs(truth.num_people, noise.framing, rng)):
+        for name in names:
+            away[i, list(LIMBS[name].keypoints)] = True
+    whole = Window((0, 0), truth.view.size)
+    if not noise.framing.legs_cut:
+        return whole, away
+    window = window_without_legs(pixels, truth.view.size, noise.framing.least_kept)
+    return (whole, away) if window is None else (window, away | outside(pixels, window))
 
 
 def _touching(truth: Truth, person: int) -> set[str]:
@@ -165,6 +214,9 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "pelvis_template": (3,),
     "pelvis_shape_dirs": (3, "B"),
     "heights": ("P",),
+    "stature_shape_dirs": ("B",),
+    "kid_scale": ("P",),
+    "pelvis_kid_dir": (3,),
 }
 _VIEW = {"rotation": (3, 3), "position": (3,), "focal": (), "size": (2,), "principal": (2,)}
 

@@ -130,7 +130,7 @@ def test_packaged_sweeps_can_be_used(name: str) -> None:
     for point in fitted:
         assert len(point.name) <= NAME_LETTERS
         settings_from_config(point.config)
-        assert point.scenes.count in (300, 64) and not point.scenes.folder
+        assert point.scenes.count in (300, 128, 64) and not point.scenes.folder
         # What the small variant, read from a folder, does without: noise that can be made, of a spec that is a key.
         noise_of(point.scenes)
         hash(point.scenes)

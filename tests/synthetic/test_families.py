@@ -1,0 +1,159 @@
+"""Noise families: the levels stay to the bit, each family does what it states, sizes don't depend on a body's units."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+from shape_units import body_in_other_units, in_other_units, turn
+
+from prosepose_jax.apps import generate
+from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
+from prosepose_jax.synthetic.camera_placement import View
+from prosepose_jax.synthetic.families import family_of
+from prosepose_jax.synthetic.framing import LIMBS
+from prosepose_jax.synthetic.measure import Checks, Contacts
+from prosepose_jax.synthetic.noise import nearer_upright
+from prosepose_jax.synthetic.people import change_people
+from prosepose_jax.synthetic.shapes import Wardrobe
+
+_STATURE = np.array([0.09, 0.01, 0.03, -0.02])
+
+
+def _truth(number: int = 0) -> Truth:
+    """Two people who stand, from numbers alone: nothing compiled."""
+    rng = np.random.default_rng(number)
+    pelvis = np.array([[-0.3, 0.0, 4.0], [0.3, 0.05, 4.2]])
+    heights = np.linspace(-0.7, 0.25, 25)
+    keypoints = pelvis[:, None] + rng.uniform(-0.2, 0.2, (2, 25, 3))
+    keypoints[:, :, 1] = heights
+    for limb in ("left leg", "right leg"):
+        keypoints[:, list(LIMBS[limb].keypoints), 1] = np.linspace(0.45, 0.85, 5)
+    pairs = (("left hand", "right hand"), ("right hand", "back"))
+    return Truth(
+        key=f"handshake_{number:03d}", template="handshake", seed=(7, number),
+        global_orient=np.array([[np.pi - 0.3, 0.0, 0.0], [np.pi - 0.2, 0.1, 0.0]]),
+        body_pose=rng.normal(size=(2, 21, 3)) * 0.3, betas=rng.normal(size=(2, 4)),
+        transl=pelvis, left_hand_pose=np.zeros((2, 15, 3)), right_hand_pose=np.zeros((2, 15, 3)),
+        pelvis=pelvis, keypoints=keypoints, hidden=np.zeros((2, 25), bool), pelvis_template=np.zeros(3),
+        pelvis_shape_dirs=rng.normal(size=(3, 4)) * 0.01,
+        contacts=Contacts(np.zeros((0, 2), np.int32), pairs, dict.fromkeys(pairs, 4)), intended=pairs[:1],
+        grounded=(), view=View(np.eye(3), np.zeros(3), 554.0, (640, 480), np.array([320.0, 240.0])),
+        checks=Checks(**{f.name: () for f in dataclasses.fields(Checks)}),
+        heights=np.array([1.8, 1.65]), stature_shape_dirs=_STATURE, kid_scale=np.zeros(2), pelvis_kid_dir=np.zeros(3),
+    )  # fmt: skip
+
+
+def _seen(name: str, number: int):
+    return _truth(number), observe(_truth(number), family_of(name).noise, num_answers=2)[0]
+
+
+def _taller(truth: Truth, scene) -> np.ndarray:
+    """Share by which each person is taken for taller."""
+    return (scene.betas - truth.betas) @ truth.stature_shape_dirs / truth.heights
+
+
+def _pelvis(truth: Truth, scene) -> np.ndarray:
+    return scene.transl + scene.betas @ truth.pelvis_shape_dirs.T + truth.pelvis_template
+
+
+def test_who_is_taken_for_taller_is_further_away_where_estimates_agree():
+    found = {}
+    for name in ("agreeing", "independent_depth"):
+        pairs = []
+        for number in range(150):
+            truth, scene = _seen(name, number)
+            pairs += list(zip(_taller(truth, scene), _pelvis(truth, scene)[:, 2] / truth.pelvis[:, 2] - 1, strict=True))
+        found[name] = np.array(pairs)
+    size, depth = found["agreeing"].T
+    assert np.corrcoef(size, depth)[0, 1] > 0.9 and abs((depth - size).std() - 0.01) < 0.002
+    size, depth = found["independent_depth"].T
+    assert abs(np.corrcoef(size, depth)[0, 1]) < 0.2 and abs(depth.std() - 0.08) < 0.01
+
+
+@pytest.mark.parametrize("name", ["agreeing", "independent_depth", "mean_shape", "children"])
+def test_the_same_truth_in_other_shape_units_is_seen_alike(name):
+    truth, scale, rotation = _truth(), 1.9, turn(4)
+    other = dataclasses.replace(
+        truth,
+        betas=scale * truth.betas @ rotation.T,
+        **{n: in_other_units(getattr(truth, n), scale, rotation) for n in ("stature_shape_dirs", "pelvis_shape_dirs")},
+    )
+    noise = FAMILIES[name].noise
+    first, second = observe(truth, noise)[0], observe(other, noise)[0]
+    np.testing.assert_allclose(second.betas, scale * first.betas @ rotation.T, atol=1e-5)
+    np.testing.assert_allclose(second.transl, first.transl, atol=1e-5)
+    np.testing.assert_array_equal(second.keypoints, first.keypoints)
+
+
+def test_people_of_stated_statures_do_not_depend_on_shape_units(small_body):
+    count, people = small_body.num_betas, People(stature_share=0.06)
+    scale, rotation = 0.5, turn(small_body.num_betas)
+    betas = np.random.default_rng(2).normal(size=(2, count)) * 0.3
+    statures = []
+    for body, drawn in ((small_body, betas), (body_in_other_units(small_body, scale, rotation),
+                                              scale * betas @ rotation.T)):  # fmt: skip
+        wardrobe = Wardrobe(body)
+        before = np.array([wardrobe.shape(b).height for b in drawn])
+        changed = change_people(
+            drawn, wardrobe.stature_dirs(count), before, 1.7, people, np.random.default_rng(3)
+        )
+        statures.append([wardrobe.shape(b).height for b in changed])
+    np.testing.assert_allclose(statures[0], statures[1], atol=1e-4)
+    assert np.abs(np.array(statures[0]) - before).max() > 0.01
+
+
+def test_truncated_people_have_no_legs_in_the_picture():
+    truth, scene = _seen("truncated", 0)
+    legs = [k for name in ("left leg", "right leg") for k in LIMBS[name].keypoints]
+    assert (scene.keypoints[:, legs, 2] == 0).all() and (scene.keypoints[..., 2] > 0).mean() > 0.4
+    assert scene.image_size[1] < truth.view.size[1]
+    seen = scene.keypoints[..., 2] > 0
+    assert (scene.keypoints[seen][:, :2] < scene.image_size).all()
+
+
+def test_mixed_limbs_and_covered_ones_come_at_their_rates():
+    mixed = covered = people = 0
+    for number in range(150):
+        truth, plain = _seen("middle", number)
+        found = _seen("mixed_keypoints", number)[1].keypoints
+        hidden = _seen("occluded_limbs", number)[1].keypoints
+        for limb in LIMBS.values():
+            k = list(limb.keypoints)
+            mixed += (np.abs(found[:, k] - plain.keypoints[:, k]).max((1, 2)) > 1).sum()
+            covered += ((hidden[:, k, 2] == 0).all(1) & (plain.keypoints[:, k, 2] > 0).any(1)).sum()
+        people += 2
+    assert abs(mixed / people / 4 - 0.12) < 0.03 and abs(covered / people - 0.7) < 0.08
+
+
+def test_the_lean_shrinks_by_its_share():
+    lean = np.radians(20.0)
+    orient = np.array([np.pi - lean, 0.0, 0.0])
+    assert np.linalg.norm(nearer_upright(orient, 0.5)) == pytest.approx(np.pi - lean / 2)
+    lying = np.array([np.pi / 2, 0.0, 0.0])
+    np.testing.assert_array_equal(nearer_upright(lying, 0.5), lying)
+
+
+def test_every_family_states_what_it_is_and_a_wrong_name_is_refused(tmp_path, capsys):
+    assert all(f.statistic and f.source and f.noise != LEVELS["middle"] for f in FAMILIES.values())
+    with pytest.raises(ValueError, match="expected one of"):
+        family_of("foggy")
+    flags = ["prosepose generate", "--kind=two_person", f"--out={tmp_path}"]
+    assert generate.main([*flags, "--noise=foggy"]) == 2 and "agreeing" in capsys.readouterr().err
+    assert generate.main([*flags, "--noise=agreeing", "--level=low"]) == 2
+
+
+def _digest(level: str) -> str:
+    scene, answers = observe(_truth(), level, num_answers=4)
+    names = ("global_orient", "body_pose", "betas", "transl", "keypoints", "principal_point")
+    data = b"".join(np.asarray(getattr(scene, name), np.float32).tobytes() for name in names)
+    return hashlib.sha256(data + "".join(a.text for a in answers).encode()).hexdigest()[:16]
+
+
+def test_the_levels_stay_as_they_were_to_the_bit():
+    assert {level: _digest(level) for level in LEVELS} == GOLDEN
+
+
+GOLDEN = {}
