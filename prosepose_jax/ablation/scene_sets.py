@@ -17,8 +17,8 @@ from prosepose_jax.io import AnswerSet, load_answers, load_scenes
 from prosepose_jax.resources import demo_dir
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.dataset import make_dataset
-from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.families import family_of
+from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.levels import Noise
 
 KINDS = ("two_person", "self_contact")

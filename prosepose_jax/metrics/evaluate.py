@@ -20,7 +20,14 @@ from prosepose_jax.metrics.contact import (
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration
-from prosepose_jax.metrics.pose import PELVIS, evaluation_joints, joint_pa_mpjpe_mm, mpjpe_mm, pa_mpjpe_mm, pelvis_vector_mm
+from prosepose_jax.metrics.pose import (
+    PELVIS,
+    evaluation_joints,
+    joint_pa_mpjpe_mm,
+    mpjpe_mm,
+    pa_mpjpe_mm,
+    pelvis_vector_mm,
+)
 from prosepose_jax.metrics.reprojection import reprojection_px
 from prosepose_jax.scene import Answer, Fit, Scene
 

@@ -6,6 +6,7 @@ begins with the smaller one. `exhausted.json`, if there, names the templates of 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,15 +20,16 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_json
 from prosepose_jax.io.lock import read_lock
 from prosepose_jax.scene import Answer, Scene
-from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused, library, share_out
 from prosepose_jax.synthetic.families import Family, family_of
+from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused, library, share_out
 from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.people import TEMPLATES_OWN, People
+from prosepose_jax.synthetic.shapes import Wardrobe
 from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
 
 SET_FILE, EXHAUSTED_FILE = "set.json", "exhausted.json"
-# Counts changes of the templates or the refining that make other scenes of the same seed, or of what a truth holds.
-RECIPE = 4
+# Counts changes of the templates or the refining that make other scenes of the same seed.
+RECIPE = 3
 
 
 def make_truths(
@@ -71,7 +73,8 @@ def make_truths(
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
     folder = Path(folder)
     this = {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)}
-    _lock(folder / SET_FILE, this | {"people": people.label})
+    # Left out of sets of the templates' own people, as it was before there were others: those folders stay usable.
+    _lock(folder / SET_FILE, this | ({"people": people.label} if people.label else {}))
     exhausted = read_exhausted(folder)
     if sum(share_out(count, names, exhausted).values()) < count:
         exhausted = {}  # all are: try each again
@@ -88,7 +91,23 @@ def make_truths(
                 raise
             write_json(folder / EXHAUSTED_FILE, exhausted)
         else:
-            return [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+            whole = [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+            return _completed_by_body(whole, body)
+
+
+def _completed_by_body(truths: list[Truth], body: BodyModel) -> list[Truth]:
+    """The same, with what files of before there were families lack and the body knows."""
+    if all(truth.stature_shape_dirs is not None for truth in truths):
+        return truths
+    wardrobe, kid_dir = Wardrobe(body), np.asarray(body.joint_kid_dir)[0]
+
+    def completed(truth: Truth) -> Truth:
+        if truth.stature_shape_dirs is not None:
+            return truth
+        dirs = wardrobe.stature_dirs(truth.betas.shape[1])
+        return dataclasses.replace(truth, stature_shape_dirs=dirs, pelvis_kid_dir=kid_dir)
+
+    return [completed(truth) for truth in truths]
 
 
 def _complete(
@@ -187,8 +206,9 @@ def _lock(file: Path, this: dict[str, Any]) -> None:
         write_json(file, this)
         return
     before = read_lock(file, "a set of scenes")
-    for name, value in this.items():
-        found = before.get(name) if isinstance(before, dict) else None
+    before = before if isinstance(before, dict) else {}
+    for name in {**this, **before}:
+        found, value = before.get(name), this.get(name)
         if found != value:
             raise InputError(
                 f"{file}: this folder holds scenes whose {name} differs ({found!r} there, {value!r} now); "

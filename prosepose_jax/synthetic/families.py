@@ -1,8 +1,8 @@
 """Noise families: each a kind of error that estimates are known to have, beside the three levels.
 
 A family is the middle level with one thing changed, so a method that gains on all of them lives from no single error
-model. Where a source gives no number, docs/synthetic.md says that the size was chosen. A family's errors of size are
-stated as shares of the stature and not in betas.
+model. What its source does not say is called assumed. A family's errors of size are stated as shares of the stature
+and not in betas. What the families come to on generated scenes is measured (docs/synthetic.md).
 """
 
 from __future__ import annotations
@@ -40,69 +40,78 @@ def _with(regressor: dict | None = None, keypoints: dict | None = None, framing:
     )
 
 
+_PERSPECTIVE = "a picture shows size over depth, so without its height a person's depth is ambiguous (BEV, CVPR 2022)"
+_SHAPES = (
+    "regressors often predict inaccurate shapes for want of diverse training data (STRAPS, BMVC 2020; SHAPY, CVPR 2022)"
+)
+
 FAMILIES: dict[str, Family] = {
     "agreeing": Family(
-        "stature 4 % off; depth off by the same share, and 1 % on its own",
-        "perspective: a picture shows size over depth, so a regressor supervised by 2D keypoints errs in both together; "
-        "regressors' errors of stature on measured people (SHAPY, CVPR 2022) are of this order",
+        "stature 4 % off beside what betas drawn half towards the mean lose; depth off by as much, and 1 % on its own",
+        f"{_PERSPECTIVE}; the shares are assumed",
         _with(_SIZED | {"depth_follows_size": 1.0, "depth_share": 0.01}),
     ),
     "independent_depth": Family(
-        "depth 8 % off, each person on its own, whatever the size",
-        "BEV (CVPR 2022) reads depth from an own map and not from the person's size; size chosen",
+        "stature as in agreeing; depth 8 % off, each person on its own, whatever the size",
+        "a regressor that reads depth from a map of its own (BEV, CVPR 2022); that the errors are independent, and their "
+        "size, are assumed",
         _with(_SIZED | {"depth_share": 0.08}),
     ),
     "mean_shape": Family(
-        "betas drawn 90 % towards the mean; depth agrees with the size, and 1 % on its own",
-        "regressors tend to the mean shape (SHAPY, CVPR 2022; Sengupta et al., 3DV 2021); share chosen",
+        "betas drawn 90 % towards the mean; depth off by as much as the stature, and 1 % on its own",
+        f"{_SHAPES}; the share is assumed",
         _with({"shape_shrink": 0.9, "shape_noise": 0.0, "depth_follows_size": 1.0, "depth_share": 0.01}),
     ),
     "wide_statures": Family(
-        "each person's stature 6 % about what the template draws; betas drawn half towards the mean, depth agrees",
-        "adults of both sexes together have a stature of about 168 cm with a standard deviation of 6 % of it",
+        "each person's true stature multiplied by a factor of 6 % about what the template draws; errors as in agreeing",
+        "women of 64 and men of 70 inches, 3 inches each (J. D. Cook, Distribution of adult heights, 2008) have together "
+        "a standard deviation of 6.3 % of the mean; errors assumed",
         _with(_SIZED | {"depth_follows_size": 1.0, "depth_share": 0.01}),
         People(stature_share=0.06),
     ),
     "children": Family(
-        "one person is a child of 65 to 85 % of the mean stature; stature 8 % off, depth agrees",
-        "Relative Human (BEV, CVPR 2022): regressors trained on adults err most on children; size chosen",
+        "one person is a child of 65 to 85 % of the mean stature; errors as in agreeing, but of the stature 8 %",
+        "scenes with people from infants to adults (Relative Human: BEV, CVPR 2022); that errors are twice as large there "
+        "is assumed",
         _with({"shape_noise": 0.0, "stature_share": 0.08, "depth_follows_size": 1.0, "depth_share": 0.01}),
         People(child=True),
     ),
     "small_orientation": Family(
         "global orientation 3 degrees about each axis",
-        "half of the middle level: people seen whole and alone; size chosen",
+        "half of the middle level, as of people seen whole and alone; assumed",
         _with({"orient_degrees": 3.0}),
     ),
     "large_orientation": Family(
         "global orientation 14 degrees about each axis",
-        "more than twice the middle level: people who lean, bend or hold each other; size chosen",
+        "more than twice the middle level, as of people who lean, bend or hold each other; assumed",
         _with({"orient_degrees": 14.0}),
     ),
     "upright": Family(
         "the trunk is drawn 35 % of its lean (up to 60 degrees) towards the picture's vertical",
-        "regressors that take the camera for level put its pitch into the body (SPEC, ICCV 2021); share chosen",
+        "methods that take the camera's rotation for zero err in the pose (SPEC, ICCV 2021); that they err towards the "
+        "vertical, and the share, are assumed",
         _with({"upright_share": 0.35}),
     ),
     "occluded_limbs": Family(
         "70 % of the people have an arm or leg covered: no keypoints, twice the error, drawn 60 % towards the rest",
-        "limbs behind things are guessed from the mean pose (PARE, ICCV 2021); share chosen",
+        "regressors are sensitive to partial occlusion (PARE, ICCV 2021); shares and direction are assumed",
         _with({"unseen_factor": 2.0, "unseen_towards_rest": 0.6}, framing=Framing(covered_limb=0.7)),
     ),
     "truncated": Family(
         "the picture ends above the knees: no keypoints there, twice the error, drawn 80 % towards the rest",
-        "pictures of people close together often show the upper body alone (FlickrCI3D); share chosen",
+        "models of the whole body falter where only a part of it is in the picture (Divide and Fuse, ECCV 2024); shares "
+        "and direction are assumed",
         _with({"unseen_factor": 2.0, "unseen_towards_rest": 0.8}, framing=Framing(legs_cut=True)),
     ),
     "mixed_keypoints": Family(
         "12 % of the arms and legs are found on the other person",
-        "'swap' is a kind of error of keypoint detectors, most frequent where people overlap "
-        "(Ruggero Ronchi and Perona, ICCV 2017); rate chosen",
+        "'swap' is one of the localisation errors of keypoint detectors, which depend on how people overlap (Ruggero "
+        "Ronchi and Perona, ICCV 2017); the rate is assumed",
         _with(keypoints={"mixed": 0.12}),
     ),
     "half_right_answers": Family(
-        "half of the contacts missed, about half of the told ones wrong: contact F1 near 0.5",
-        "a model that sees who touches but not where; estimates agree with the picture",
+        "answers with a contact F1 of 0.5; estimates as in agreeing",
+        "a model that sees who touches but not always where; assumed",
         _with(_SIZED | {"depth_follows_size": 1.0, "depth_share": 0.01}).with_answers("half"),
     ),
 }

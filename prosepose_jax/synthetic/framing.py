@@ -41,6 +41,9 @@ class Framing:
     least_kept: float = 0.7  # of the other keypoints; where no edge leaves as many, the picture stays whole
 
 
+ALL_IN_SIGHT = Framing()
+
+
 class Window(NamedTuple):
     """A part of the picture."""
 

@@ -23,8 +23,8 @@ from prosepose_jax.body.model import BodyModel
 from prosepose_jax.body.skinning import pose_body
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.camera_placement import View, choose_view, orientation_in_camera, translation_in_camera
-from prosepose_jax.synthetic.figure import Figure
 from prosepose_jax.synthetic.families import family_of, noise_level
+from prosepose_jax.synthetic.figure import Figure
 from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts, Yardstick
 from prosepose_jax.synthetic.noise import hidden_keypoints

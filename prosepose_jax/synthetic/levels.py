@@ -10,7 +10,7 @@ import dataclasses
 
 from prosepose_jax.synthetic import answers as answers_room
 from prosepose_jax.synthetic.answers import AnswerNoise
-from prosepose_jax.synthetic.framing import Framing
+from prosepose_jax.synthetic.framing import ALL_IN_SIGHT, Framing
 from prosepose_jax.synthetic.noise import KeypointNoise, RegressorNoise
 
 
@@ -22,7 +22,7 @@ class Noise:
     self_contact: RegressorNoise  # of scenes of one person
     keypoints: KeypointNoise
     answers: AnswerNoise
-    framing: Framing = Framing()
+    framing: Framing = ALL_IN_SIGHT
 
     def with_initial_error(self, factor: float) -> Noise:
         """The regressor's errors so many times as large; 0: the estimate is the truth."""
@@ -33,7 +33,7 @@ class Noise:
         )
 
     def with_answers(self, name: str) -> Noise:
-        """The answers of a level ("low", "middle", "high"), or "half": half missed, half of what is told wrong."""
+        """The answers of a level ("low", "middle", "high"), or "half": contact F1 0.5."""
         if name not in ANSWER_LEVELS:
             raise ValueError(f"answers: expected one of {tuple(ANSWER_LEVELS)}, found {name!r}")
         return dataclasses.replace(self, answers=ANSWER_LEVELS[name])

@@ -57,7 +57,7 @@ class Truth:
     view: View
     checks: Checks
     heights: np.ndarray  # (P,) m, standing height of each shape
-    stature_shape_dirs: np.ndarray  # (B,) m of standing height per unit of beta
+    stature_shape_dirs: np.ndarray | None  # (B,) m of standing height per unit of beta; None: in files of old
     kid_scale: np.ndarray  # (P,) 0 adult, 1 the body's child template
     pelvis_kid_dir: np.ndarray  # (3,) how kid_scale moves the rest pelvis
 
@@ -92,10 +92,15 @@ def observe(
       num_answers: N.
 
     Raises:
-      ValueError: an unknown level.
+      ValueError: an unknown level, or errors of size about a truth whose `stature_shape_dirs` are not known.
     """
     noise = noise_level(noise)
     regressor = noise.two_person if truth.num_people == 2 else noise.self_contact
+    dirs = truth.stature_shape_dirs
+    if dirs is None:
+        if regressor.stature_share or regressor.depth_follows_size:
+            raise ValueError(f"{truth.key}: made before errors of size were known; make_truths adds what is missing")
+        dirs = np.zeros(truth.betas.shape[1])
     base = [*truth.seed, zlib.crc32(truth.template.encode())]
     more = [seed] if seed else []
     rng_noise, rng_answers, rng_family = (
@@ -111,14 +116,14 @@ def observe(
         betas = noise_room.noisy_betas(true_betas, regressor, rng_noise)
         off = regressor.stature_share * rng_size.normal() * float(truth.heights[i])
         if off:
-            betas = with_stature(betas, truth.stature_shape_dirs, off)
+            betas = with_stature(betas, dirs, off)
         size = float(np.max(np.ptp(pixels[i], axis=0)))
         pelvis = noise_room.noisy_pelvis(
             truth.pelvis[i].astype(np.float64), size, truth.view.focal, regressor, rng_noise
         )
         if regressor.depth_follows_size:
             # A picture shows size over depth: along the line of sight, so that it stays where it is seen.
-            taller = 1.0 + float(truth.stature_shape_dirs @ (betas - true_betas)) / float(truth.heights[i])
+            taller = 1.0 + float(dirs @ (betas - true_betas)) / float(truth.heights[i])
             pelvis = pelvis * taller**regressor.depth_follows_size
         orient = noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise)
         if regressor.upright_share:
@@ -172,9 +177,7 @@ def observe(
     return scene, [Answer(text=t, sample=i, model="simulated", prompt="", order=order) for i, t in enumerate(texts)]
 
 
-def _framed(
-    truth: Truth, pixels: np.ndarray, noise: Noise, rng: np.random.Generator
-) -> tuple[Window, np.ndarray]:
+def _framed(truth: Truth, pixels: np.ndarray, noise: Noise, rng: np.random.Generator) -> tuple[Window, np.ndarray]:
     """The part of the picture that is shown, and which keypoints (P, 25) things or its edge take from sight."""
     away = np.zeros(pixels.shape[:2], bool)
     for i, names in enumerate(covered_limbs(truth.num_people, noise.framing, rng)):
@@ -218,6 +221,7 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "kid_scale": ("P",),
     "pelvis_kid_dir": (3,),
 }
+_SINCE_FAMILIES = ("stature_shape_dirs", "kid_scale", "pelvis_kid_dir")  # files of before have none, and no children
 _VIEW = {"rotation": (3, 3), "position": (3,), "focal": (), "size": (2,), "principal": (2,)}
 
 
@@ -229,7 +233,7 @@ def save_truth(folder: str | os.PathLike[str], truth: Truth) -> Path:
     """
     check_key(truth.key)
     path = Path(folder) / f"{truth.key}.npz"
-    arrays: dict[str, Any] = {name: getattr(truth, name) for name in _SHAPES}
+    arrays: dict[str, Any] = {name: getattr(truth, name) for name in _SHAPES if getattr(truth, name) is not None}
     arrays |= {f"view_{name}": np.asarray(getattr(truth.view, name)) for name in _VIEW}
     arrays |= {f"check_{f.name}": np.asarray(getattr(truth.checks, f.name)) for f in dataclasses.fields(Checks)}
     parts = truth.contacts.parts
@@ -247,7 +251,7 @@ def save_truth(folder: str | os.PathLike[str], truth: Truth) -> Path:
 
 
 def load_truth(file: str | os.PathLike[str]) -> Truth:
-    """Reads what `save_truth` wrote.
+    """Reads what `save_truth` wrote, also before there were families: all adults, `stature_shape_dirs` not known.
 
     Raises:
       InputError: the file is missing, damaged or no truth file; the message names the field.
@@ -255,12 +259,14 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
     file = Path(file)
     arrays = read_npz(file)
     reader = FieldReader(file, arrays)
-    wanted = {*_SHAPES, *(f"view_{n}" for n in _VIEW), *(f"check_{f.name}" for f in dataclasses.fields(Checks))}
+    old = not any(name in arrays for name in _SINCE_FAMILIES)
+    shapes = {name: shape for name, shape in _SHAPES.items() if not (old and name in _SINCE_FAMILIES)}
+    wanted = {*shapes, *(f"view_{n}" for n in _VIEW), *(f"check_{f.name}" for f in dataclasses.fields(Checks))}
     for name in sorted(wanted | {"template", "seed", "region_pairs", "parts", "strength", "intended", "grounded"}):
         if name not in arrays:
             raise reader.fail(name, "is missing; expected a file of a noise-free scene (prosepose generate)")
     sizes: dict[int | str, int] = {}
-    for name, shape in (*_SHAPES.items(), *((f"view_{n}", s) for n, s in _VIEW.items())):
+    for name, shape in (*shapes.items(), *((f"view_{n}", s) for n, s in _VIEW.items())):
         found = arrays[name].shape
         want = tuple(sizes.setdefault(s, f) if isinstance(s, str) else s for s, f in zip(shape, found, strict=False))
         if len(found) != len(shape) or found != want:
@@ -271,11 +277,13 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
     figures = {f.name: arrays[f"check_{f.name}"] for f in dataclasses.fields(Checks)}
     checks: dict[str, Any] = {k: tuple(v.tolist()) if v.ndim else float(v) for k, v in figures.items()}
     width, height = (int(n) for n in view["size"])
+    if old:
+        arrays |= {"kid_scale": np.zeros(sizes["P"], np.float32), "pelvis_kid_dir": np.zeros(3, np.float32)}
     return Truth(
         key=file.stem,
         template=str(arrays["template"]),
         seed=tuple(int(n) for n in arrays["seed"]),
-        **{name: arrays[name] for name in _SHAPES},
+        **{name: arrays.get(name) for name in _SHAPES},
         contacts=Contacts(arrays["region_pairs"].reshape(-1, 2), parts, strength),
         intended=_pairs(arrays["intended"]),
         grounded=tuple(str(n) for n in arrays["grounded"]),
