@@ -40,10 +40,9 @@ def _with(regressor: dict | None = None, keypoints: dict | None = None, framing:
     )
 
 
-_PERSPECTIVE = "a picture shows size over depth, so without its height a person's depth is ambiguous (BEV, CVPR 2022)"
-_SHAPES = (
-    "regressors often predict inaccurate shapes for want of diverse training data (STRAPS, BMVC 2020; SHAPY, CVPR 2022)"
-)
+# Where papers are found: BEV arXiv 2112.08274, STRAPS 2009.10013, SHAPY 2206.07036, SPEC 2110.00620, PARE 2104.08527.
+_PERSPECTIVE = "depth is ambiguous without a person's height (BEV, CVPR 2022), as a picture shows size over depth"
+_SHAPES = "regressors often predict inaccurate shapes for want of training data of diverse ones (STRAPS, SHAPY)"
 
 FAMILIES: dict[str, Family] = {
     "agreeing": Family(
@@ -53,7 +52,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "independent_depth": Family(
         "stature as in agreeing; depth 8 % off, each person on its own, whatever the size",
-        "a regressor that reads depth from a map of its own (BEV, CVPR 2022); that the errors are independent, and their "
+        "a regressor that reads depth from a map of its own (BEV, CVPR 2022); that errors are independent, and their "
         "size, are assumed",
         _with(_SIZED | {"depth_share": 0.08}),
     ),
@@ -64,15 +63,15 @@ FAMILIES: dict[str, Family] = {
     ),
     "wide_statures": Family(
         "each person's true stature multiplied by a factor of 6 % about what the template draws; errors as in agreeing",
-        "women of 64 and men of 70 inches, 3 inches each (J. D. Cook, Distribution of adult heights, 2008) have together "
-        "a standard deviation of 6.3 % of the mean; errors assumed",
+        "women of 64 and men of 70 inches, 3 inches each (J. D. Cook, Distribution of adult heights, 2008) have "
+        "together a standard deviation of 6.3 % of the mean; errors assumed",
         _with(_SIZED | {"depth_follows_size": 1.0, "depth_share": 0.01}),
         People(stature_share=0.06),
     ),
     "children": Family(
         "one person is a child of 65 to 85 % of the mean stature; errors as in agreeing, but of the stature 8 %",
-        "scenes with people from infants to adults (Relative Human: BEV, CVPR 2022); that errors are twice as large there "
-        "is assumed",
+        "scenes with people from infants to adults (Relative Human: BEV, CVPR 2022); that errors are twice as large "
+        "there is assumed",
         _with({"shape_noise": 0.0, "stature_share": 0.08, "depth_follows_size": 1.0, "depth_share": 0.01}),
         People(child=True),
     ),
@@ -99,8 +98,8 @@ FAMILIES: dict[str, Family] = {
     ),
     "truncated": Family(
         "the picture ends above the knees: no keypoints there, twice the error, drawn 80 % towards the rest",
-        "models of the whole body falter where only a part of it is in the picture (Divide and Fuse, ECCV 2024); shares "
-        "and direction are assumed",
+        "models of the whole body falter where only a part is in the picture (Divide and Fuse, arXiv 2407.09694); "
+        "shares and direction are assumed",
         _with({"unseen_factor": 2.0, "unseen_towards_rest": 0.8}, framing=Framing(legs_cut=True)),
     ),
     "mixed_keypoints": Family(

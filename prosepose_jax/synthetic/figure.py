@@ -74,8 +74,8 @@ def to_axis_angle(matrix: np.ndarray) -> np.ndarray:
         return np.zeros(3)
     axis = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
     if angle > np.pi - _NEAR_HALF_TURN:
-        # The trace is flat here and the antisymmetric part vanishes, so a matrix in single precision would be read
-        # tens of degrees off. The symmetric part is cos I + (1 - cos) a a^T: the axis from there, what is left from sin.
+        # The trace is flat here and the antisymmetric part vanishes: a matrix in single precision would be read tens
+        # of degrees off. The symmetric part is cos I + (1 - cos) a a^T: the axis from there, the angle from the sine.
         outer = (matrix + matrix.T) / 2 - np.cos(angle) * np.eye(3)
         along = unit(outer[:, np.argmax(np.diag(outer))])
         half_sin = float(axis @ along) / 2

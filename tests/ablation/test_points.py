@@ -15,6 +15,7 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import settings_from_config
 from prosepose_jax.resources import configs_dir
+from prosepose_jax.synthetic.families import NAMES
 
 SWEEPS = sorted(file.stem for file in configs_dir().glob("ablation_*.py"))
 
@@ -119,6 +120,15 @@ def test_all_promised_sweeps_are_packaged() -> None:
     wanted = {"answers", "threshold", "losses", "fallback", "weights", "aggregation", "order_sides", "noise", "oracle",
               "keypoints", "solvers"}  # fmt: skip
     assert {f"ablation_{name}" for name in wanted} <= set(SWEEPS)
+
+
+@pytest.mark.parametrize(("variant", "kind"), [("", "two_person"), (":self_contact", "self_contact")])
+def test_the_sweep_of_families_has_every_level_and_family(variant: str, kind: str) -> None:
+    points = expand(load_config(f"ablation_families{variant}")).points
+    assert {point.scenes.kind for point in points} == {kind}
+    missing = set(NAMES) - {point.group for point in points}
+    assert missing == (set() if kind == "two_person" else {"mixed_keypoints"})
+    assert all(point.scenes.noise == point.group for point in points)
 
 
 @pytest.mark.parametrize("name", SWEEPS)
