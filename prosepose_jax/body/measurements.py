@@ -171,7 +171,7 @@ def _surface(vertices: np.ndarray, faces: np.ndarray, dirs: np.ndarray) -> np.nd
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     weight = np.bincount(faces.ravel(), np.repeat(area, 3), len(vertices))
     flat = (dirs * np.sqrt(weight / weight.sum())[:, None, None]).reshape(-1, dirs.shape[-1])
-    return np.linalg.qr(flat, mode="r")
+    return np.asarray(np.linalg.qr(flat, mode="r"))
 
 
 def _f32(values: np.ndarray) -> jax.Array:

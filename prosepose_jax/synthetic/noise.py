@@ -103,9 +103,9 @@ def noisy_pose(
     scale = _JOINT_SCALE.copy()
     drawn_by = np.full(21, noise.towards_rest)
     for limb in unseen:
-        joints = np.array(LIMBS[limb].joints) - 1
-        scale[joints] *= noise.unseen_factor
-        drawn_by[joints] = max(noise.towards_rest, noise.unseen_towards_rest)
+        away = np.array(LIMBS[limb].joints) - 1
+        scale[away] *= noise.unseen_factor
+        drawn_by[away] = max(noise.towards_rest, noise.unseen_towards_rest)
     for joints in {_LIMB_OF_PART[p] for p in touching if p in _LIMB_OF_PART}:
         scale[np.array(joints) - 1] *= noise.touching_factor
     own = rng.normal(size=(21, 3)) * np.sqrt(1 - noise.chain_share)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import BodyModel
+from prosepose_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,15 @@ def change_people(
 
 
 def with_child_axis(body: BodyModel, count: int) -> BodyModel:
-    """The body with its first `count` betas and kid_scale as one more."""
+    """The body with its first `count` betas and kid_scale as one more.
+
+    Raises:
+      InputError: the body has no child template.
+    """
+    if not np.abs(np.asarray(body.kid_dir)).max() > 1e-6:
+        raise InputError(
+            f"body {body.name}: has no child template beside its file, expected one for scenes with a child"
+        )
     joined = {
         "shape_dirs": (body.shape_dirs, body.kid_dir),
         "joint_shape_dirs": (body.joint_shape_dirs, body.joint_kid_dir),
@@ -84,4 +93,4 @@ def with_child_axis(body: BodyModel, count: int) -> BodyModel:
         name: jnp.concatenate([jnp.asarray(dirs)[..., :count], jnp.asarray(axis)[..., None]], axis=-1)
         for name, (dirs, axis) in joined.items()
     }
-    return body.replace(**arrays)
+    return dataclasses.replace(body, **arrays)

@@ -279,11 +279,12 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
     width, height = (int(n) for n in view["size"])
     if old:
         arrays |= {"kid_scale": np.zeros(sizes["P"], np.float32), "pelvis_kid_dir": np.zeros(3, np.float32)}
+    fields: dict[str, Any] = {name: arrays.get(name) for name in _SHAPES}
     return Truth(
         key=file.stem,
         template=str(arrays["template"]),
         seed=tuple(int(n) for n in arrays["seed"]),
-        **{name: arrays.get(name) for name in _SHAPES},
+        **fields,
         contacts=Contacts(arrays["region_pairs"].reshape(-1, 2), parts, strength),
         intended=_pairs(arrays["intended"]),
         grounded=tuple(str(n) for n in arrays["grounded"]),

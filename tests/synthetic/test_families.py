@@ -11,16 +11,23 @@ import pytest
 from shape_units import body_in_other_units, in_other_units, turn
 
 from prosepose_jax.apps import generate
+from prosepose_jax.errors import InputError
+from prosepose_jax.io.scenes import load_scenes
+from prosepose_jax.metrics.contact import annotated_pairs, contact_f1
+from prosepose_jax.resources import demo_dir
+from prosepose_jax.scene import Answer
 from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
+from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
 from prosepose_jax.synthetic.error_statistics import Errors, measure_errors
 from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle, unit
 from prosepose_jax.synthetic.framing import LIMBS
-from prosepose_jax.synthetic.measure import Checks, Contacts
+from prosepose_jax.synthetic.levels import ANSWER_LEVELS
+from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts
 from prosepose_jax.synthetic.noise import _matrix as rotation_of
 from prosepose_jax.synthetic.noise import nearer_upright, noisy_pose
-from prosepose_jax.synthetic.people import change_people
+from prosepose_jax.synthetic.people import change_people, with_child_axis
 from prosepose_jax.synthetic.shapes import Wardrobe
 
 _STATURE = np.array([0.09, 0.01, 0.03, -0.02])
@@ -157,6 +164,37 @@ def test_people_of_stated_statures_do_not_depend_on_shape_units(small_body):
         statures.append([wardrobe.shape(b).height for b in changed])
     np.testing.assert_allclose(statures[0], statures[1], atol=1e-4)
     assert np.abs(np.array(statures[0]) - before).max() > 0.01
+
+
+def _f1(level: str) -> float:
+    """Contact F1 of simulated answers about the packaged scenes of two people."""
+    found = []
+    for scene in load_scenes(demo_dir() / "scenes"):
+        if scene.num_people == 2:
+            pairs = [(PART_OF_REGION[a], PART_OF_REGION[b]) for a, b in scene.gt_region_pairs]
+            strength = {pair: pairs.count(pair) for pair in scene.gt_contacts}
+            clear = sorted(strength, key=strength.__getitem__)[-2:]  # taken for what the interaction is about
+            for seed in range(10):
+                texts = simulate_answers(
+                    Contacts(scene.gt_region_pairs, tuple(strength), strength), 2, np.random.default_rng(seed),
+                    count=10, noise=ANSWER_LEVELS[level], salient=clear,
+                )  # fmt: skip
+                answers = [Answer(text, sample=i, model="", prompt="") for i, text in enumerate(texts)]
+                found.append(contact_f1(answers, annotated_pairs(scene)))
+    return float(np.mean(found))
+
+
+def test_half_right_answers_have_the_f1_that_they_state():
+    assert _f1("half") == pytest.approx(0.5, abs=0.06)
+    assert _f1("high") < _f1("half") < _f1("middle")
+
+
+def test_a_child_needs_the_childs_template(small_body):
+    adult = dataclasses.replace(small_body, kid_dir=small_body.kid_dir * 0)
+    with pytest.raises(InputError, match="no child template"):
+        with_child_axis(adult, 4)
+    both = with_child_axis(small_body, 4)
+    np.testing.assert_array_equal(both.shape_dirs[..., 4], small_body.kid_dir)
 
 
 def test_truncated_people_have_no_legs_in_the_picture():
