@@ -7,6 +7,7 @@ body and 10 % on another: a body whose betas are scaled or rotated gets the same
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -89,7 +90,7 @@ def with_child_axis(body: BodyModel, count: int) -> BodyModel:
         "shape_dirs": (body.shape_dirs, body.kid_dir),
         "joint_shape_dirs": (body.joint_shape_dirs, body.joint_kid_dir),
     }
-    arrays = {
+    arrays: dict[str, Any] = {
         name: jnp.concatenate([jnp.asarray(dirs)[..., :count], jnp.asarray(axis)[..., None]], axis=-1)
         for name, (dirs, axis) in joined.items()
     }
