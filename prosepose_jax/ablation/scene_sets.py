@@ -23,7 +23,7 @@ from prosepose_jax.synthetic.levels import Noise
 
 KINDS = ("two_person", "self_contact")
 # Methods of `Noise`, without "with_": what a study varies on top of a level.
-NOISE_CHANGES = ("answers", "initial_error", "misses", "imagined", "sides", "order")
+NOISE_CHANGES = ("answers", "initial_error", "misses", "imagined", "sides", "order", "second_table")
 _SECONDS_BETWEEN_LINES = 10.0
 DEMO = "demo"  # as folder and answers: the packaged scenes
 

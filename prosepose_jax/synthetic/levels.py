@@ -12,6 +12,7 @@ from prosepose_jax.synthetic import answers as answers_room
 from prosepose_jax.synthetic.answers import AnswerNoise
 from prosepose_jax.synthetic.framing import ALL_IN_SIGHT, Framing
 from prosepose_jax.synthetic.noise import KeypointNoise, RegressorNoise
+from prosepose_jax.synthetic.second_table import TableNoise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,13 @@ class Noise:
     def with_order(self, order: str, error: float = 0.05) -> Noise:
         """Person order "given" (told to the model, which mixes it up at the rate `error`) or "free"."""
         return dataclasses.replace(self, answers=dataclasses.replace(self.answers, order=order, order_error=error))
+
+    def with_second_table(self, factor: float = 1.0) -> Noise:
+        """Answers have a second table (docs/beyond_touch.md), wrong so many times as often as assumed."""
+        if not factor >= 0:
+            raise ValueError(f"factor: expected a number of at least 0, found {factor}")
+        answers = dataclasses.replace(self.answers, second=TableNoise().scaled(factor))
+        return dataclasses.replace(self, answers=answers)
 
 
 ANSWER_LEVELS: dict[str, AnswerNoise] = {

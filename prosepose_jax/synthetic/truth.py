@@ -22,6 +22,7 @@ from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic import noise as noise_room
 from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
+from prosepose_jax.synthetic.facts import Facts, facts_about
 from prosepose_jax.synthetic.families import noise_level
 from prosepose_jax.synthetic.framing import LIMBS, Window, covered_limbs, outside, unseen_limbs, window_without_legs
 from prosepose_jax.synthetic.levels import Noise
@@ -69,6 +70,10 @@ class Truth:
     def floor(self) -> tuple[np.ndarray, np.ndarray]:
         """A point of the floor and its upward normal."""
         return self.view.to_camera(np.zeros(3)), self.view.rotation @ np.array([0.0, 1.0, 0.0])
+
+    def facts(self) -> Facts:
+        """What is true of the scene beyond touch."""
+        return facts_about(self.keypoints, self.floor, self.heights, self.kid_scale, self.pelvis)
 
     def params(self) -> BodyParams:
         """The true people, for `pose_body`."""
@@ -172,6 +177,7 @@ def observe(
         name=truth.template,
         grounded=truth.grounded if truth.num_people == 1 else (),
         salient=set(truth.intended),
+        facts=truth.facts() if noise.answers.second is not None else None,
     )
     order = noise.answers.order
     return scene, [Answer(text=t, sample=i, model="simulated", prompt="", order=order) for i, t in enumerate(texts)]
