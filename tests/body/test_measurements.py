@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from shape_units import body_in_other_units, turn
 
-from prosepose_jax.body.measurements import NAMES, STATURE, ShapeMeasures, shape_measures
+from prosepose_jax.body.measurements import NAMES, STATURE, ShapeMeasures, _cut, _girth, shape_measures
 
 _KNOWN = {  # m, of adults between small and large
     "stature": (1.45, 1.95), "trunk": (0.38, 0.65), "shoulder width": (0.25, 0.45), "hip width": (0.08, 0.25),
@@ -47,6 +47,16 @@ def test_lengths_of_a_shape_are_near_those_of_its_joints(body, measures):
     for name, pairs in {"thigh": ((1, 4), (2, 5)), "upper arm": ((16, 18), (17, 19)), "trunk": ((0, 12),)}.items():
         exact = np.mean([np.linalg.norm(joints[b] - joints[a]) for a, b in pairs])
         assert _value(measures, betas, name) == pytest.approx(exact, abs=2e-3)
+
+
+@pytest.mark.parametrize(("name", "joints"), [("chest girth", (9,)), ("waist girth", (3, 6)), ("hip girth", (1, 2))])
+def test_girths_of_a_shape_are_near_those_around_its_mesh(body, measures, name, joints):
+    mean = np.asarray(body.v_template, np.float64)
+    cut = _cut(body, mean, float(np.asarray(body.joint_template)[list(joints), 1].mean()))
+    betas = np.random.default_rng(4).normal(size=body.num_betas) * 0.7
+    exact, _ = _girth(mean + np.asarray(body.shape_dirs, np.float64) @ betas, np.zeros((len(mean), 3, 1)), cut)
+    assert _value(measures, betas, name) == pytest.approx(exact, abs=5e-3)
+    assert exact != pytest.approx(_value(measures, betas * 0, name), abs=5e-3)
 
 
 @pytest.mark.parametrize("which", ["body", "small_body"])
