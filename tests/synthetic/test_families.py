@@ -19,6 +19,7 @@ from prosepose_jax.scene import Answer
 from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
 from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
+from prosepose_jax.synthetic.collection import _shown
 from prosepose_jax.synthetic.error_statistics import Errors, measure_errors
 from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle, unit
@@ -204,6 +205,19 @@ def test_truncated_people_have_no_legs_in_the_picture():
     assert scene.image_size[1] < truth.view.size[1]
     seen = scene.keypoints[..., 2] > 0
     assert (scene.keypoints[seen][:, :2] < scene.image_size).all()
+
+
+def test_the_picture_of_truncated_people_is_cut_as_their_scene_is():
+    truth, scene = _seen("truncated", 0)
+    width, height = truth.view.size
+    rows, columns = np.mgrid[:height, :width]
+    picture = _shown(np.stack([columns, rows], axis=-1), truth, scene)
+    assert picture.shape[1::-1] == tuple(scene.image_size)
+    # A keypoint lies on the same spot of the whole picture and of what is left of it.
+    whole, _ = observe(truth, "middle", num_answers=2)
+    both = (scene.keypoints[..., 2] > 0) & (whole.keypoints[..., 2] > 0)
+    x, y = np.floor(scene.keypoints[both][:, :2]).astype(int).T
+    np.testing.assert_array_equal(picture[y, x], np.floor(whole.keypoints[both][:, :2]))
 
 
 def test_mixed_limbs_and_covered_ones_come_at_their_rates():
