@@ -17,12 +17,13 @@ from prosepose_jax.io import AnswerSet, load_answers, load_scenes
 from prosepose_jax.resources import demo_dir
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.dataset import make_dataset
+from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.generate import TooManyRefused
-from prosepose_jax.synthetic.levels import Noise, noise_level
+from prosepose_jax.synthetic.levels import Noise
 
 KINDS = ("two_person", "self_contact")
 # Methods of `Noise`, without "with_": what a study varies on top of a level.
-NOISE_CHANGES = ("initial_error", "misses", "imagined", "sides", "order")
+NOISE_CHANGES = ("answers", "initial_error", "misses", "imagined", "sides", "order", "second_table")
 _SECONDS_BETWEEN_LINES = 10.0
 DEMO = "demo"  # as folder and answers: the packaged scenes
 
@@ -34,7 +35,7 @@ class SceneSpec:
     kind: str = "two_person"
     count: int = 64
     seed: int = 31
-    noise: str = "middle"
+    noise: str = "middle"  # a level or a family
     noise_changes: tuple[tuple[str, Any], ...] = ()  # (one of NOISE_CHANGES, its arguments) on top of the level
     noise_seed: int = 0
     num_answers: int = 20
@@ -76,7 +77,7 @@ def load_or_make(spec: SceneSpec, body: BodyModel, cache: Path) -> Scenes:
                 spec.count,
                 spec.seed,
                 folder,
-                noise=noise_of(spec),
+                noise=dataclasses.replace(family_of(spec.noise), noise=noise_of(spec)),
                 num_answers=spec.num_answers,
                 noise_seed=spec.noise_seed,
                 progress=progress,
@@ -87,13 +88,13 @@ def load_or_make(spec: SceneSpec, body: BodyModel, cache: Path) -> Scenes:
 
 
 def noise_of(spec: SceneSpec) -> Noise:
-    """The noise of a spec: its level, and on top what `noise_changes` says.
+    """The noise of a spec: its level or family, and on top what `noise_changes` says.
 
     Raises:
       InputError: an unknown level or change, or a number out of range.
     """
     try:
-        noise = noise_level(spec.noise)
+        noise = family_of(spec.noise).noise
         for name, value in spec.noise_changes:
             if name not in NOISE_CHANGES:
                 raise ValueError(f"{name}: expected one of {', '.join(NOISE_CHANGES)}")
@@ -121,4 +122,5 @@ def _note(spec: SceneSpec) -> Iterator[Callable[[int, int, str], None]]:
 def _name(spec: SceneSpec) -> str:
     """Of the folder of the true scenes: noise is added to them when they are read."""
     body = f"_{hashlib.sha256(Path(spec.body).read_bytes()).hexdigest()[:8]}" if spec.body else ""
-    return f"{spec.kind}_seed{spec.seed}{body}"
+    people = family_of(spec.noise).people.label
+    return "_".join([f"{spec.kind}_seed{spec.seed}{body}", *([people] if people else [])])

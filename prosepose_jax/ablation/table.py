@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[Figure, ...]] = {
         Figure("joint_pa_mpjpe_mm", "joint PA-MPJPE", "mm", 1, False),
         Figure("pcc", "PCC", "%", 1, True),
         Figure("pa_mpjpe_mm", "PA-MPJPE", "mm", 1, False),
+        Figure("pelvis_vector_mm", "pelvis vector", "mm", 1, False),
         _PENETRATION,
     ),
     "self_contact": (

@@ -2,6 +2,7 @@
 
   prosepose generate --kind=two_person --count=1000 --seed=0 --out=DIR
   prosepose generate --kind=self_contact --count=500 --out=DIR --level=high --images
+  prosepose generate --kind=two_person --count=500 --out=DIR --noise=agreeing
   prosepose generate --kind=two_person,self_contact --count=1000,500 --out=DIR   (into DIR/two_person, DIR/self_contact)
 
 Writes DIR/scenes and DIR/answers.jsonl (what `prosepose fit` reads), DIR/truth (without noise), DIR/figures.json
@@ -33,6 +34,7 @@ flags.DEFINE_list("count", ["100"], "scenes; one number for each kind, or one fo
 flags.DEFINE_integer("seed", 0, "of everything random", 0, flag_values=FLAGS)
 flags.DEFINE_string("out", None, "folder to write to", flag_values=FLAGS)
 flags.DEFINE_enum("level", "middle", ["low", "middle", "high"], "of noise", flag_values=FLAGS)
+flags.DEFINE_string("noise", None, "a noise family (docs/synthetic.md) in place of a level", flag_values=FLAGS)
 flags.DEFINE_integer("noise_seed", 0, "other errors and answers about the same people", 0, flag_values=FLAGS)
 flags.DEFINE_integer("num_answers", 20, "answers per scene", 0, flag_values=FLAGS)
 flags.DEFINE_list("templates", [], "interactions to make; all of the kinds when not given", flag_values=FLAGS)
@@ -54,7 +56,7 @@ def _run() -> int:
     for name, what in (("kind", "two_person, self_contact or both"), ("out", "the folder to write to")):
         if not FLAGS[name].value:
             raise InputError(f"--{name} is missing: {what}")
-    wanted = _counts()
+    wanted, noise = _counts(), _noise()
     templates = _templates(tuple(wanted))
     out = Path(FLAGS.out)
     # One kind lies in the folder itself, several beside each other.
@@ -63,6 +65,7 @@ def _run() -> int:
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
     from prosepose_jax.io.claim import claimed, make_folder
+    from prosepose_jax.synthetic.families import family_of
     from prosepose_jax.synthetic.generate import SceneMaker
     from prosepose_jax.synthetic.refine import STEPS, SURFACE_SAMPLES
 
@@ -71,12 +74,25 @@ def _run() -> int:
     for kind, folder in folders.items():  # all are locked before the first scene is made
         make_folder(folder, "the folder of the scenes")
         _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
-    maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS)
+    maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS, family_of(noise).people)
     status = 0
     for kind, folder in folders.items():
         with claimed(folder):
-            status = max(status, _make(maker, kind, wanted[kind], folder, templates[kind]))
+            status = max(status, _make(maker, kind, wanted[kind], folder, templates[kind], noise))
     return status
+
+
+def _noise() -> str:
+    """The name of the noise asked for."""
+    from prosepose_jax.synthetic.families import NAMES
+
+    if FLAGS.noise is None:
+        return FLAGS.level
+    if FLAGS["level"].present:
+        raise InputError(f"--noise={FLAGS.noise}: expected either --noise or --level, found both")
+    if FLAGS.noise not in NAMES:
+        raise InputError(f"--noise={FLAGS.noise}: expected one of {', '.join(NAMES)}")
+    return FLAGS.noise
 
 
 def _counts() -> dict[str, int]:
@@ -110,7 +126,7 @@ def _templates(kinds: Sequence[str]) -> dict[str, list[str]]:
     return asked
 
 
-def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[str]) -> int:
+def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[str], noise: str) -> int:
     """One kind of scenes into its folder; the exit status."""
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.synthetic.collection import write_collection
@@ -128,8 +144,9 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
 
         try:
             truths = make_truths(
-                maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers
-            )
+                maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers,
+                maker.people,
+            )  # fmt: skip
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")
             return 1
@@ -141,7 +158,7 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
                 )
     with Progress(len(truths), "observed") as progress:
         summary = write_collection(
-            maker, truths, out, FLAGS.level, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,
+            maker, truths, out, noise, num_answers=FLAGS.num_answers, noise_seed=FLAGS.noise_seed,
             images=FLAGS.images, sheet=FLAGS.sheet, progress=progress.step,
         )  # fmt: skip
     kept = f"{100 * summary['accepted']:.0f} % of the tries were kept"
@@ -155,7 +172,7 @@ def _lock(file: Path, kind: str, count: int, templates: list[str]) -> None:
     from prosepose_jax.io.atomic import write_json
     from prosepose_jax.io.lock import read_lock
 
-    names = ("seed", "level", "noise_seed", "num_answers", "body", "samples", "steps")
+    names = ("seed", "level", "noise", "noise_seed", "num_answers", "body", "samples", "steps")
     this = {"kind": kind, "templates": templates} | {name: FLAGS[name].value for name in names}
     if file.is_file():
         before = read_lock(file, "a folder of generated scenes")

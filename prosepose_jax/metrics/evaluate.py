@@ -20,7 +20,14 @@ from prosepose_jax.metrics.contact import (
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration
-from prosepose_jax.metrics.pose import PELVIS, evaluation_joints, joint_pa_mpjpe_mm, mpjpe_mm, pa_mpjpe_mm
+from prosepose_jax.metrics.pose import (
+    PELVIS,
+    evaluation_joints,
+    joint_pa_mpjpe_mm,
+    mpjpe_mm,
+    pa_mpjpe_mm,
+    pelvis_vector_mm,
+)
 from prosepose_jax.metrics.reprojection import reprojection_px
 from prosepose_jax.scene import Answer, Fit, Scene
 
@@ -29,7 +36,7 @@ KINDS = ("two_person", "self_contact")
 
 # Figures that describe bodies: computed alike for the initial estimate and for every fit.
 BODY_METRICS: tuple[str, ...] = (
-    "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pcc", "pcc_at",
+    "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pelvis_vector_mm", "pcc", "pcc_at",
     "penetration_max_mm", "penetration_mean_mm", "reprojection_px",
 )  # fmt: skip
 # Figures that describe the answers and the run.
@@ -90,6 +97,8 @@ class Evaluator:
             wanted = evaluation_joints(truth[1], truth[0], self._regressor)
             if scene.num_people > 1:
                 figures["joint_pa_mpjpe_mm"] = joint_pa_mpjpe_mm(found, wanted)
+            if scene.num_people == 2:
+                figures["pelvis_vector_mm"] = pelvis_vector_mm(joints[:, PELVIS], truth[1][:, PELVIS])
             figures["pa_mpjpe_mm"] = pa_mpjpe_mm(found, wanted)
             figures["mpjpe_mm"] = mpjpe_mm(found, wanted, joints[:, PELVIS], truth[1][:, PELVIS])
         pairs = annotated_pairs(scene)

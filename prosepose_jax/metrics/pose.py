@@ -89,3 +89,16 @@ def joint_pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
 
 def _mean_distance_mm(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(np.linalg.norm(np.asarray(a, np.float64) - np.asarray(b, np.float64), axis=-1)) * _MM)
+
+
+def pelvis_vector_mm(pelvis: np.ndarray, true_pelvis: np.ndarray) -> float:
+    """How far off the vector from the first person's pelvis to the second's is, mm.
+
+    Camera frame, not aligned: how people stand to each other, in size and in direction.
+
+    Args:
+      pelvis: (2, 3) m.
+      true_pelvis: (2, 3) m.
+    """
+    found, wanted = (np.diff(np.asarray(p, np.float64), axis=0)[0] for p in (pelvis, true_pelvis))
+    return float(np.linalg.norm(found - wanted)) * _MM

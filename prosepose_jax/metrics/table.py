@@ -10,6 +10,7 @@ ROWS: tuple[tuple[str, str, str, int], ...] = (
     ("joint_pa_mpjpe_mm", "joint PA-MPJPE", "mm", 1),
     ("pa_mpjpe_mm", "PA-MPJPE", "mm", 1),
     ("mpjpe_mm", "MPJPE", "mm", 1),
+    ("pelvis_vector_mm", "vector between the pelvises", "mm", 1),
     ("pcc", "PCC", "%", 1),
     ("penetration_max_mm", "penetration, deepest", "mm", 1),
     ("penetration_mean_mm", "penetration, mean", "mm", 1),

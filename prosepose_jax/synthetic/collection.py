@@ -11,10 +11,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from prosepose_jax.io.atomic import write_bytes, write_json, write_text
 from prosepose_jax.io.scenes import save_scene
+from prosepose_jax.scene import Scene
 from prosepose_jax.synthetic.distribution import draw_distribution
 from prosepose_jax.synthetic.figures import scene_figures, set_figures
 from prosepose_jax.synthetic.generate import SceneMaker
@@ -60,7 +62,7 @@ def write_collection(
         picture = out / "scenes" / f"{truth.key}.jpg"
         if images:
             if not picture.is_file():
-                write_bytes(picture, encode_jpeg(draw_truth(maker, truth)))
+                write_bytes(picture, encode_jpeg(_shown(draw_truth(maker, truth), truth, scene)))
             scene = dataclasses.replace(scene, image=picture)
         save_scene(out / "scenes", scene)
         figures[truth.key] = scene_figures(maker.body, scene, answers, truth.checks, maker.pose_truth(truth)[1])
@@ -84,6 +86,13 @@ def draw_truth(maker: SceneMaker, truth: Truth) -> Any:
     """(h, w, 3) uint8 picture of the true people."""
     looks = zlib.crc32(f"{truth.key} {truth.seed[0]}".encode())
     return draw_scene(maker.body, maker.pose_truth(truth)[0], truth.view, truth.floor, looks)
+
+
+def _shown(picture: Any, truth: Truth, scene: Scene) -> Any:
+    """The part of the picture that the scene is about."""
+    x, y = np.round(truth.view.principal - scene.principal_point).astype(int)
+    width, height = (int(n) for n in scene.image_size)
+    return picture[y : y + height, x : x + width]
 
 
 def _caption(truth: Truth) -> str:

@@ -6,6 +6,7 @@ begins with the smaller one. `exhausted.json`, if there, names the templates of 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,11 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_json
 from prosepose_jax.io.lock import read_lock
 from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.synthetic.families import Family, family_of
 from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused, library, share_out
-from prosepose_jax.synthetic.levels import Noise, noise_level
+from prosepose_jax.synthetic.levels import Noise
+from prosepose_jax.synthetic.people import TEMPLATES_OWN, People
+from prosepose_jax.synthetic.shapes import Wardrobe
 from prosepose_jax.synthetic.truth import Truth, load_truth, observe, save_truth
 
 SET_FILE, EXHAUSTED_FILE = "set.json", "exhausted.json"
@@ -38,6 +42,7 @@ def make_truths(
     progress: Callable[[int, int, str], None] | None = None,
     maker: SceneMaker | None = None,
     workers: int = 0,
+    people: People = TEMPLATES_OWN,
 ) -> list[Truth]:
     """Noise-free scenes in a folder; those that are there already are read, the others made.
 
@@ -52,6 +57,7 @@ def make_truths(
       progress: called with (scenes there, scenes wanted, a note) whenever a scene is there or was refused.
       maker: makes the scenes; None: one with the usual settings.
       workers: threads that make scenes side by side; 0: one per core, at most four.
+      people: what is changed about the people whom the templates draw; a maker that is given has the same.
 
     Returns:
       `count` truths, the templates in turn.
@@ -66,7 +72,9 @@ def make_truths(
     if unknown:
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
     folder = Path(folder)
-    _lock(folder / SET_FILE, {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)})
+    this = {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)}
+    # Left out of sets of the templates' own people, as it was before there were others: those folders stay usable.
+    _lock(folder / SET_FILE, this | ({"people": people.label} if people.label else {}))
     exhausted = read_exhausted(folder)
     if sum(share_out(count, names, exhausted).values()) < count:
         exhausted = {}  # all are: try each again
@@ -74,7 +82,7 @@ def make_truths(
         wanted = share_out(count, names, exhausted)
         truths: dict[str, list[Truth]] = {name: _read(folder, name, number) for name, number in wanted.items()}
         if any(len(truths[name]) < number for name, number in wanted.items()):
-            maker = maker or SceneMaker(body)
+            maker = maker or SceneMaker(body, people=people)
         try:
             _complete(truths, wanted, seed, folder, maker, workers, progress)
         except TooManyRefused as error:
@@ -83,7 +91,23 @@ def make_truths(
                 raise
             write_json(folder / EXHAUSTED_FILE, exhausted)
         else:
-            return [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+            whole = [truths[n][i] for i in range(max(wanted.values(), default=0)) for n in names if i < wanted[n]]
+            return _completed_by_body(whole, body)
+
+
+def _completed_by_body(truths: list[Truth], body: BodyModel) -> list[Truth]:
+    """The same, with what files of before there were families lack and the body knows."""
+    if all(truth.stature_shape_dirs is not None for truth in truths):
+        return truths
+    wardrobe, kid_dir = Wardrobe(body), np.asarray(body.joint_kid_dir)[0]
+
+    def completed(truth: Truth) -> Truth:
+        if truth.stature_shape_dirs is not None:
+            return truth
+        dirs = wardrobe.stature_dirs(truth.betas.shape[1])
+        return dataclasses.replace(truth, stature_shape_dirs=dirs, pelvis_kid_dir=kid_dir)
+
+    return [completed(truth) for truth in truths]
 
 
 def _complete(
@@ -120,7 +144,7 @@ def make_dataset(
     count: int,
     seed: int,
     folder: str | os.PathLike[str],
-    noise: str | Noise = "middle",
+    noise: str | Noise | Family = "middle",
     num_answers: int = 20,
     noise_seed: int = 0,
     templates: Sequence[str] | None = None,
@@ -130,7 +154,7 @@ def make_dataset(
 
     Args:
       body, kind, count, seed, folder, templates, progress: as in `make_truths`.
-      noise: a level's name, or a `Noise` of one's own.
+      noise: a level's or family's name, or a `Noise` or `Family` of one's own.
       num_answers: N answers per scene.
       noise_seed: another one gives other errors and answers about the same truths.
 
@@ -141,9 +165,9 @@ def make_dataset(
       ValueError: unknown kind, template or level.
       InputError: the folder holds another set, or a damaged file.
     """
-    noise = noise_level(noise)
-    truths = make_truths(body, kind, count, seed, folder, templates, progress)
-    seen = [observe(truth, noise, seed=noise_seed, num_answers=num_answers) for truth in truths]
+    family = family_of(noise)
+    truths = make_truths(body, kind, count, seed, folder, templates, progress, people=family.people)
+    seen = [observe(truth, family.noise, seed=noise_seed, num_answers=num_answers) for truth in truths]
     return [scene for scene, _ in seen], {scene.key: answers for scene, answers in seen}
 
 
@@ -182,8 +206,9 @@ def _lock(file: Path, this: dict[str, Any]) -> None:
         write_json(file, this)
         return
     before = read_lock(file, "a set of scenes")
-    for name, value in this.items():
-        found = before.get(name) if isinstance(before, dict) else None
+    before = before if isinstance(before, dict) else {}
+    for name in {**this, **before}:
+        found, value = before.get(name), this.get(name)
         if found != value:
             raise InputError(
                 f"{file}: this folder holds scenes whose {name} differs ({found!r} there, {value!r} now); "

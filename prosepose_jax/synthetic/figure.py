@@ -33,6 +33,7 @@ _COLLAR_SHARE, _COLLAR_LIMIT = 0.22, np.radians(28.0)
 _FOREARM_TWIST_LIMIT = np.radians(85.0)
 _WRIST_LIMIT = np.radians(60.0)
 _ANKLE_LIMIT = np.radians(50.0)
+_NEAR_HALF_TURN = 0.05  # radians
 
 X, Y, Z = np.eye(3)
 
@@ -71,11 +72,14 @@ def to_axis_angle(matrix: np.ndarray) -> np.ndarray:
     angle = np.arccos(np.clip((np.trace(matrix) - 1) / 2, -1, 1))
     if angle < 1e-7:
         return np.zeros(3)
-    if angle > np.pi - 1e-4:  # the antisymmetric part vanishes; take the axis from R + I
-        square = matrix + np.eye(3)
-        axis = unit(square[:, np.argmax(np.linalg.norm(square, axis=0))])
-        return axis * angle
     axis = np.array([matrix[2, 1] - matrix[1, 2], matrix[0, 2] - matrix[2, 0], matrix[1, 0] - matrix[0, 1]])
+    if angle > np.pi - _NEAR_HALF_TURN:
+        # The trace is flat here and the antisymmetric part vanishes: a matrix in single precision would be read tens
+        # of degrees off. The symmetric part is cos I + (1 - cos) a a^T: the axis from there, the angle from the sine.
+        outer = (matrix + matrix.T) / 2 - np.cos(angle) * np.eye(3)
+        along = unit(outer[:, np.argmax(np.diag(outer))])
+        half_sin = float(axis @ along) / 2
+        return along * (np.pi - np.arcsin(min(abs(half_sin), 1.0))) * (1.0 if half_sin >= 0 else -1.0)
     return axis / (2 * np.sin(angle)) * angle
 
 

@@ -23,10 +23,12 @@ from prosepose_jax.body.model import BodyModel
 from prosepose_jax.body.skinning import pose_body
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.camera_placement import View, choose_view, orientation_in_camera, translation_in_camera
+from prosepose_jax.synthetic.families import family_of, noise_level
 from prosepose_jax.synthetic.figure import Figure
-from prosepose_jax.synthetic.levels import Noise, noise_level
+from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts, Yardstick
 from prosepose_jax.synthetic.noise import hidden_keypoints
+from prosepose_jax.synthetic.people import TEMPLATES_OWN, People, change_people, with_child_axis
 from prosepose_jax.synthetic.refine import (
     STEPS,
     SURFACE_SAMPLES,
@@ -54,7 +56,7 @@ KINDS = ("two_person", "self_contact")
 _SHAPE_SPREAD, _PAIR_SPREAD = 0.7, 0.5  # of betas: common to a pair, and each person's own
 _MOST_REFUSALS = 60  # of one template in a row before giving up
 _MOST_WORKERS = 4
-_VIEW_STREAM = 1  # of the scene's random numbers; truth.py has the others
+_VIEW_STREAM, _PEOPLE_STREAM = 1, 5  # of the scene's random numbers; truth.py has the others
 
 
 class TooManyRefused(RuntimeError):
@@ -99,15 +101,23 @@ class SceneMaker:
       body: any SMPL-X format body with regions.
       samples: surface samples that keep people apart while refining.
       steps: steps of refining.
+      people: what is changed about the people whom the templates draw.
     """
 
-    def __init__(self, body: BodyModel, samples: int = SURFACE_SAMPLES, steps: int = STEPS):
+    def __init__(
+        self, body: BodyModel, samples: int = SURFACE_SAMPLES, steps: int = STEPS, people: People = TEMPLATES_OWN
+    ):
         self.body = jax.tree.map(jnp.asarray, body)
-        self.wardrobe = Wardrobe(body)
+        self.people = people
+        self._betas = min(10, body.num_betas)
+        # People are made with kid_scale as one more beta, and a truth has it apart.
+        self._shaped = with_child_axis(self.body, self._betas) if people.child else self.body
+        self.wardrobe = Wardrobe(self._shaped)
         self.surface = make_surface(body, samples)
         self.steps = steps
         self.yardstick = Yardstick(body, self.surface)
-        self._pose = jax.jit(lambda params: pose_body(self.body, params))
+        self._pose = jax.jit(lambda params: pose_body(self._shaped, params))
+        self._pose_true = jax.jit(lambda params: pose_body(self.body, params))
 
     # ---- stages --------------------------------------------------------------------------------------------
 
@@ -116,9 +126,15 @@ class SceneMaker:
         kind: dict[str, Template] = TWO_PERSON if template in TWO_PERSON else SELF_CONTACT
         people = 2 if template in TWO_PERSON else 1
         rng = np.random.default_rng([*seed, zlib.crc32(template.encode())])
-        count = min(10, self.body.num_betas)
+        count = self._betas
         common = _SHAPE_SPREAD * rng.normal(size=(1, count)).clip(-2, 2)
         betas = common + _PAIR_SPREAD * rng.normal(size=(people, count)).clip(-2, 2)
+        if self.people != TEMPLATES_OWN:
+            own_rng = np.random.default_rng([*seed, zlib.crc32(template.encode()), _PEOPLE_STREAM])
+            statures = np.array([self.wardrobe.shape(b).height for b in betas])
+            mean = self.wardrobe.shape(np.zeros(count)).height
+            dirs = self.wardrobe.stature_dirs(count + self.people.child)
+            betas = change_people(betas, dirs, statures, mean, self.people, own_rng)
         shapes = [self.wardrobe.shape(b) for b in betas]
         if template in TALLER_FIRST:
             order = np.argsort([-(s.leg_length + s.trunk_length) for s in shapes], kind="stable")
@@ -143,7 +159,7 @@ class SceneMaker:
         rows += [rows[0]] * ((padded or len(rows)) - len(rows))
         starts = jax.tree.map(lambda *x: np.stack(x), *(c.start for c in rows))
         touches = jax.tree.map(lambda *x: np.stack(x), *(c.touches for c in rows))
-        done = jax.device_get(refine(self.body, self.surface, starts, touches, self.steps))
+        done = jax.device_get(refine(self._shaped, self.surface, starts, touches, self.steps))
         return [jax.tree.map(lambda x, i=i: x[i], done) for i in range(len(candidates))]
 
     def check(self, candidate: Candidate, refined: Start, thorough: bool = True) -> Checks:
@@ -170,14 +186,15 @@ class SceneMaker:
         posed = jax.device_get(self._pose(start_params(people_cam)))
         keypoints = np.asarray(body_keypoints(self.body, posed), np.float64)
         contacts = self.yardstick.contacts(posed.vertices)
-        count = refined.betas.shape[1]
+        count = self._betas
+        kid_scale = refined.betas[:, count] if self.people.child else np.zeros(people)
         return Truth(
             key=key,
             template=candidate.template,
             seed=candidate.seed,
             global_orient=people_cam.global_orient,
             body_pose=_f32(refined.body_pose),
-            betas=_f32(refined.betas),
+            betas=_f32(refined.betas[:, :count]),
             transl=people_cam.transl,
             left_hand_pose=_f32(refined.left_hand_pose),
             right_hand_pose=_f32(refined.right_hand_pose),
@@ -192,11 +209,14 @@ class SceneMaker:
             view=view,
             checks=checks,
             heights=np.array([s.height for s in shapes]),
+            stature_shape_dirs=self.wardrobe.stature_dirs(count),
+            kid_scale=_f32(kid_scale),
+            pelvis_kid_dir=np.asarray(self.body.joint_kid_dir)[0],
         )
 
     def pose_truth(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
         """Vertices (P, V, 3) and joints (P, J, 3) of the true people, camera frame."""
-        posed = jax.device_get(self._pose(truth.params()))
+        posed = jax.device_get(self._pose_true(truth.params()))
         return posed.vertices, posed.joints
 
     # ---- all together --------------------------------------------------------------------------------------
@@ -349,7 +369,7 @@ def generate_scenes(
       count: accepted scenes wanted; the templates take turns.
       seed: everything random comes from it.
       templates: names to use; None for all of the kind.
-      level: noise of regressor, keypoints and answers: "low", "middle", "high" or a `Noise`.
+      level: noise of regressor, keypoints and answers: "low", "middle", "high", a family's name or a `Noise`.
       num_answers: N answers per scene.
       workers: threads that make scenes side by side; 0: one per core, at most four.
       progress: called with a line about each refused candidate.
@@ -365,7 +385,7 @@ def generate_scenes(
     unknown = sorted(set(templates or ()) - set(library(kind)))
     if unknown:
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
-    maker = SceneMaker(body).scenes(
+    maker = SceneMaker(body, people=family_of(level).people).scenes(
         kind, count, seed, templates=templates, level=noise, num_answers=num_answers, workers=workers, progress=progress
     )
     return list(maker)

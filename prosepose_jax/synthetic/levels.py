@@ -10,7 +10,9 @@ import dataclasses
 
 from prosepose_jax.synthetic import answers as answers_room
 from prosepose_jax.synthetic.answers import AnswerNoise
+from prosepose_jax.synthetic.framing import ALL_IN_SIGHT, Framing
 from prosepose_jax.synthetic.noise import KeypointNoise, RegressorNoise
+from prosepose_jax.synthetic.second_table import TableNoise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Noise:
     self_contact: RegressorNoise  # of scenes of one person
     keypoints: KeypointNoise
     answers: AnswerNoise
+    framing: Framing = ALL_IN_SIGHT
 
     def with_initial_error(self, factor: float) -> Noise:
         """The regressor's errors so many times as large; 0: the estimate is the truth."""
@@ -29,6 +32,12 @@ class Noise:
         return dataclasses.replace(
             self, two_person=self.two_person.scaled(factor), self_contact=self.self_contact.scaled(factor)
         )
+
+    def with_answers(self, name: str) -> Noise:
+        """The answers of a level ("low", "middle", "high"), or "half": contact F1 0.5."""
+        if name not in ANSWER_LEVELS:
+            raise ValueError(f"answers: expected one of {tuple(ANSWER_LEVELS)}, found {name!r}")
+        return dataclasses.replace(self, answers=ANSWER_LEVELS[name])
 
     def with_misses(self, rate: float) -> Noise:
         """Every true contact is left out of an answer with this probability (`AnswerNoise.missing`)."""
@@ -48,6 +57,20 @@ class Noise:
         """Person order "given" (told to the model, which mixes it up at the rate `error`) or "free"."""
         return dataclasses.replace(self, answers=dataclasses.replace(self.answers, order=order, order_error=error))
 
+    def with_second_table(self, factor: float = 1.0) -> Noise:
+        """Answers have a second table (docs/beyond_touch.md), wrong so many times as often as assumed."""
+        if not factor >= 0:
+            raise ValueError(f"factor: expected a number of at least 0, found {factor}")
+        answers = dataclasses.replace(self.answers, second=TableNoise().scaled(factor))
+        return dataclasses.replace(self, answers=answers)
+
+
+ANSWER_LEVELS: dict[str, AnswerNoise] = {
+    "low": answers_room.LOW,
+    "middle": answers_room.MIDDLE,
+    "high": answers_room.HIGH,
+    "half": answers_room.HALF,
+}
 
 LEVELS: dict[str, Noise] = {
     "low": Noise(
@@ -69,16 +92,3 @@ LEVELS: dict[str, Noise] = {
         answers_room.HIGH,
     ),
 }
-
-
-def noise_level(level: str | Noise) -> Noise:
-    """The noise of a level's name; a `Noise` is returned as it is.
-
-    Raises:
-      ValueError: an unknown name.
-    """
-    if isinstance(level, Noise):
-        return level
-    if level not in LEVELS:
-        raise ValueError(f"level: expected one of {tuple(LEVELS)}, found {level!r}")
-    return LEVELS[level]

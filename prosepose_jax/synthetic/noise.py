@@ -16,6 +16,7 @@ import numpy as np
 from prosepose_jax.body.keypoints import BODY25_SOURCE, Body25
 from prosepose_jax.synthetic.camera_placement import View
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle
+from prosepose_jax.synthetic.framing import LIMBS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,12 @@ class RegressorNoise:
     pixel_share: float = 0.012  # image position of the pelvis, share of the person's size
     shape_shrink: float = 0.5  # betas shrink towards the mean
     shape_noise: float = 0.35
+    # What the three levels don't have (families.py).
+    stature_share: float = 0.0  # error of the stature, share of it: independent of the unit of a body's betas
+    depth_follows_size: float = 0.0  # 1: the estimate agrees with the picture, who is taken for larger is further away
+    upright_share: float = 0.0  # the trunk is drawn this share of its lean towards the picture's vertical
+    unseen_factor: float = 1.0  # limbs out of sight have errors so many times as large
+    unseen_towards_rest: float = 0.0  # and are drawn this far towards the rest
 
     def scaled(self, factor: float) -> RegressorNoise:
         """All errors so many times as large; what is drawn towards a mean at most reaches it."""
@@ -43,6 +50,9 @@ class RegressorNoise:
             pixel_share=self.pixel_share * factor,
             shape_shrink=min(self.shape_shrink * factor, 1.0),
             shape_noise=self.shape_noise * factor,
+            stature_share=self.stature_share * factor,
+            upright_share=min(self.upright_share * factor, 1.0),
+            unseen_towards_rest=min(self.unseen_towards_rest * factor, 1.0),
         )
 
 
@@ -56,6 +66,7 @@ class KeypointNoise:
     occluded_missing: float = 0.35
     swap: float = 0.03  # a person's left and right arm or leg exchanged
     outlier: float = 0.01  # visible keypoints that land somewhere near the people
+    mixed: float = 0.0  # a person's arm or leg found on the other person
 
 
 # Rotation error of each body joint 1-21 relative to joint_degrees: trunk small, limbs large, ends unseen.
@@ -74,10 +85,27 @@ _MEAN_POSE[15, 2], _MEAN_POSE[16, 2] = -np.radians(60.0), np.radians(60.0)
 
 
 def noisy_pose(
-    pose: np.ndarray, touching: Iterable[str], noise: RegressorNoise, rng: np.random.Generator
+    pose: np.ndarray,
+    touching: Iterable[str],
+    noise: RegressorNoise,
+    rng: np.random.Generator,
+    unseen: Iterable[str] = (),
 ) -> np.ndarray:
-    """One person's body pose (21, 3) as a regressor would estimate it; touching: that person's part names."""
+    """One person's body pose (21, 3) as a regressor would estimate it.
+
+    Args:
+      pose: the truth.
+      touching: that person's part names.
+      noise: the errors.
+      rng: draws the same numbers whatever touches or is out of sight.
+      unseen: names of limbs (framing.LIMBS) out of sight.
+    """
     scale = _JOINT_SCALE.copy()
+    drawn_by = np.full(21, noise.towards_rest)
+    for limb in unseen:
+        away = np.array(LIMBS[limb].joints) - 1
+        scale[away] *= noise.unseen_factor
+        drawn_by[away] = max(noise.towards_rest, noise.unseen_towards_rest)
     for joints in {_LIMB_OF_PART[p] for p in touching if p in _LIMB_OF_PART}:
         scale[np.array(joints) - 1] *= noise.touching_factor
     own = rng.normal(size=(21, 3)) * np.sqrt(1 - noise.chain_share)
@@ -85,13 +113,28 @@ def noisy_pose(
         own[np.array(chain) - 1] += rng.normal(size=3) * np.sqrt(noise.chain_share)
     own[np.array([10, 11]) - 1] += rng.normal(size=3) * np.sqrt(noise.chain_share)
     error = own * np.radians(noise.joint_degrees) * scale[:, None]
-    drawn = pose + noise.towards_rest * (_MEAN_POSE - pose) * (scale > 0.5)[:, None]
+    drawn = pose + drawn_by[:, None] * (_MEAN_POSE - pose) * (scale > 0.5)[:, None]
     return np.array([to_axis_angle(_matrix(p) @ _matrix(e)) for p, e in zip(drawn, error, strict=True)])
 
 
 def noisy_orientation(orient: np.ndarray, noise: RegressorNoise, rng: np.random.Generator) -> np.ndarray:
     """Global orientation (3,) with a small error about every axis of the camera."""
     return to_axis_angle(_matrix(rng.normal(size=3) * np.radians(noise.orient_degrees)) @ _matrix(orient))
+
+
+def nearer_upright(orient: np.ndarray, share: float) -> np.ndarray:
+    """Global orientation (3,) with the trunk turned this share of its lean towards the picture's vertical.
+
+    People who lean by more than 60 degrees in the picture's frame evidently don't stand, and stay as they are.
+    """
+    matrix = _matrix(orient)
+    up, vertical = matrix[:, 1], np.array([0.0, -1.0, 0.0])
+    lean = float(np.arccos(np.clip(up @ vertical, -1.0, 1.0)))
+    axis = np.cross(up, vertical)
+    length = float(np.linalg.norm(axis))
+    if lean > np.radians(60.0) or length < 1e-9:
+        return orient
+    return to_axis_angle(rotation(axis / length, share * lean) @ matrix)
 
 
 def noisy_betas(betas: np.ndarray, noise: RegressorNoise, rng: np.random.Generator) -> np.ndarray:
@@ -172,6 +215,18 @@ def detect_keypoints(
         missing = rng.random(25) < np.where(hidden[i], noise.occluded_missing, noise.missing)
         result[i, :, :2], result[i, :, 2] = found, confidence
         result[i, missing | outside] = 0.0
+    return result
+
+
+def mix_people(detected: np.ndarray, noise: KeypointNoise, rng: np.random.Generator) -> np.ndarray:
+    """Detections (P, 25, 3) in which a limb of one person is found where the other person's is."""
+    result = detected.copy()
+    draws = rng.random((len(detected), len(LIMBS)))
+    for i, row in enumerate(draws):
+        other = (i + 1) % len(detected)
+        for draw, limb in zip(row, LIMBS.values(), strict=True):
+            if other != i and draw < noise.mixed:
+                result[i, list(limb.keypoints)] = detected[other, list(limb.keypoints)]
     return result
 
 

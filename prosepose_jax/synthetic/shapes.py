@@ -49,6 +49,11 @@ class Wardrobe:
             height=float(crown - sole),
         )
 
+    def stature_dirs(self, count: int) -> np.ndarray:
+        """(count,) m of standing height per unit of each of the first betas."""
+        dirs = np.asarray(self.body.shape_dirs, np.float64)[:, 1, :count]
+        return dirs[self._crown] - dirs[self._soles].mean(axis=0)
+
 
 def _unit(v: np.ndarray) -> np.ndarray:
     return v / max(float(np.linalg.norm(v)), 1e-9)

@@ -15,6 +15,7 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import settings_from_config
 from prosepose_jax.resources import configs_dir
+from prosepose_jax.synthetic.families import NAMES
 
 SWEEPS = sorted(file.stem for file in configs_dir().glob("ablation_*.py"))
 
@@ -121,6 +122,15 @@ def test_all_promised_sweeps_are_packaged() -> None:
     assert {f"ablation_{name}" for name in wanted} <= set(SWEEPS)
 
 
+@pytest.mark.parametrize(("variant", "kind"), [("", "two_person"), (":self_contact", "self_contact")])
+def test_the_sweep_of_families_has_every_level_and_family(variant: str, kind: str) -> None:
+    points = expand(load_config(f"ablation_families{variant}")).points
+    assert {point.scenes.kind for point in points} == {kind}
+    missing = set(NAMES) - {point.group for point in points}
+    assert missing == (set() if kind == "two_person" else {"mixed_keypoints"})
+    assert all(point.scenes.noise == point.group for point in points)
+
+
 @pytest.mark.parametrize("name", SWEEPS)
 def test_packaged_sweeps_can_be_used(name: str) -> None:
     """Every point's config is one of a fit, and the small variant is small."""
@@ -130,7 +140,7 @@ def test_packaged_sweeps_can_be_used(name: str) -> None:
     for point in fitted:
         assert len(point.name) <= NAME_LETTERS
         settings_from_config(point.config)
-        assert point.scenes.count in (300, 64) and not point.scenes.folder
+        assert point.scenes.count in (300, 128, 64) and not point.scenes.folder
         # What the small variant, read from a folder, does without: noise that can be made, of a spec that is a key.
         noise_of(point.scenes)
         hash(point.scenes)

@@ -12,7 +12,7 @@ import pytest
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics._people import initial_people
 from prosepose_jax.metrics.pose import evaluation_joints, joint_pa_mpjpe_mm
-from prosepose_jax.synthetic import LEVELS, SceneMaker, Truth, load_truth, make_truths, observe, save_truth
+from prosepose_jax.synthetic import LEVELS, People, SceneMaker, Truth, load_truth, make_truths, observe, save_truth
 from prosepose_jax.synthetic.dataset import EXHAUSTED_FILE, make_dataset
 from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.measure import Checks
@@ -64,6 +64,46 @@ def test_a_damaged_or_other_file_is_named(tmp_path, truth):
     np.savez(file, **{k: v for k, v in arrays.items() if k != "seed"})
     with pytest.raises(InputError, match="'seed'"):
         load_truth(file)
+
+
+_SINCE_FAMILIES = ("stature_shape_dirs", "kid_scale", "pelvis_kid_dir")
+
+
+def _as_before_families(file) -> None:
+    """The file of a truth as it was written before there were noise families."""
+    arrays = dict(np.load(file))
+    np.savez(file, **{k: v for k, v in arrays.items() if k not in _SINCE_FAMILIES})
+
+
+def test_a_file_of_before_families_is_read_and_tells_what_it_lacks(tmp_path, truth):
+    file = save_truth(tmp_path, truth)
+    _as_before_families(file)
+    old = load_truth(file)
+    assert old.stature_shape_dirs is None and not old.kid_scale.any()
+    first, second = observe(truth, "high")[0], observe(old, "high")[0]
+    for name in ("global_orient", "body_pose", "betas", "transl", "keypoints"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    with pytest.raises(ValueError, match="make_truths adds"):
+        observe(old, "agreeing")
+    # One of the three alone is damage.
+    arrays = dict(np.load(file)) | {"kid_scale": truth.kid_scale}
+    np.savez(file, **arrays)
+    with pytest.raises(InputError, match="'pelvis_kid_dir'"):
+        load_truth(file)
+
+
+def test_a_folder_of_before_families_serves_them(tmp_path, small_body, maker, lenient):
+    args = (small_body, "self_contact", 1, 9, tmp_path)
+    made = make_truths(*args, templates=("tree",), maker=maker)[0]
+    _as_before_families(tmp_path / "tree_000.npz")
+    lock = (tmp_path / "set.json").read_text()
+    assert set(json.loads(lock)) == {"kind", "seed", "recipe", "body"}  # as it was
+    again = make_truths(*args, templates=("tree",))[0]
+    np.testing.assert_allclose(again.stature_shape_dirs, made.stature_shape_dirs)
+    assert _equal(dataclasses.replace(again, stature_shape_dirs=made.stature_shape_dirs), made)
+    assert (tmp_path / "set.json").read_text() == lock
+    with pytest.raises(InputError, match="set.json.*people differs"):
+        make_truths(*args, templates=("tree",), people=People(stature_share=0.06))
 
 
 def test_noise_seed_and_level_change_the_observation_only(truth):

@@ -22,6 +22,18 @@ def test_axis_angle_inverts_rotation(angle):
     np.testing.assert_allclose(rotation(unit(back), np.linalg.norm(back)), rotation(axis, angle), atol=1e-5)
 
 
+def test_a_rotation_near_half_a_turn_is_read_well_in_single_precision():
+    """People who face the camera are turned by about half a turn."""
+    rng = np.random.default_rng(0)
+    for short_of in np.geomspace(1e-9, 0.3, 200):
+        axis = unit(rng.normal(size=3))
+        matrix = rotation(axis, np.pi - short_of)
+        found = to_axis_angle(matrix.astype(np.float32).astype(np.float64))
+        angle = float(np.linalg.norm(found))
+        assert angle < np.pi + 1e-6
+        np.testing.assert_allclose(rotation(found / angle, angle), matrix, atol=2e-4)
+
+
 def test_swing_takes_one_direction_to_the_other():
     rng = np.random.default_rng(0)
     for _ in range(20):

@@ -1,0 +1,31 @@
+"""Does a setting hold under every kind of error? Every noise level and family, with answers and without.
+
+    prosepose ablate --config=configs/ablation_families.py --workdir=DIR
+    prosepose ablate --config=configs/ablation_families.py:self_contact --workdir=DIR   (of one person)
+
+128 generated scenes a family (docs/synthetic.md, "Noise families"): the default, the published objective and the
+default without answers. Choose by the worst family, on seeds that are not reported: --config.scenes.seed=N.
+"""
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation.building import grid, sweep, variant
+from prosepose_jax.synthetic.families import NAMES
+
+COUNT = 128
+TWO_PEOPLE_ONLY = ("mixed_keypoints",)
+
+
+def get_config(name: str | None = None) -> ConfigDict:
+    """The sweep, of two people or, named "self_contact", of one."""
+    kind = "self_contact" if name == "self_contact" else "two_person"
+    points = [
+        {"name": "default"},
+        {"name": "published objective", "base": f"parity_{kind}"},
+        {"name": "no answers", "config": {"contact.use_answers": False}},
+    ]
+    names = [family for family in NAMES if kind == "two_person" or family not in TWO_PEOPLE_ONLY]
+    families = {family: {"scenes": {"noise": family}} for family in names}
+    scenes = {"kind": kind, "count": COUNT}
+    config = sweep("Noise families", grid(families, points), "default", base=kind, scenes=scenes)
+    return variant(config, None if name == "self_contact" else name)

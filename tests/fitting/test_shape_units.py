@@ -1,0 +1,44 @@
+"""A body's betas have no unit of their own: scaled or rotated, the same body must be fitted alike."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from shape_units import body_in_other_units, turn
+
+from prosepose_jax.body import BodyModel
+from prosepose_jax.fitting import fit_scenes
+from prosepose_jax.scene import Scene
+
+from .conftest import answer
+
+_ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
+_REASON = "prior and estimate of the shape are stated in betas, whose unit differs between bodies (issue 18, item 2)"
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [
+        pytest.param(1.0, id="rotated"),
+        pytest.param(0.5, id="scaled", marks=pytest.mark.xfail(reason=_REASON, strict=True)),
+    ],
+)
+def test_the_same_body_in_other_shape_units_has_the_same_fits(
+    small_body: BodyModel, make_scene, short_config, scale: float
+) -> None:
+    scene: Scene = make_scene(0)
+    betas = np.random.default_rng(5).normal(size=scene.betas.shape)
+    count = betas.shape[1]
+    rotation = np.eye(small_body.num_betas)
+    rotation[:count, :count] = turn(count)
+    scene = dataclasses.replace(scene, betas=betas.astype(np.float32))
+    other = dataclasses.replace(scene, betas=(scale * betas @ rotation[:count, :count].T).astype(np.float32))
+    short_config.stage2.steps = 0
+    fits = [
+        fit_scenes(body, [seen], {scene.key: _ANSWERS}, short_config)[scene.key]
+        for body, seen in ((small_body, scene), (body_in_other_units(small_body, scale, rotation), other))
+    ]
+    assert all(fit.status == "ok" for fit in fits)
+    np.testing.assert_allclose(fits[1].vertices, fits[0].vertices, atol=2e-3)
