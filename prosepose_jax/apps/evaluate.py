@@ -48,7 +48,7 @@ def _run() -> int:
     from prosepose_jax.body import load_body
     from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
     from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
-    from prosepose_jax.metrics.pose import load_joint_regressor
+    from prosepose_jax.metrics.joint_sets import load_joint_set
     from prosepose_jax.metrics.table import format_table
 
     for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
@@ -63,7 +63,7 @@ def _run() -> int:
     files = _body_files(config)
     body = load_body(**files)
     regressor_file = FLAGS.joint_regressor or (None if FLAGS.body else _section(config, "body").get("joint_regressor"))
-    regressor = load_joint_regressor(regressor_file, body.num_vertices) if regressor_file else None
+    regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     metrics = evaluate(
         body, scenes, fits,
         no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
