@@ -23,7 +23,7 @@ from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from prosepose_jax.io.importing import ImageInputs
+    from prosepose_jax.importing.images import ImageInputs
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -58,8 +58,8 @@ def _run() -> int:
     # Late: --help and usage errors need no JAX.
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io.folders import find_images
-    from prosepose_jax.io.importing import import_image
+    from prosepose_jax.importing.folders import find_images
+    from prosepose_jax.importing.images import import_image
     from prosepose_jax.io.scenes import save_scene
 
     if not FLAGS.out:
@@ -105,8 +105,8 @@ def _run() -> int:
 
 
 def _one_image() -> ImageInputs:
-    from prosepose_jax.io.folders import default_name
-    from prosepose_jax.io.importing import ImageInputs
+    from prosepose_jax.importing.folders import default_name
+    from prosepose_jax.importing.images import ImageInputs
     from prosepose_jax.io.scenes import check_key
 
     if not FLAGS.estimates:

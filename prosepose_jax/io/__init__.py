@@ -1,23 +1,18 @@
-"""Files in and out: scenes, answers, fits, meshes, and the outputs of other tools."""
+"""Files in and out: scenes, answers, fits, meshes."""
 
 from prosepose_jax.io.answers import AnswerSet, load_answers
 from prosepose_jax.io.atomic import atomic_file, write_bytes, write_json, write_npz, write_text
 from prosepose_jax.io.fits import fits_folder, has_fit, load_fit, load_fits, save_fit
-from prosepose_jax.io.importing import ImageInputs, ImportedScene, ImportResult, import_image
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.io.scenes import CONTACT_PART_NAMES, SceneSet, load_scene, load_scenes, save_scene
 
 __all__ = [
     "CONTACT_PART_NAMES",
     "AnswerSet",
-    "ImageInputs",
-    "ImportResult",
-    "ImportedScene",
     "SceneSet",
     "atomic_file",
     "fits_folder",
     "has_fit",
-    "import_image",
     "load_answers",
     "load_fit",
     "load_fits",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io._foreign import read_json
+from prosepose_jax.importing._foreign import read_json
 
 
 def read_openpose(path: str | Path) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.matching import boxes_overlap
+from prosepose_jax.importing.matching import boxes_overlap
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.lmm.crops import View, person_extent, view_hash
 from prosepose_jax.lmm.prompts import Prompt

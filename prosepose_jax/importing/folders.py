@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.importing import ImageInputs
+from prosepose_jax.importing.images import ImageInputs
 
 _IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _ESTIMATE_ENDINGS = (".npz", ".pkl", ".pickle")

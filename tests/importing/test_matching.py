@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prosepose_jax.body import Body25
-from prosepose_jax.io.matching import (
+from prosepose_jax.importing.matching import (
     assign,
     box_iou,
     keypoint_distance,

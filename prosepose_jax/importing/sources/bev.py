@@ -14,8 +14,8 @@ import numpy as np
 from prosepose_jax.body.keypoints import BODY25_SOURCE
 from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
-from prosepose_jax.io._foreign import float_array, read_tree
-from prosepose_jax.io.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
+from prosepose_jax.importing._foreign import float_array, read_tree
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
 
 _HIP_POINTS = (45, 46)
 _LANDMARKS = slice(24, 35)

@@ -17,8 +17,8 @@ from prosepose_jax.body.keypoints import BODY25_SOURCE
 from prosepose_jax.body.rotation import matrix_to_axis_angle
 from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.errors import InputError
-from prosepose_jax.io._foreign import read_tree
-from prosepose_jax.io.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
+from prosepose_jax.importing._foreign import read_tree
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate, ImageEstimates, image_dimensions
 
 # In order of preference: a translation for the whole image before one for a crop.
 _ALIASES: dict[str, tuple[str, ...]] = {

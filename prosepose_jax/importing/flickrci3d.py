@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io._foreign import float_array, read_json
+from prosepose_jax.importing._foreign import float_array, read_json
 from prosepose_jax.io.scenes import NUM_REGIONS
 
 

@@ -14,7 +14,7 @@ from prosepose_jax.apps.import_ import main
 from prosepose_jax.body import axis_angle_to_matrix
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import load_scene
-from prosepose_jax.io.smpl_params import read_smpl
+from prosepose_jax.importing.sources.smpl import read_smpl
 
 COUNT = 2
 _matrices = jax.jit(axis_angle_to_matrix)

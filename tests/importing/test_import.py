@@ -24,9 +24,9 @@ from prosepose_jax.apps.import_ import main
 from prosepose_jax.body import axis_angle_to_matrix
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import load_scene, load_scenes
-from prosepose_jax.io.bev import read_bev
-from prosepose_jax.io.importing import ImageInputs, import_image
-from prosepose_jax.io.retarget import retarget
+from prosepose_jax.importing.sources.bev import read_bev
+from prosepose_jax.importing.images import ImageInputs, import_image
+from prosepose_jax.importing.retarget import retarget
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from prosepose_jax.body.kinematics import pose_joints, rest_joints
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.body.skinning import rest_vertices, skin
 from prosepose_jax.camera import project
-from prosepose_jax.io.estimates import NUM_TREE_JOINTS, Estimate
-from prosepose_jax.io.matching import person_size
+from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate
+from prosepose_jax.importing.matching import person_size
 
 MAX_BETAS = 10
 _ITERATIONS = 60

@@ -11,10 +11,10 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.bev import read_bev
-from prosepose_jax.io.estimates import Estimate, ImageEstimates
-from prosepose_jax.io.flickrci3d import AnnotatedPair, read_annotations
-from prosepose_jax.io.matching import (
+from prosepose_jax.importing.sources.bev import read_bev
+from prosepose_jax.importing.estimates import Estimate, ImageEstimates
+from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
+from prosepose_jax.importing.matching import (
     ESTIMATE_LIMIT,
     boxes_overlap,
     match_boxes,
@@ -23,8 +23,8 @@ from prosepose_jax.io.matching import (
     person_box,
 )
 from prosepose_jax.io.openpose import read_openpose
-from prosepose_jax.io.retarget import Retargeted, retarget
-from prosepose_jax.io.smpl_params import read_smpl
+from prosepose_jax.importing.retarget import Retargeted, retarget
+from prosepose_jax.importing.sources.smpl import read_smpl
 from prosepose_jax.scene import Scene
 
 SOURCES = ("bev", "smpl")

@@ -1,0 +1,1 @@
+"""One reader a tool, in one table."""
