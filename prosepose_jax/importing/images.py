@@ -11,7 +11,6 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.importing.estimates import Estimate, ImageEstimates
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
 from prosepose_jax.importing.matching import (
@@ -22,9 +21,10 @@ from prosepose_jax.importing.matching import (
     merge_detections,
     person_box,
 )
-from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.importing.retarget import Retargeted, retarget
+from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.importing.sources.smpl import read_smpl
+from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.scene import Scene
 
 SOURCES = ("bev", "smpl")

@@ -255,6 +255,21 @@ class Evaluator:
             entry[NO_ANSWERS] = beside | {"status": row.no_answers.status}
         return entry
 
+    def initial_entries(self, scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
+        """{key: the figures of the initial estimate}, as entries of a run that fits nothing."""
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(scenes), CHUNK):
+            part = scenes[start : start + CHUNK]
+            good: list[Posed] = []
+            for scene, truth in zip(part, self._truths(part), strict=True):
+                if isinstance(truth, InputError):
+                    found[scene.key] = {"status": "failed: no truth", "error": str(truth)}
+                else:
+                    good.append(Posed(scene, *self.initial(scene), truth))
+            for posed, figures in zip(good, self.many(good), strict=True):
+                found[posed.scene.key] = figures | {"status": "ok"}
+        return found
+
     def scene(
         self,
         scene: Scene,

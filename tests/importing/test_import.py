@@ -23,10 +23,10 @@ from foreign_files import (
 from prosepose_jax.apps.import_ import main
 from prosepose_jax.body import axis_angle_to_matrix
 from prosepose_jax.errors import InputError
-from prosepose_jax.io import load_scene, load_scenes
-from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.importing.images import ImageInputs, import_image
 from prosepose_jax.importing.retarget import retarget
+from prosepose_jax.importing.sources.bev import read_bev
+from prosepose_jax.io import load_scene, load_scenes
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 from foreign_files import FOCAL, SIZE, bev_results, make_people, pose22, sign, write_annotations, write_bev, write_image
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.importing.flickrci3d import read_annotations
+from prosepose_jax.importing.sources.bev import read_bev
 from prosepose_jax.io.openpose import read_openpose
 
 

@@ -13,8 +13,8 @@ from foreign_files import FOCAL, SIZE, make_people, pose22, project, write_image
 from prosepose_jax.apps.import_ import main
 from prosepose_jax.body import axis_angle_to_matrix
 from prosepose_jax.errors import InputError
-from prosepose_jax.io import load_scene
 from prosepose_jax.importing.sources.smpl import read_smpl
+from prosepose_jax.io import load_scene
 
 COUNT = 2
 _matrices = jax.jit(axis_angle_to_matrix)
