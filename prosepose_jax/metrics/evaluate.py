@@ -481,7 +481,9 @@ def _fitted(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 def _split_variants(
     fits: Mapping[str, Fit] | Iterable[Fit], no_answers: Mapping[str, Fit] | None
-) -> tuple[dict[str, Fit], dict[str, Fit]]:
+) -> tuple[Mapping[str, Fit], Mapping[str, Fit]]:
+    if isinstance(fits, Mapping) and not isinstance(fits, dict):  # read from files as they are asked for
+        return fits, {} if no_answers is None else no_answers
     every = list(fits.values()) if isinstance(fits, Mapping) else list(fits)
     beside = {fit.key: fit for fit in every if fit.variant == NO_ANSWERS} | dict(no_answers or {})
     return {fit.key: fit for fit in every if fit.variant != NO_ANSWERS}, beside

@@ -8,6 +8,7 @@ then measured by pure functions on arrays.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -20,6 +21,7 @@ from prosepose_jax.metrics.precision import in_double
 _CELL_M = 0.006  # of the grid of rays: few triangles share a cell
 _MOST_CELLS = 512  # across
 _COLUMNS = 96  # rays across the shared box, for the volume
+_AROUND_M = 0.08  # triangles so near the points are looked at first
 _FINE_EDGE_M = 0.05  # meshes of shorter edges share no space worth measuring when no vertex is inside
 _SIZES = (1 << 12, 1 << 14, 1 << 16)  # pairs measured in one call: few shapes are compiled
 # Rays start this far beside their points (m): no ray meets a vertex or an edge of float32 coordinates exactly.
@@ -126,18 +128,21 @@ def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray)
     """Pairs of a point and a triangle that the vertical line through it may meet: indices (k,), (k,)."""
     none = np.zeros(0, np.int64), np.zeros(0, np.int64)
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    corners = vertices[faces]
-    below, above = corners.min(axis=1), corners.max(axis=1)
-    met = (above[:, 0] >= low[0]) & (below[:, 0] <= high[0]) & (above[:, 1] >= low[1]) & (below[:, 1] <= high[1])
-    met &= above[:, 2] > points[:, 2].min()  # rays go up
-    used = np.flatnonzero(met)
+    # Triangles with a corner on the near side of every face of the box above the points, one face at a time.
+    used = np.arange(len(faces))
+    for axis, limit, sign in ((0, low[0], 1), (0, high[0], -1), (1, low[1], 1), (1, high[1], -1)):
+        near = (sign * vertices[:, axis] >= sign * limit)[faces[used]]
+        used = used[near[:, 0] | near[:, 1] | near[:, 2]]
+    near = (vertices[:, 2] > points[:, 2].min())[faces[used]]  # rays go up
+    used = used[near[:, 0] | near[:, 1] | near[:, 2]]
     if not len(used):
         return none
+    a, b, c = (vertices[faces[used, k]] for k in range(3))
+    below, above = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
     extent = float((high - low).max())
     cell = max(_CELL_M, extent / _MOST_CELLS)
-    first = np.maximum((below[used, :2] - low) / cell, 0.0).astype(np.int64)
-    last = (np.minimum(above[used, :2], high) - low) / cell
-    last = last.astype(np.int64)
+    first = np.maximum((below[:, :2] - low) / cell, 0.0).astype(np.int64)
+    last = ((np.minimum(above[:, :2], high) - low) / cell).astype(np.int64)
     width = int((high[1] - low[1]) / cell) + 2
     spans = last - first + 1
     count = spans[:, 0] * spans[:, 1]
@@ -153,7 +158,7 @@ def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray)
     tested = stop - start
     point = np.repeat(np.arange(len(points)), tested)
     candidate = face[np.repeat(start, tested) + np.arange(len(point)) - np.repeat(np.cumsum(tested) - tested, tested)]
-    higher = above[used[candidate], 2] > points[point, 2]
+    higher = above[candidate, 2] > points[point, 2]
     return point[higher], used[candidate[higher]]
 
 
@@ -222,14 +227,23 @@ def surface_depths(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) 
     points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
     if not len(points):
         return np.zeros(0)
-    # Of all triangles, those that have a chance: near the box of the points.
-    corners = vertices[faces]
-    centres = corners.mean(axis=1)
-    radii = np.sqrt(np.sum((corners - centres[:, None]) ** 2, axis=-1).max(axis=1))
-    nearest, _ = cKDTree(centres).query(points)  # a centre lies on the surface: none is farther
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    centres = (a + b + c) / 3.0
+    radii = np.sqrt(np.max([np.sum((corner - centres) ** 2, axis=1) for corner in (a, b, c)], axis=0))
+    around = _AROUND_M
+    while True:
+        # Triangles near the box of the points: enough when no point is as far from its nearest one as the margin.
+        low, high = points.min(axis=0) - around, points.max(axis=0) + around
+        near = np.flatnonzero(((centres >= low) & (centres <= high)).all(axis=1))
+        whole = len(near) == len(faces)
+        if len(near):
+            nearest, _ = cKDTree(centres[near]).query(points)  # a centre lies on the surface: none is farther
+            if whole or nearest.max() + radii.max() < around:
+                break
+        around *= 3.0
     best = nearest.copy()
-    # Triangles by size: a few large ones would make everyone look far.
-    order = np.argsort(radii)
+    # By size: among the many small triangles the few large ones would make every search wide.
+    order = near[np.argsort(radii[near])]
     for group in np.split(order, [int(0.9 * len(order)), int(0.99 * len(order))]):
         if not len(group):
             continue
@@ -239,13 +253,14 @@ def surface_depths(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) 
         if not counts.sum():
             continue
         point = np.repeat(np.arange(len(points)), counts)
-        face = group[np.concatenate([np.asarray(ids, np.int64) for ids in found if ids])]
+        face = group[np.fromiter(itertools.chain.from_iterable(found), np.int64, len(point))]
         apart = np.sqrt(np.sum((points[point] - centres[face]) ** 2, axis=1))
         kept = apart - radii[face] <= nearest[point]
         point, face = point[kept], face[kept]
         for part, padded in _parts(len(point)):
             chosen = point[part]
-            found_here = triangle_distances(_fill(points[chosen], padded), _fill(corners[face[part]], padded))
+            corners = vertices[faces[face[part]]]
+            found_here = triangle_distances(_fill(points[chosen], padded), _fill(corners, padded))
             np.minimum.at(best, chosen, found_here[: len(chosen)])
     return best
 
@@ -332,11 +347,18 @@ def _volume_near(inside: np.ndarray, a: np.ndarray, b: np.ndarray, faces: np.nda
     low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
     if not (high > low).all():
         return 0.0
-    edges = np.concatenate([vertices[faces] - vertices[np.roll(faces, 1, axis=1)] for vertices in (a, b)])
-    longest = float(np.sqrt(np.sum(edges * edges, axis=-1).max()))
+    longest = max(_longest_edge(a, faces), _longest_edge(b, faces))
     if longest < _FINE_EDGE_M:
         if not len(inside):
             return 0.0
         low = np.maximum(low, inside.min(axis=0) - longest)
         high = np.minimum(high, inside.max(axis=0) + longest)
     return _volume_in(low, high, a, b, faces, faces)
+
+
+def _longest_edge(vertices: np.ndarray, faces: np.ndarray) -> float:
+    squared = 0.0
+    for start, end in ((0, 1), (1, 2), (2, 0)):
+        along = vertices[faces[:, start]] - vertices[faces[:, end]]
+        squared = max(squared, float(np.einsum("ij,ij->i", along, along).max()))
+    return float(np.sqrt(squared))
