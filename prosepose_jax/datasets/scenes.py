@@ -103,6 +103,7 @@ def _kept(body: BodyModel, truth: Truth) -> dict[str, np.ndarray]:
     return {
         "gt_global_orient": orient, "gt_body_pose": np.asarray(truth.body_pose, np.float32).reshape(-1, 21, 3),
         "gt_betas": betas, "gt_transl": transl,
+        "gt_kid_scale": np.zeros(len(betas), np.float32) if truth.kid_scale is None else truth.kid_scale,
     }  # fmt: skip
 
 
@@ -121,4 +122,5 @@ def _solved(body: BodyModel, truth: Truth, focal: np.ndarray, centre: np.ndarray
         "gt_body_pose": np.stack([p.body_pose for p in people]),
         "gt_betas": np.stack([p.betas for p in people]),
         "gt_transl": np.stack([p.transl for p in people]),
+        "gt_kid_scale": np.array([p.kid_scale for p in people], np.float32),
     }

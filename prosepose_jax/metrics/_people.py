@@ -81,7 +81,8 @@ def _truth_params(body: BodyModel, scene: Scene) -> BodyParams | None:
     missing = [name for name, field in zip(names, fields, strict=True) if field is None]
     if missing:
         raise InputError(f"scene {scene.key}: ground truth lacks {', '.join(missing)}")
-    return _params(body, scene, *fields)
+    kid_scale = scene.kid_scale if scene.gt_kid_scale is None else scene.gt_kid_scale
+    return _params(body, dataclasses.replace(scene, kid_scale=kid_scale), *fields)
 
 
 def _posed(

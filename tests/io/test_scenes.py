@@ -62,6 +62,7 @@ def test_round_trip_of_every_field(tmp_path):
             expression=rng.normal(size=(2, 7)),
             kid_scale=np.array([0.0, 0.5]),
             image="photos/a.png",
+            gt_kid_scale=np.array([0.1, 0.2]),
             gt_contacts=np.array([["left hand", "left shoulder (back)"], ["head", "head"]]),
             gt_region_pairs=np.array([[0, 74], [50, 3]]),
             **truth(),

@@ -104,3 +104,15 @@ def test_one_bad_scene_does_not_stop_a_batch(measured) -> None:
     found = evaluate(body, scenes, [dataclasses.replace(fit, key=key) for key in "abc"])["scenes"]
     assert "gt_betas" in found["b"]["error"] and set(found["b"]) == {"status", "error"}
     assert found["a"]["pcc"] == found["c"]["pcc"] and "error" not in found["c"]
+
+
+def test_the_truth_has_a_kid_scale_of_its_own(small_body, make_scene) -> None:
+    """An estimate that takes an adult for a child must not shrink the truth as well."""
+    from prosepose_jax.metrics._people import true_people
+
+    zeros = {"gt_global_orient": np.zeros((2, 3)), "gt_body_pose": np.zeros((2, 21, 3)), "gt_betas": np.zeros((2, 4)),
+             "gt_transl": np.zeros((2, 3)), "kid_scale": np.array([0.0, 0.8])}  # fmt: skip
+    with_own = make_scene(**zeros, gt_kid_scale=np.zeros(2))
+    (adult, child), (own, theirs) = (true_people(small_body, one)[0] for one in (make_scene(**zeros), with_own))
+    assert np.ptp(child[:, 1]) < 0.9 * np.ptp(adult[:, 1])
+    np.testing.assert_allclose(theirs, own)
