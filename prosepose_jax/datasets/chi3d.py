@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from prosepose_jax.datasets.files import read_object
 from prosepose_jax.datasets.frames import axis_angle
 from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
 from prosepose_jax.datasets.people import INDICES, has_detection, read_person, split_people
 from prosepose_jax.datasets.pickles import Node, read_pickle
 from prosepose_jax.datasets.samples import Sample, Truth
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import float_array, read_json
+from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.io.scenes import NUM_REGIONS
 
 CAMERAS = ("50591643", "58860488", "60457274", "65906101")
@@ -221,9 +222,7 @@ class _Truths:
             found: dict[str, _Contact] = {}
             file = None if self._folder is None else self._folder / subject / "interaction_contact_signature.json"
             if file is not None and file.is_file():
-                entries = read_json(file)
-                if not isinstance(entries, dict):
-                    raise InputError(f"{file}: expected an object {{action: {{fr_id, smplx_signature}}}}")
+                entries = read_object(file, "{action: {fr_id, smplx_signature}}")
                 for action, entry in entries.items():
                     try:
                         found[action] = _Contact(file, action, entry)
@@ -250,7 +249,7 @@ class _Truths:
         assert fields is not None
         if not 0 <= frame < fields["transl"].shape[1]:
             raise InputError(f"{parameters}: frame {frame} is beyond its {fields['transl'].shape[1]} frames")
-        extrinsics = read_json(place).get("extrinsics", {})
+        extrinsics = read_object(place, "{extrinsics, …}").get("extrinsics", {})
         rotation = float_array(place, "extrinsics.R", extrinsics.get("R"), (3, 3)).astype(np.float64)
         centre = np.asarray(extrinsics.get("T"), np.float64).reshape(3)
         joints = fields.get("joints")
@@ -265,7 +264,7 @@ class _Truths:
         )  # fmt: skip
 
     def _read(self, file: Path, base: Path, action: str) -> dict[str, np.ndarray]:
-        data = read_json(file)
+        data = read_object(file, "{transl, global_orient, …}")
         transl = float_array(file, "transl", data.get("transl"), (2, "T", 3))
         count = transl.shape[1]
         fields = {
@@ -277,7 +276,8 @@ class _Truths:
         }
         skeleton = existing([base / "joints3d_25" / f"{action}.json"])
         if skeleton is not None:
-            points = float_array(skeleton, "joints3d_25", read_json(skeleton).get("joints3d_25"), (2, count, 25, 3))
+            content = read_object(skeleton, "{joints3d_25}")
+            points = float_array(skeleton, "joints3d_25", content.get("joints3d_25"), (2, count, 25, 3))
             joints = np.full((2, count, 22, 3), np.nan, np.float32)
             for joint, place in _TREE.items():
                 joints[:, :, joint] = points[:, :, place]

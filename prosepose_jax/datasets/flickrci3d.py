@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prosepose_jax.datasets.files import read_json
 from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
 from prosepose_jax.datasets.people import (
     guess_keypoints,
@@ -18,7 +19,6 @@ from prosepose_jax.datasets.people import (
 from prosepose_jax.datasets.pickles import Node, read_pickle
 from prosepose_jax.datasets.samples import Guess, Person, Sample, Truth
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import read_json
 from prosepose_jax.importing.estimates import image_dimensions
 from prosepose_jax.importing.flickrci3d import AnnotatedPair, read_annotations
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_boxes, match_people

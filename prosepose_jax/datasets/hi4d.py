@@ -6,11 +6,11 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from prosepose_jax.body.keypoints import BODY25_SOURCE
+from prosepose_jax.datasets.files import read_archive
 from prosepose_jax.datasets.frames import HI4D_UNIT
 from prosepose_jax.datasets.layout import Log, Request, existing, first_with, nothing_found, numbered_images
 from prosepose_jax.datasets.people import (
@@ -24,7 +24,6 @@ from prosepose_jax.datasets.people import (
 from prosepose_jax.datasets.pickles import Node, read_pickle
 from prosepose_jax.datasets.samples import Guess, Person, Sample, Truth
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import read_tree
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_people
 from prosepose_jax.io._npz import FieldReader, read_npz
 
@@ -342,13 +341,11 @@ def _from_download(
 
 def _contact_frames(action: Path) -> list[int]:
     file = action / "meta.npz"
-    meta: Any = read_tree(file)
-    if not isinstance(meta, dict) or "contact_ids" not in meta:
-        raise InputError(f"{file}: field 'contact_ids' is missing")
-    people = int(np.asarray(meta.get("num_persons", 2)).reshape(-1)[0])
+    meta = read_archive(file)
+    people = meta.get("num_persons").integer() if meta.has("num_persons") else 2
     if people != 2:
         raise InputError(f"{file}: field 'num_persons': expected 2, found {people}")
-    return sorted(int(frame) for frame in np.asarray(meta["contact_ids"]).reshape(-1))
+    return sorted(int(frame) for frame in meta.get("contact_ids").array().reshape(-1))
 
 
 def _download_sample(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from prosepose_jax.datasets.files import read_json, read_object
 from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
 from prosepose_jax.datasets.people import guess_keypoints, read_detections, read_guesses
 from prosepose_jax.datasets.samples import Guess, Person, Sample, Truth
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import float_array, read_json
+from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.importing.estimates import image_dimensions
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_people, person_box
 from prosepose_jax.io._npz import FieldReader, read_npz
@@ -186,7 +186,7 @@ class _Truths:
             return np.eye(3), np.zeros(3)
         if len(files) > 1:
             self._log.note(f"MOYO: {len(files)} calibrations of {date} (morning, afternoon); the first is taken")
-        data: Any = read_json(files[0])
+        data = read_object(files[0], "{cam_N: {rotation, position}}")
         name = next((n for n in (f"cam_{int(camera)}", f"cam_{camera}") if n in data), None)
         if name is None:
             raise InputError(f"{files[0]}: no cam_{int(camera)}; found {', '.join(sorted(data))}")

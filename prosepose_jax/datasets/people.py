@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from prosepose_jax.body.keypoints import BODY25_SOURCE
+from prosepose_jax.datasets.files import clean_keypoints, merge_keypoints, merge_people, read_archive, read_keypoints
 from prosepose_jax.datasets.pickles import Node
 from prosepose_jax.datasets.samples import Guess, Person
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing._foreign import float_array, read_tree
-from prosepose_jax.importing.matching import merge_detections
-from prosepose_jax.io.openpose import read_openpose
 
 DETECTORS = ("vitpose", "openpose")  # the more trusted first
 INDICES = ("openpose_human_idx", "vitpose_human_idx", "vitposeplus_human_idx", "bev_human_idx")
@@ -33,8 +31,8 @@ def read_person(person: Node) -> Person:
         if has_detection(person, f"{detector}_human_idx") and person.has(detector):
             keypoints = person.get(detector).floats((135, 3))[:25]
             if (keypoints[:, 2] > 0).any():
-                seen.append(_clean(keypoints))
-    return Person(_read_guess(person), _merged(seen))
+                seen.append(clean_keypoints(keypoints))
+    return Person(_read_guess(person), merge_keypoints(seen))
 
 
 def split_people(item: Node, count: int = 2) -> list[Node]:
@@ -56,24 +54,20 @@ def read_guesses(path: Path) -> list[Guess]:
     Raises:
       InputError: names the field that is missing or has the wrong shape.
     """
-    tree = read_tree(path)
-    results = tree.get("results") if isinstance(tree, dict) else None
-    if isinstance(results, list) and len(results) == 1:
-        results = results[0]
-    if not isinstance(results, dict) or "smpl_thetas" not in results:
+    results = read_archive(path).get("results")
+    content = results.plain()
+    if isinstance(content, (list, np.ndarray)) and np.size(content) == 1:
+        results = Node(str(path), np.reshape(np.asarray(content, object), -1)[0], "results")
+    if not isinstance(results.plain(), Mapping):
         raise InputError(f"{path}: field 'results': expected BEV's dictionary with smpl_thetas and cam_trans")
-    thetas = float_array(path, "smpl_thetas", results["smpl_thetas"], ("n", 72))
+    thetas = _rows(results, "smpl_thetas", (72,))
     count = len(thetas)
-    if "cam_trans" not in results:
-        raise InputError(f"{path}: field 'cam_trans' is missing in 'results'; found {', '.join(sorted(results))}")
-    places = float_array(path, "cam_trans", results["cam_trans"], (count, 3))
-    joints = joints_px = betas = None
-    if "joints" in results:
-        joints = float_array(path, "joints", results["joints"], (count, 71, 3))
-    if "pj2d_org" in results:
-        joints_px = float_array(path, "pj2d_org", results["pj2d_org"], (count, 71, 2))
-    if "smpl_betas" in results:
-        betas = float_array(path, "smpl_betas", results["smpl_betas"], (count, "B"))
+    places = _rows(results, "cam_trans", (3,), count)
+    joints = _rows(results, "joints", (71, 3), count) if results.has("joints") else None
+    joints_px = _rows(results, "pj2d_org", (71, 2), count) if results.has("pj2d_org") else None
+    betas = results.get("smpl_betas").array() if results.has("smpl_betas") else None
+    if betas is not None and (betas.ndim != 2 or len(betas) != count):
+        raise InputError(f"{path}: field 'smpl_betas': expected {count} rows as in smpl_thetas, found {betas.shape}")
     return [
         Guess(
             pose=thetas[i].reshape(24, 3)[:_TREE],
@@ -88,7 +82,7 @@ def read_guesses(path: Path) -> list[Guess]:
 
 def read_detections(files: Sequence[Path]) -> np.ndarray:
     """(n, 25, 3) the people of those keypoint files of an image that are there, the most trusted first."""
-    return merge_detections([read_openpose(file) for file in files if file.is_file()])
+    return merge_people([read_keypoints(file) for file in files if file.is_file()])
 
 
 def joints_cam(guess: Guess) -> np.ndarray | None:
@@ -123,16 +117,8 @@ def _read_guess(person: Node) -> Guess | None:
     )
 
 
-def _merged(seen: list[np.ndarray]) -> np.ndarray | None:
-    """One person's keypoints of all detectors; which person it is has been decided by whoever made the file."""
-    if not seen:
-        return None
-    merged = merge_detections([keypoints[None] for keypoints in seen])
-    return merged[0] if len(merged) else None
-
-
-def _clean(keypoints: np.ndarray) -> np.ndarray:
-    keypoints = keypoints.copy()
-    keypoints[:, 2] = np.clip(keypoints[:, 2], 0.0, 1.0)
-    keypoints[keypoints[:, 2] == 0] = 0.0
-    return keypoints
+def _rows(fields: Node, name: str, shape: tuple[int, ...], count: int | None = None) -> np.ndarray:
+    """A field of n people, (n, *shape) finite float32."""
+    field = fields.get(name)
+    found = len(field.array()) if count is None and field.array().ndim else count
+    return field.floats((found or 0, *shape))
