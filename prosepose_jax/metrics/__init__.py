@@ -54,6 +54,7 @@ from prosepose_jax.metrics.pose import (
 from prosepose_jax.metrics.records import METRICS, Metric
 from prosepose_jax.metrics.regions import RegionTiles, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px, reprojection_px
+from prosepose_jax.metrics.self_contact import SelfContact
 
 __all__ = [
     "BODY_METRICS",
@@ -68,6 +69,7 @@ __all__ = [
     "Metric",
     "Penetration",
     "RegionTiles",
+    "SelfContact",
     "Similarity",
     "SurfaceDistances",
     "absolute_mpjpe_mm",

@@ -25,9 +25,6 @@ PCC_RADII_M: np.ndarray = np.arange(20) / 20.0
 SELF_CONTACT_GEODESIC_M = 0.30
 """On one person, vertices nearer than this along the surface are neighbours, not touching."""
 
-SELF_TOUCH_M = 0.02
-"""On one person, regions touch when vertices of theirs are nearer than this and apart along the surface."""
-
 # Two sets of fine regions that touch: on person 0 and person 1, or both on the only person.
 ContactPair = RegionPair
 

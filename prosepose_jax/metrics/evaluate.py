@@ -16,6 +16,7 @@ from prosepose_jax.metrics.answers import contact_f1
 from prosepose_jax.metrics.contact import (
     PCC_RADII_M,
     SELF_CONTACT_GEODESIC_M,
+    ContactPair,
     annotated_pairs,
     pair_distances,
     region_contact,
@@ -27,6 +28,7 @@ from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetrat
 from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
+from prosepose_jax.metrics.self_contact import SelfContact
 from prosepose_jax.scene import Answer, Fit, Scene
 
 NO_ANSWERS = "no_answers"
@@ -69,6 +71,7 @@ class Evaluator:
         self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
+        self._self_contact: SelfContact | None = None
 
     @property
     def surface(self) -> SurfaceDistances:
@@ -76,6 +79,13 @@ class Evaluator:
         if self._surface is None:
             self._surface = SurfaceDistances(np.asarray(self.body.v_template), self._faces, SELF_CONTACT_GEODESIC_M)
         return self._surface
+
+    @property
+    def self_contact(self) -> SelfContact:
+        """Which regions of one person touch, made when first needed."""
+        if self._self_contact is None:
+            self._self_contact = SelfContact(self.surface, np.asarray(self.body.v_template), self.body.regions)
+        return self._self_contact
 
     def truth(self, scene: Scene) -> People | None:
         """True vertices (P, V, 3) and joints (P, J, 3), m, camera frame; None when the scene has none."""
@@ -141,7 +151,7 @@ class Evaluator:
             figures[i][JOINT_SET] = self.joint_set.name
 
     def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
-        annotated = {i: pairs for i in places if (pairs := annotated_pairs(posed[i].scene)) is not None}
+        annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
         kept = [i for i in places if annotated.get(i)]
         if kept and posed[kept[0]].scene.num_people == 1:
             distances = [pair_distances(annotated[i], posed[i].vertices, self.body.regions, self.surface) for i in kept]
@@ -158,6 +168,14 @@ class Evaluator:
             for i, near in zip(both, self._tiles.distances_below([posed[i].vertices for i in both]), strict=True):
                 scores = region_contact(near < TOUCH_M, annotated[i])
                 figures[i] |= {f"region_{name}": score for name, score in scores.items()}
+
+    def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
+        """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
+        pairs = annotated_pairs(one.scene)
+        if pairs is None and one.scene.num_people == 1 and one.truth is not None:
+            touching = np.triu(self.self_contact.touching(np.asarray(one.truth[0][0], np.float64)))
+            pairs = tuple(ContactPair(frozenset([int(a)]), frozenset([int(b)])) for a, b in np.argwhere(touching))
+        return pairs
 
     def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)

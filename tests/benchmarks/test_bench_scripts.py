@@ -34,6 +34,7 @@ SCRIPTS = (
     "answers_scaling",
     "solvers",
     "memory",
+    "evaluate_fits",
     "step_profile",
     "check",
     "tables",
