@@ -38,6 +38,7 @@ class Scene:
     gt_body_pose: np.ndarray | None = None
     gt_betas: np.ndarray | None = None
     gt_transl: np.ndarray | None = None
+    gt_kid_scale: np.ndarray | None = None  # (P,); None: the truth has the scene's kid_scale
     gt_contacts: tuple[tuple[str, str], ...] | None = None  # part names, person 0 | person 1
     gt_region_pairs: np.ndarray | None = None  # (C, 2) fine region ids
 

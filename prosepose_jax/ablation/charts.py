@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 from PIL import Image, ImageDraw, ImageFont
 
 from prosepose_jax.ablation.points import INITIAL, Sweep
-from prosepose_jax.ablation.table import COLUMNS, Figure, Line
+from prosepose_jax.ablation.table import Line
+from prosepose_jax.metrics.records import BY_KIND, Metric
 
 # As in the report's style sheet, light.
 COLORS = ("#1f2328", "#2f7fd6", "#d9660f", "#17946f", "#b04fa0", "#8a7a00", "#c22f4c", "#6a6fd0")
@@ -101,7 +102,7 @@ def draw_charts(sweep: Sweep, lines: Sequence[Line]) -> dict[str, bytes]:
     files = {}
     for kind in dict.fromkeys(line.point.scenes.kind for line in lines):
         mine = [line for line in lines if line.point.scenes.kind == kind]
-        for figure in COLUMNS[kind][:2]:
+        for figure in BY_KIND[kind][:2]:
             groups = _marks(mine, figure)
             if not groups:
                 continue
@@ -112,7 +113,7 @@ def draw_charts(sweep: Sweep, lines: Sequence[Line]) -> dict[str, bytes]:
     return files
 
 
-def _marks(lines: Sequence[Line], figure: Figure) -> dict[str, list[_Mark]]:
+def _marks(lines: Sequence[Line], figure: Metric) -> dict[str, list[_Mark]]:
     """Of the fitted points by group."""
     groups: dict[str, list[_Mark]] = {}
     for line in lines:
@@ -123,7 +124,7 @@ def _marks(lines: Sequence[Line], figure: Figure) -> dict[str, list[_Mark]]:
     return groups
 
 
-def _curves(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark]]) -> bytes:
+def _curves(kind: type, sweep: Sweep, figure: Metric, groups: dict[str, list[_Mark]]) -> bytes:
     canvas = kind(_WIDTH, _HEIGHT, sweep.title)
     marks = [mark for group in groups.values() for mark in group]
     along = math.log if sweep.log_x else float
@@ -158,7 +159,7 @@ def _curves(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Ma
     return canvas.data()
 
 
-def _rows(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark]]) -> bytes:
+def _rows(kind: type, sweep: Sweep, figure: Metric, groups: dict[str, list[_Mark]]) -> bytes:
     marks = [mark for group in groups.values() for mark in group]
     names = list(dict.fromkeys(mark.name for mark in marks))
     row = _ROW + 8 * (len(groups) - 1)
@@ -185,9 +186,8 @@ def _rows(kind: type, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark
     return canvas.data()
 
 
-def _title(canvas: _Canvas, sweep: Sweep, figure: Figure, groups: dict[str, list[_Mark]]) -> None:
-    better = "higher" if figure.more_is_better else "lower"
-    about = f"{figure.heading} ({figure.unit}, {better} is better)"
+def _title(canvas: _Canvas, sweep: Sweep, figure: Metric, groups: dict[str, list[_Mark]]) -> None:
+    about = f"{figure.heading} ({figure.unit}, {figure.better} is better)"
     canvas.text(12, 14, f"{_shortened(sweep.title, _TITLE_LETTERS - len(about))}: {about}", "l", 14)
     if len(groups) < 2:
         return

@@ -11,34 +11,8 @@ import numpy as np
 
 from prosepose_jax.ablation.points import Point, Sweep
 from prosepose_jax.ablation.store import failed
-from prosepose_jax.metrics import Interval, paired_bootstrap
-
-
-class Figure(NamedTuple):
-    """A column: figure of the records, heading, unit, digits, and whether more is better."""
-
-    name: str
-    heading: str
-    unit: str
-    digits: int
-    more_is_better: bool
-
-
-_PENETRATION = Figure("penetration_max_mm", "deepest penetration", "mm", 1, False)
-COLUMNS: dict[str, tuple[Figure, ...]] = {
-    "two_person": (
-        Figure("joint_pa_mpjpe_mm", "joint PA-MPJPE", "mm", 1, False),
-        Figure("pcc", "PCC", "%", 1, True),
-        Figure("pa_mpjpe_mm", "PA-MPJPE", "mm", 1, False),
-        Figure("pelvis_vector_mm", "pelvis vector", "mm", 1, False),
-        _PENETRATION,
-    ),
-    "self_contact": (
-        Figure("pa_mpjpe_mm", "PA-MPJPE", "mm", 1, False),
-        Figure("pcc", "PCC", "%", 1, True),
-        Figure("reprojection_px", "reprojection", "px", 1, False),
-    ),
-}
+from prosepose_jax.metrics import Interval, bootstrap, paired_bootstrap
+from prosepose_jax.metrics.records import BY_KIND, Metric, values_of
 
 
 class Cell(NamedTuple):
@@ -69,22 +43,17 @@ def summarise(sweep: Sweep, records: Mapping[Point, Mapping[str, Mapping[str, An
         reference = next(p for p in sweep.points if p.group == point.group and p.name == sweep.reference)
         against = {} if reference is point else records.get(reference, {})
         cells = {}
-        for figure in COLUMNS[point.scenes.kind]:
-            values = _values(done, figure.name)
+        for figure in BY_KIND[point.scenes.kind]:
+            values = values_of(figure, done)
             if not values:
                 continue
-            numbers = np.array(list(values.values()))
             cells[figure.name] = Cell(
-                paired_bootstrap(np.zeros_like(numbers), numbers, seed=sweep.seed),
-                _difference(_values(against, figure.name), values, sweep.seed),
+                bootstrap(np.array(list(values.values())), seed=sweep.seed),
+                _difference(values_of(figure, against), values, sweep.seed),
             )
         fallback = sum(record["status"] == "fallback" for record in done.values())
         lines.append(Line(point, len(done), fallback, len(mine) - len(done), cells))
     return lines
-
-
-def _values(records: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, float]:
-    return {key: records[key][name] for key in sorted(records) if name in records[key]}
 
 
 def _difference(first: Mapping[str, float], second: Mapping[str, float], seed: int) -> Interval | None:
@@ -122,9 +91,9 @@ def to_markdown(sweep: Sweep, lines: Sequence[Line]) -> str:
     parts = []
     for group in dict.fromkeys(line.point.group for line in lines):
         mine = [line for line in lines if line.point.group == group]
-        figures = [f for f in COLUMNS[mine[0].point.scenes.kind] if any(f.name in line.cells for line in mine)]
+        figures = [f for f in BY_KIND[mine[0].point.scenes.kind] if any(f.name in line.cells for line in mine)]
         best = {f.name: _best(mine, f) for f in figures}
-        head = ["point", "scenes", *(f"{f.heading} ({f.unit})" for f in figures)]
+        head = ["point", "scenes", *(f.titled(f.heading) for f in figures)]
         head += [f"Δ {f.heading}" for f in figures[:2]]
         if group:
             parts.append(f"**{group}**\n")
@@ -147,14 +116,14 @@ def _scenes(line: Line) -> str:
     return f"{line.scenes}" + (f" ({', '.join(notes)})" if notes else "")
 
 
-def _best(lines: Sequence[Line], figure: Figure) -> Line | None:
+def _best(lines: Sequence[Line], figure: Metric) -> Line | None:
     """The fitted point with the best mean."""
     fitted = [line for line in lines if figure.name in line.cells and line.point.config is not None]
     sign = -1.0 if figure.more_is_better else 1.0
     return min(fitted, key=lambda line: sign * line.cells[figure.name].mean.mean, default=None)
 
 
-def _interval(found: Interval, figure: Figure, sign: bool = False) -> str:
+def _interval(found: Interval, figure: Metric, sign: bool = False) -> str:
     mark, digits = "+" if sign else "", figure.digits
     return f"{found.mean:{mark}.{digits}f} ({found.low:{mark}.{digits}f}, {found.high:{mark}.{digits}f})"
 
@@ -162,12 +131,12 @@ def _interval(found: Interval, figure: Figure, sign: bool = False) -> str:
 def to_latex(sweep: Sweep, lines: Sequence[Line]) -> str:
     """The same as a booktabs table: means with intervals as sub- and superscripts."""
     kinds = list(dict.fromkeys(line.point.scenes.kind for line in lines))
-    figures = list(dict.fromkeys(f for kind in kinds for f in COLUMNS[kind][:2]))
+    figures = list(dict.fromkeys(f for kind in kinds for f in BY_KIND[kind][:2]))
     rows = [
         f"% {sweep.title}",
         f"\\begin{{tabular}}{{l{'r' * (1 + len(figures))}}}",
         "\\toprule",
-        " & ".join(["point", "scenes", *(f"{f.heading} ({_escape(f.unit)})" for f in figures)]) + r" \\",
+        " & ".join(["point", "scenes", *(_escape(f.titled(f.heading)) for f in figures)]) + r" \\",
     ]
     for group in dict.fromkeys(line.point.group for line in lines):
         rows.append("\\midrule")

@@ -27,7 +27,7 @@ from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fit
 from prosepose_jax.io.claim import claimed, make_folder
 from prosepose_jax.io.lock import read_known, read_lock
 from prosepose_jax.io.mesh import write_glb
-from prosepose_jax.metrics import evaluate, load_joint_regressor
+from prosepose_jax.metrics import evaluate, load_joint_set
 from prosepose_jax.metrics.table import format_table
 from prosepose_jax.scene import Fit, Scene
 from prosepose_jax.terms import load_pose_prior
@@ -124,7 +124,7 @@ def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
         flat_hands=bool(files.get("flat_hands")),
     )
     regressor_file = files.get("joint_regressor")
-    regressor = load_joint_regressor(regressor_file, body.num_vertices) if regressor_file else None
+    regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     return body, load_pose_prior(config.get("prior", {}).get("path")), regressor
 
 

@@ -47,9 +47,9 @@ def _run() -> int:
     # Late: --help and usage errors need no JAX.
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
+    from prosepose_jax.io import FitFolder, load_answers, load_scenes, write_json
     from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
-    from prosepose_jax.metrics.pose import load_joint_regressor
+    from prosepose_jax.metrics.joint_sets import load_joint_set
     from prosepose_jax.metrics.table import format_table
 
     for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
@@ -60,15 +60,15 @@ def _run() -> int:
     folder = folder.parent if folder.name == "fits" else folder
     config = _run_config(folder)
     scenes = load_scenes(FLAGS.scenes)
-    fits = load_fits(FLAGS.fits)
+    fits = FitFolder(FLAGS.fits)
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
     files = _body_files(config)
     body = load_body(**files)
     regressor_file = FLAGS.joint_regressor or (None if FLAGS.body else _section(config, "body").get("joint_regressor"))
-    regressor = load_joint_regressor(regressor_file, body.num_vertices) if regressor_file else None
+    regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     metrics = evaluate(
         body, scenes, fits,
-        no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
+        no_answers=FitFolder(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
     )  # fmt: skip
     out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
     write_json(out, metrics)

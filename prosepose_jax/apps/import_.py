@@ -4,6 +4,7 @@
       [--image=FILE] [--annotations=FILE] [--name=KEY] --out=SCENES
   prosepose import --estimates=wham_output.pkl --frame=5 --keypoints=mmpose.json --image=FILE --people=1 --out=SCENES
   prosepose import --folder=DIR --out=SCENES
+  prosepose import --source=hi4d|chi3d|flickrci3d|moyo --root=DIR --split=test --out=SCENES   (its own --help)
 
 The tool that wrote the estimates is recognised. People are matched between the files. Scenes are called KEY_0,
 KEY_1, …: one for each annotated pair in the annotation's order, else for each overlapping pair (the left person
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
+from prosepose_jax.apps import _dataset
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
@@ -65,6 +67,8 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    if _dataset.is_asked_for(argv):  # its flags are others
+        return _dataset.main(argv)
     return run_verb("import", __doc__, FLAGS, argv, _run)
 
 

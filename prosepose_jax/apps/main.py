@@ -7,6 +7,7 @@
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
+  prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
 """
@@ -27,6 +28,7 @@ VERBS = {
     "evaluate": "prosepose_jax.apps.evaluate",
     "ablate": "prosepose_jax.apps.ablate",
     "generate": "prosepose_jax.apps.generate",
+    "table": "prosepose_jax.apps.table",
 }
 
 

@@ -2,13 +2,14 @@
 
 from prosepose_jax.io.answers import AnswerSet, load_answers
 from prosepose_jax.io.atomic import atomic_file, write_bytes, write_json, write_npz, write_text
-from prosepose_jax.io.fits import fits_folder, has_fit, load_fit, load_fits, save_fit
+from prosepose_jax.io.fits import FitFolder, fits_folder, has_fit, load_fit, load_fits, save_fit
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.io.scenes import CONTACT_PART_NAMES, SceneSet, load_scene, load_scenes, save_scene
 
 __all__ = [
     "CONTACT_PART_NAMES",
     "AnswerSet",
+    "FitFolder",
     "SceneSet",
     "atomic_file",
     "fits_folder",

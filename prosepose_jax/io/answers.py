@@ -105,13 +105,36 @@ def _read_json(file: Path, text: str) -> AnswerSet:
         raise InputError(f'{file}: expected an object {{key: [{{"table_response": text}}, …]}}, found {_kind(data)}')
     by_key: dict[str, list[Answer]] = {}
     for key, entries in data.items():
+        if isinstance(entries, dict) and isinstance(entries.get("table_response"), list):
+            entries = [entries]  # one entry for all answers, without the list around it
         if not isinstance(entries, list):
             raise InputError(f"{file}: key {key!r}: expected a list of answers, found {_kind(entries)}")
         by_key[key] = [
             _answer(f"{file}: key {key!r}, answer {index}", entry, "table_response", index)
-            for index, entry in enumerate(entries)
+            for index, entry in enumerate(_each_text(file, key, entries))
         ]
     return AnswerSet(by_key)
+
+
+def _each_text(file: Path, key: str, entries: list[Any]) -> list[Any]:
+    """One entry a text: the release's program files have a single one whose table_response lists all N texts.
+
+    The Python source that such files carry as `code` is dropped unread.
+    """
+    found: list[Any] = []
+    for index, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            found.append(entry)
+            continue
+        fields = {name: value for name, value in entry.items() if name != "code"}
+        texts = fields.get("table_response")
+        if "code" in entry and "table_response" not in fields and "text" not in fields:
+            raise InputError(
+                f"{file}: key {key!r}, answer {index}: only 'code', a program made from the answer, and no text; "
+                "programs are never run: give the answers' texts (table_response)"
+            )
+        found += [fields | {"table_response": text} for text in texts] if isinstance(texts, list) else [fields]
+    return found
 
 
 def _read_lines(file: Path, text: str) -> AnswerSet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,33 @@ def load_fit(file: str | os.PathLike[str]) -> Fit:
     return Fit(**fields)
 
 
+class FitFolder(Mapping[str, Fit]):
+    """The fits of a run by key, each read when asked for and not kept: for runs that don't fit into memory.
+
+    A damaged file does not stop the others: it becomes a failed Fit that says so.
+
+    Args:
+      folder: as of `load_fits`.
+      variant: as of `load_fits`.
+
+    Raises:
+      InputError: as `load_fits`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], variant: str = "") -> None:
+        self._variant = variant
+        self._files = {file.stem: file for file in _fit_files(folder, variant)}
+
+    def __getitem__(self, key: str) -> Fit:
+        return _readable(self._files[key], self._variant)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 def load_fits(folder: str | os.PathLike[str], variant: str = "") -> dict[str, Fit]:
     """All fits of a run by key, in the order of their keys.
 
@@ -136,21 +164,24 @@ def load_fits(folder: str | os.PathLike[str], variant: str = "") -> dict[str, Fi
     Raises:
       InputError: there is no such folder, or no fit file in it (for a variant: an empty dict).
     """
+    return {file.stem: _readable(file, variant) for file in _fit_files(folder, variant)}
+
+
+def _fit_files(folder: str | os.PathLike[str], variant: str) -> list[Path]:
     files_in = fits_folder(folder, variant)
     if not variant and not files_in.is_dir():
         files_in = Path(folder)
     files = sorted(p for p in files_in.glob("*.npz") if not p.name.startswith(".")) if files_in.is_dir() else []
-    if not files:
-        if variant:
-            return {}
+    if not files and not variant:
         raise InputError(f"{folder}: no fits; expected fits/<key>.npz as `prosepose fit` writes them")
-    fits = {}
-    for file in files:
-        try:
-            fits[file.stem] = dataclasses.replace(load_fit(file), key=file.stem)
-        except InputError as error:
-            fits[file.stem] = Fit(key=file.stem, status=f"failed: unreadable fit file: {error}", variant=variant)
-    return fits
+    return files
+
+
+def _readable(file: Path, variant: str) -> Fit:
+    try:
+        return dataclasses.replace(load_fit(file), key=file.stem)
+    except InputError as error:
+        return Fit(key=file.stem, status=f"failed: unreadable fit file: {error}", variant=variant)
 
 
 def has_fit(folder: str | os.PathLike[str], key: str, variant: str = "") -> bool:

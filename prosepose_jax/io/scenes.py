@@ -223,6 +223,7 @@ def _truth(reader: FieldReader, num_people: int) -> dict[str, np.ndarray]:
         "gt_body_pose": reader.floats("gt_body_pose", (num_people, 21, 3)),
         "gt_betas": _betas(reader, "gt_betas", num_people),
         "gt_transl": reader.floats("gt_transl", (num_people, 3)),
+        **({"gt_kid_scale": reader.floats("gt_kid_scale", (num_people,))} if reader.has("gt_kid_scale") else {}),
     }
 
 
@@ -282,7 +283,7 @@ def scene_arrays(scene: Scene, folder: Path) -> dict[str, Any]:
         arrays[name] = _stored(getattr(scene, name))
     size = np.asarray(scene.image_size)
     arrays["image_size"] = size.astype(np.int32) if (size == np.round(size)).all() else _stored(size)
-    for name in (*_OPTIONAL_POSES, "keypoints_hands", "kid_scale", "agreement", *_TRUTH):
+    for name in (*_OPTIONAL_POSES, "keypoints_hands", "kid_scale", "agreement", *_TRUTH, "gt_kid_scale"):
         value = getattr(scene, name)
         if value is not None:
             arrays[name] = _stored(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from prosepose_jax.scene import Scene
 
 # One person at a time: compiled once for scenes of any number of people.
 _pose_person = jax.jit(pose_person)
+_pose_people = jax.jit(jax.vmap(pose_person, in_axes=(None, 0)))
 
 
 def initial_people(body: BodyModel, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -30,6 +32,48 @@ def true_people(body: BodyModel, scene: Scene) -> tuple[np.ndarray, np.ndarray] 
     Raises:
       InputError: some of the four gt_ fields are missing.
     """
+    params = _truth_params(body, scene)
+    return None if params is None else _posed_params(body, params)
+
+
+def true_people_of(body: BodyModel, scenes: Sequence[Scene]) -> list[tuple[np.ndarray, np.ndarray] | InputError | None]:
+    """`true_people` of many scenes, posed in one call; where one fails, its error stands in its place."""
+    people: list[BodyParams] = []
+    counts: list[int | InputError | None] = []
+    for scene in scenes:
+        try:
+            found = _truth_params(body, scene)
+        except InputError as error:
+            counts.append(error)
+            continue
+        counts.append(None if found is None else scene.num_people)
+        if found is not None:
+            people.append(found)
+    if not people:
+        return [count if isinstance(count, InputError) else None for count in counts]
+    stacked = jax.tree.map(lambda *leaves: np.concatenate(leaves), *people)
+    size = len(stacked.transl)
+    padding = (1 << (size - 1).bit_length()) - size  # few shapes are compiled
+    full = jax.tree.map(lambda leaf: np.concatenate([leaf, np.repeat(leaf[-1:], padding, axis=0)]), stacked)
+    posed = jax.device_get(_pose_people(body, full))
+    out: list[tuple[np.ndarray, np.ndarray] | InputError | None] = []
+    start = 0
+    for count in counts:
+        if isinstance(count, int):
+            out.append((posed.vertices[start : start + count], posed.joints[start : start + count]))
+            start += count
+        else:
+            out.append(count)
+    return out
+
+
+def body25(body: BodyModel, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """BODY_25 keypoints (P, 25, 3) of posed people."""
+    chosen = np.asarray(vertices, np.float32)[:, np.asarray(body.keypoint_vertices)]
+    return np.asarray(keypoints_from_parts(jnp.asarray(joints, jnp.float32), jnp.asarray(chosen)))
+
+
+def _truth_params(body: BodyModel, scene: Scene) -> BodyParams | None:
     names = ("gt_global_orient", "gt_body_pose", "gt_betas", "gt_transl")
     fields = [getattr(scene, name) for name in names]
     if all(field is None for field in fields):
@@ -37,13 +81,8 @@ def true_people(body: BodyModel, scene: Scene) -> tuple[np.ndarray, np.ndarray] 
     missing = [name for name, field in zip(names, fields, strict=True) if field is None]
     if missing:
         raise InputError(f"scene {scene.key}: ground truth lacks {', '.join(missing)}")
-    return _posed(body, scene, *fields)
-
-
-def body25(body: BodyModel, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """BODY_25 keypoints (P, 25, 3) of posed people."""
-    chosen = np.asarray(vertices, np.float32)[:, np.asarray(body.keypoint_vertices)]
-    return np.asarray(keypoints_from_parts(jnp.asarray(joints, jnp.float32), jnp.asarray(chosen)))
+    kid_scale = scene.kid_scale if scene.gt_kid_scale is None else scene.gt_kid_scale
+    return _params(body, dataclasses.replace(scene, kid_scale=kid_scale), *fields)
 
 
 def _posed(
@@ -54,6 +93,17 @@ def _posed(
     betas: np.ndarray,
     transl: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
+    return _posed_params(body, _params(body, scene, global_orient, body_pose, betas, transl))
+
+
+def _params(
+    body: BodyModel,
+    scene: Scene,
+    global_orient: np.ndarray,
+    body_pose: np.ndarray,
+    betas: np.ndarray,
+    transl: np.ndarray,
+) -> BodyParams:
     people = len(global_orient)
     zero = BodyParams.zeros(people, body.num_betas, body.num_expressions)
     given = {
@@ -68,7 +118,11 @@ def _posed(
         "kid_scale": scene.kid_scale,
     }
     arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in given.items() if v is not None}
-    params = dataclasses.replace(zero, **arrays)
+    return jax.tree.map(np.asarray, dataclasses.replace(zero, **arrays))
+
+
+def _posed_params(body: BodyModel, params: BodyParams) -> tuple[np.ndarray, np.ndarray]:
+    people = len(params.transl)
     posed: list[PosedBody] = [
         jax.device_get(_pose_person(body, jax.tree.map(lambda leaf, p=p: leaf[p], params))) for p in range(people)
     ]

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from prosepose_jax.errors import InputError
+from prosepose_jax.metrics.records import METRICS, TRUTH
+
 
 class Interval(NamedTuple):
     """A mean and the limits of its confidence interval."""
@@ -18,6 +21,12 @@ class Interval(NamedTuple):
     @property
     def excludes_zero(self) -> bool:
         return self.low > 0.0 or self.high < 0.0
+
+
+def bootstrap(values: np.ndarray, *, confidence: float = 0.95, resamples: int = 10_000, seed: int = 0) -> Interval:
+    """The mean of one figure over scenes (n,), with a percentile bootstrap interval; see `paired_bootstrap`."""
+    values = np.asarray(values, np.float64)
+    return paired_bootstrap(np.zeros_like(values), values, confidence=confidence, resamples=resamples, seed=seed)
 
 
 def paired_bootstrap(
@@ -57,8 +66,12 @@ def compare(first: Mapping[str, Mapping], second: Mapping[str, Mapping], metric:
 
     Raises:
       ValueError: no scene has the figure in both.
+      InputError: the two took the figure on different joints.
     """
     keys = sorted(key for key in first.keys() & second.keys() if metric in first[key] and metric in second[key])
+    sets = {entry["joint_set"] for key in keys for entry in (first[key], second[key]) if "joint_set" in entry}
+    if len(sets) > 1 and metric in METRICS and TRUTH in METRICS[metric].needs:
+        raise InputError(f"{metric}: errors on different joints ({', '.join(sorted(sets))}) can't be compared")
     return paired_bootstrap(
         np.array([first[key][metric] for key in keys]), np.array([second[key][metric] for key in keys]), **settings
     )

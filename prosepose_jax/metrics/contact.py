@@ -1,22 +1,23 @@
-"""Do the right parts touch? PCC of a fit, and F1 of the answers (docs/method.md, "Metrics").
+"""Do the right parts touch? PCC and region contact of bodies (docs/method.md, "Metrics").
 
-Works in numpy on all vertices of the regions, apart from the code that the fit minimises.
+Works on all vertices of the regions, apart from the code that the fit minimises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import Regions
-from prosepose_jax.body.region_table import MIRROR_REGION
-from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.contact.vocabulary import NAME_PARTS, PART_REGION_IDS
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics.geodesic import SurfaceDistances, closest_apart, smallest_distance
-from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.metrics.precision import in_double
+from prosepose_jax.metrics.regions import RegionPair, region_members
+from prosepose_jax.scene import Scene
 
 PCC_RADII_M: np.ndarray = np.arange(20) / 20.0
 """0, 0.05, …, 0.95 m. At 0 nothing is strictly nearer, so the average never exceeds 95 %."""
@@ -24,12 +25,8 @@ PCC_RADII_M: np.ndarray = np.arange(20) / 20.0
 SELF_CONTACT_GEODESIC_M = 0.30
 """On one person, vertices nearer than this along the surface are neighbours, not touching."""
 
-
-class ContactPair(NamedTuple):
-    """Two sets of fine regions that touch: on person 0 and person 1, or both on the only person."""
-
-    first: frozenset[int]
-    second: frozenset[int]
+# Two sets of fine regions that touch: on person 0 and person 1, or both on the only person.
+ContactPair = RegionPair
 
 
 def name_regions(name: str) -> frozenset[int]:
@@ -55,11 +52,10 @@ def annotated_pairs(scene: Scene) -> tuple[ContactPair, ...] | None:
         pairs = [ContactPair(name_regions(a), name_regions(b)) for a, b in scene.gt_contacts]
     else:
         return None
-    unique: list[ContactPair] = []
+    unique: dict[ContactPair, None] = {}
     for pair in pairs:
-        if pair in unique or (scene.num_people == 1 and ContactPair(pair.second, pair.first) in unique):
-            continue
-        unique.append(pair)
+        if scene.num_people > 1 or ContactPair(pair.second, pair.first) not in unique:
+            unique.setdefault(pair)
     return tuple(unique)
 
 
@@ -71,6 +67,8 @@ def pair_distances(
 ) -> np.ndarray:
     """The distance in metres of every annotated pair, over all vertices of its regions.
 
+    `RegionTiles.pair_distances` does the same for many scenes of two people.
+
     Args:
       pairs: C annotated pairs.
       vertices: (P, V, 3) m. With two or more people a pair lies between persons 0 and 1.
@@ -81,11 +79,10 @@ def pair_distances(
     Returns:
       (C,) float64.
     """
-    ids, mask = np.asarray(regions.vertex_ids), np.asarray(regions.mask)
+    all_members = region_members(regions)
 
     def members(region_ids: frozenset[int]) -> np.ndarray:
-        chosen = sorted(region_ids)
-        return np.unique(ids[chosen][mask[chosen]])
+        return np.unique(np.concatenate([all_members[region] for region in sorted(region_ids)]))
 
     vertices = np.asarray(vertices, dtype=np.float64)
     if len(vertices) == 1:
@@ -97,12 +94,30 @@ def pair_distances(
     return np.array(found, dtype=np.float64)
 
 
+@in_double()
+def shares_below(distances: jax.Array, counted: jax.Array, radii_m: jax.Array) -> jax.Array:
+    """Percent of the counted pairs whose distance is strictly below each radius.
+
+    Args:
+      distances: (..., C) m.
+      counted: (..., C) bool; False on padding.
+      radii_m: (R,).
+
+    Returns:
+      (..., R), NaN where no pair counts.
+    """
+    radii = radii_m.reshape(*[1] * (distances.ndim - 1), -1, 1)
+    below = (distances[..., None, :] < radii) & counted[..., None, :]
+    count = jnp.sum(counted, axis=-1)[..., None]
+    return jnp.where(count > 0, 100.0 * jnp.sum(below, axis=-1) / jnp.maximum(count, 1), jnp.nan)
+
+
 def pcc_at(distances: np.ndarray, radii_m: np.ndarray = PCC_RADII_M) -> np.ndarray:
     """Percent of annotated pairs whose distance is strictly below each radius; (len(radii),)."""
     distances = np.asarray(distances, dtype=np.float64)
     if not distances.size:
         raise ValueError("PCC needs at least one annotated pair")
-    return 100.0 * np.mean(distances[None, :] < np.asarray(radii_m)[:, None], axis=1)
+    return shares_below(distances, np.ones(distances.shape, bool), np.asarray(radii_m, np.float64))
 
 
 def pcc(distances: np.ndarray) -> float:
@@ -110,68 +125,65 @@ def pcc(distances: np.ndarray) -> float:
     return float(np.mean(pcc_at(distances)))
 
 
-def contact_f1(
-    answers: Sequence[Answer],
-    pairs: Sequence[ContactPair],
-    *,
-    alone: bool = False,
-    parser: str = "published",
-    ignore_sides: bool = False,
-) -> float | None:
-    """F1 of the answers' contacts against annotated pairs, without any fitting, as a mean over answers.
+@in_double()
+def set_scores(found: jax.Array, wanted: jax.Array) -> dict[str, jax.Array]:
+    """Precision, recall, F1 and IoU of found things against wanted ones.
 
-    A contact of an answer is right when its two parts share a region with the two parts of an annotated pair,
-    an annotated pair is found when some contact of the answer is right about it; precision and recall are the
-    shares of each. An answer without contacts against no annotated pairs counts as 1. When the answer left open
-    who is Person 1, the better of the two orders counts.
+    Nothing found and nothing wanted is a score of 1 in all four; one of the two empty is a score of 0.
 
     Args:
-      answers: the answers about persons 0 and 1 (or about the only person); others are left out.
-      pairs: annotated pairs.
-      alone: one person; pairs are unordered.
-      parser: "published" or "extended", see docs/contact.md.
-      ignore_sides: a left part also meets a right one.
+      found: (..., n) bool.
+      wanted: (..., n) bool.
 
     Returns:
-      The mean in [0, 1], None without answers.
+      {"precision", "recall", "f1", "iou"}: each (...).
     """
-    # A record's default pair (0, 1) means person 0 where there is only one.
-    relevant = [answer for answer in answers if alone or sorted(answer.pair) == [0, 1]]
-    if not relevant:
-        return None
-    truth = [_widened(pair, ignore_sides) for pair in pairs]
-    scores = []
-    for answer in relevant:
-        said = [
-            [_widened(ContactPair(name_regions(a), name_regions(b)), ignore_sides) for a, b in options]
-            for options in _answer_contacts(answer, parser, alone)
-        ]
-        turned = [[ContactPair(pair.second, pair.first) for pair in options] for options in said]
-        if alone:
-            orders = [[one + two for one, two in zip(said, turned, strict=True)]]
-        elif answer.order == "free":
-            orders = [said, turned]
-        else:
-            orders = [said if tuple(answer.pair) == (0, 1) else turned]
-        scores.append(max(_f1(contacts, truth) for contacts in orders))
-    return float(np.mean(scores))
+    both, either = jnp.sum(found & wanted, axis=-1), jnp.sum(found | wanted, axis=-1)
+    found, wanted = jnp.sum(found, axis=-1), jnp.sum(wanted, axis=-1)
+
+    def share(part: jax.Array, whole: jax.Array) -> jax.Array:
+        return jnp.where(either == 0, 1.0, part / jnp.maximum(whole, 1))
+
+    return {"precision": share(both, found), "recall": share(both, wanted), "iou": share(both, either),
+            "f1": share(2 * both, found + wanted)}  # fmt: skip
 
 
-def _answer_contacts(answer: Answer, parser: str, alone: bool) -> list[tuple[tuple[str, str], ...]]:
-    """The distinct rows of an answer, each as its alternatives."""
-    parsed = PARSERS[parser](answer.text, "self_contact" if alone else "two_person")
-    return list(dict.fromkeys(tuple((a, b) for a, b in row.options) for row in parsed.rows))
+def region_contact(touching: np.ndarray, pairs: Sequence[ContactPair], alone: bool = False) -> dict[str, float]:
+    """Scores of a mesh's touching regions against annotated pairs.
 
+    With pairs of fine regions this is `set_scores` of two sets of pairs. Where an annotated pair names parts of
+    several regions, it is found when any of its regions touch, and a touching pair of regions is right when it lies
+    in any annotated pair.
 
-def _widened(pair: ContactPair, ignore_sides: bool) -> ContactPair:
-    if not ignore_sides:
-        return pair
-    return ContactPair(*(regions | {int(MIRROR_REGION[r]) for r in regions} for regions in pair))
+    Args:
+      touching: (75, 75) bool, [region of person 0, region of person 1].
+      pairs: annotated pairs.
+      alone: one person: pairs are unordered.
 
-
-def _f1(contacts: list[list[ContactPair]], truth: Sequence[ContactPair]) -> float:
-    if not contacts or not truth:
-        return float(not contacts and not truth)
-    meets = np.array([[any(a & x and b & y for a, b in options) for x, y in truth] for options in contacts], dtype=bool)
-    precision, recall = float(meets.any(axis=1).mean()), float(meets.any(axis=0).mean())
-    return 2.0 * precision * recall / (precision + recall) if precision + recall > 0.0 else 0.0
+    Returns:
+      {"precision", "recall", "f1", "iou"}.
+    """
+    touching = np.asarray(touching, bool)
+    if alone:
+        touching = touching | touching.T
+    wanted = np.zeros_like(touching)
+    hits = []
+    for first, second in pairs:
+        grid = np.ix_(sorted(first), sorted(second))
+        hits.append(bool(touching[grid].any()))
+        wanted[grid] = True
+    if alone:
+        wanted |= wanted.T
+        touching, wanted = np.triu(touching), np.triu(wanted)
+    if all(len(first) == len(second) == 1 for first, second in pairs):
+        scores = set_scores(touching.ravel(), wanted.ravel())
+        return {name: float(value) for name, value in scores.items()}
+    right, said = int((touching & wanted).sum()), int(touching.sum())
+    precision = right / said if said else float(not pairs)
+    recall = sum(hits) / len(pairs) if pairs else float(not said)
+    total = precision + recall
+    missed = len(hits) - sum(hits)
+    return {
+        "precision": precision, "recall": recall, "f1": 2 * precision * recall / total if total else 0.0,
+        "iou": right / (said + missed) if said + missed else 1.0,
+    }  # fmt: skip

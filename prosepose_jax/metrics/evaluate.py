@@ -2,61 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.errors import InputError
-from prosepose_jax.metrics import _people
+from prosepose_jax.metrics import _people, pose, records
+from prosepose_jax.metrics.answers import contact_f1
 from prosepose_jax.metrics.contact import (
     PCC_RADII_M,
     SELF_CONTACT_GEODESIC_M,
+    ContactPair,
     annotated_pairs,
-    contact_f1,
     pair_distances,
-    pcc_at,
+    region_contact,
+    shares_below,
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
-from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration
-from prosepose_jax.metrics.pose import (
-    PELVIS,
-    evaluation_joints,
-    joint_pa_mpjpe_mm,
-    mpjpe_mm,
-    pa_mpjpe_mm,
-    pelvis_vector_mm,
-)
-from prosepose_jax.metrics.reprojection import reprojection_px
+from prosepose_jax.metrics.joint_sets import JointSet
+from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_and_volume
+from prosepose_jax.metrics.precision import in_double
+from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
+from prosepose_jax.metrics.reprojection import reprojection_errors_px
+from prosepose_jax.metrics.self_contact import SelfContact
 from prosepose_jax.scene import Answer, Fit, Scene
 
 NO_ANSWERS = "no_answers"
 KINDS = ("two_person", "self_contact")
+JOINT_SET = "joint_set"
+"""Key under which an entry and a mean say on which joints its errors were taken."""
 
 # Figures that describe bodies: computed alike for the initial estimate and for every fit.
-BODY_METRICS: tuple[str, ...] = (
-    "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pelvis_vector_mm", "pcc", "pcc_at",
-    "penetration_max_mm", "penetration_mean_mm", "reprojection_px",
-)  # fmt: skip
+BODY_METRICS: tuple[str, ...] = records.names_of(records.BODIES)
 # Figures that describe the answers and the run.
 _MEANS_ALSO = ("answers", "answers_usable", "rows_rejected", "contact_f1", "contact_f1_ignoring_sides", "seconds")
+CHUNK = 32
+"""Scenes that are measured together: enough to fill a call, few enough to stay in memory."""
+
+People = tuple[np.ndarray, np.ndarray]  # vertices (P, V, 3) and joints (P, J, 3)
+
+
+class Posed(NamedTuple):
+    """Bodies of one scene to be measured: m, camera frame."""
+
+    scene: Scene
+    vertices: np.ndarray  # (P, V, 3)
+    joints: np.ndarray  # (P, J, 3)
+    truth: People | None = None
 
 
 class Evaluator:
-    """What the metrics of many scenes share: the body, its surface distances, the joint regressor.
+    """What the metrics of many scenes share: the body, its surface distances, the joint set.
 
     Args:
       body: the body model that the fits used.
-      joint_regressor: (14, V) from `load_joint_regressor`; None: SMPL-X joints.
+      joint_regressor: a `JointSet`, or a regressor (14, V); None: SMPL-X joints.
     """
 
-    def __init__(self, body: BodyModel, joint_regressor: np.ndarray | None = None):
+    def __init__(self, body: BodyModel, joint_regressor: np.ndarray | JointSet | None = None):
         self.body = body
+        self.joint_set = JointSet.of(joint_regressor)
         self._faces = np.asarray(body.faces)
-        self._regressor = joint_regressor
         self._closed = is_closed(self._faces)
+        self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
+        self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
+        self._self_contact: SelfContact | None = None
 
     @property
     def surface(self) -> SurfaceDistances:
@@ -65,20 +80,23 @@ class Evaluator:
             self._surface = SurfaceDistances(np.asarray(self.body.v_template), self._faces, SELF_CONTACT_GEODESIC_M)
         return self._surface
 
-    def truth(self, scene: Scene) -> tuple[np.ndarray, np.ndarray] | None:
+    @property
+    def self_contact(self) -> SelfContact:
+        """Which regions of one person touch, made when first needed."""
+        if self._self_contact is None:
+            self._self_contact = SelfContact(self.surface, np.asarray(self.body.v_template), self.body.regions)
+        return self._self_contact
+
+    def truth(self, scene: Scene) -> People | None:
         """True vertices (P, V, 3) and joints (P, J, 3), m, camera frame; None when the scene has none."""
         return _people.true_people(self.body, scene)
 
-    def initial(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    def initial(self, scene: Scene) -> People:
         """The same of the scene's initial estimate."""
         return _people.initial_people(self.body, scene)
 
     def bodies(
-        self,
-        scene: Scene,
-        vertices: np.ndarray,
-        joints: np.ndarray,
-        truth: tuple[np.ndarray, np.ndarray] | None = None,
+        self, scene: Scene, vertices: np.ndarray, joints: np.ndarray, truth: People | None = None
     ) -> dict[str, Any]:
         """The figures of `BODY_METRICS` that the scene has data for.
 
@@ -87,35 +105,188 @@ class Evaluator:
           vertices: (P, V, 3) m, camera frame.
           joints: (P, J, 3) m.
           truth: vertices and joints of the ground truth.
+
+        Raises:
+          InputError: the vertices are not those of this body.
         """
-        expected = (scene.num_people, self.body.num_vertices, 3)
-        if np.shape(vertices) != expected:
-            raise InputError(f"scene {scene.key}: fit: field vertices: expected {expected}, found {np.shape(vertices)}")
-        figures: dict[str, Any] = {}
-        if truth is not None:
-            found = evaluation_joints(joints, vertices, self._regressor)
-            wanted = evaluation_joints(truth[1], truth[0], self._regressor)
-            if scene.num_people > 1:
-                figures["joint_pa_mpjpe_mm"] = joint_pa_mpjpe_mm(found, wanted)
-            if scene.num_people == 2:
-                figures["pelvis_vector_mm"] = pelvis_vector_mm(joints[:, PELVIS], truth[1][:, PELVIS])
-            figures["pa_mpjpe_mm"] = pa_mpjpe_mm(found, wanted)
-            figures["mpjpe_mm"] = mpjpe_mm(found, wanted, joints[:, PELVIS], truth[1][:, PELVIS])
-        pairs = annotated_pairs(scene)
-        if pairs:
-            surface = self.surface if scene.num_people == 1 else None
-            shares = pcc_at(pair_distances(pairs, vertices, self.body.regions, surface))
-            figures["pcc"] = float(shares.mean())
-            figures["pcc_at"] = {f"{r:.2f}": float(p) for r, p in zip(PCC_RADII_M, shares, strict=True)}
-        if scene.num_people > 1 and is_measurable(vertices):
-            closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)
-            depth = penetration(vertices, self._faces, *closed)
-            figures["penetration_max_mm"], figures["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
-        points = _people.body25(self.body, vertices, joints)
-        offset = reprojection_px(points, scene.keypoints, scene.focal_length, scene.principal_point)
-        if offset is not None:
-            figures["reprojection_px"] = offset
+        (figures,) = self.many([Posed(scene, vertices, joints, truth)])
         return figures
+
+    def many(self, posed: Sequence[Posed]) -> list[dict[str, Any]]:
+        """`bodies` of many scenes at once: the same figures, in few calls."""
+        for one in posed:
+            expected = (one.scene.num_people, self.body.num_vertices, 3)
+            if np.shape(one.vertices) != expected:
+                raise InputError(
+                    f"scene {one.scene.key}: fit: field vertices: expected {expected}, found {np.shape(one.vertices)}"
+                )
+        figures: list[dict[str, Any]] = [{} for _ in posed]
+        for count in sorted({one.scene.num_people for one in posed}):
+            places = [i for i, one in enumerate(posed) if one.scene.num_people == count]
+            self._against_truth([i for i in places if posed[i].truth is not None], posed, figures)
+            self._contacts(places, posed, figures)
+            if count > 1:
+                self._penetration(places, posed, figures)
+            self._reprojection(places, posed, figures)
+        return figures
+
+    def _against_truth(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+        if not places:
+            return
+        found = [posed[i] for i in places]
+        truths = [one.truth for one in found if one.truth is not None]
+        arrays = _Truth(
+            np.stack([self.joint_set.joints(one.joints, one.vertices) for one in found]),
+            np.stack([self.joint_set.joints(joints, vertices) for vertices, joints in truths]),
+            np.stack([np.asarray(one.joints)[:, pose.PELVIS] for one in found]),
+            np.stack([joints[:, pose.PELVIS] for _, joints in truths]),
+            np.stack([one.vertices for one in found]),
+            np.stack([vertices for vertices, _ in truths]),
+        )
+        values = _errors(*_padded(arrays))
+        for row, i in enumerate(places):
+            for name in _TRUTH_FIGURES:
+                if name in values:
+                    figures[i][name] = float(values[name][row])
+            figures[i][JOINT_SET] = self.joint_set.name
+
+    def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+        annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
+        kept = [i for i in places if annotated.get(i)]
+        if kept and posed[kept[0]].scene.num_people == 1:
+            distances = [pair_distances(annotated[i], posed[i].vertices, self.body.regions, self.surface) for i in kept]
+            for i, shares in zip(kept, _shares(distances), strict=True):
+                figures[i] |= _curve("pcc", shares)
+            return
+        bodies, wanted = [posed[i].vertices for i in kept], [annotated[i] for i in kept]
+        exact = self._tiles.pair_distances(bodies, wanted)
+        five = five_vertex_distances(bodies, wanted, self._five)
+        for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
+            figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
+        if posed[places[0]].scene.num_people > 1:
+            both = [i for i in places if i in annotated]
+            for i, near in zip(both, self._tiles.distances_below([posed[i].vertices for i in both]), strict=True):
+                scores = region_contact(near < TOUCH_M, annotated[i])
+                figures[i] |= {f"region_{name}": score for name, score in scores.items()}
+
+    def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
+        """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
+        pairs = annotated_pairs(one.scene)
+        if pairs is None and one.scene.num_people == 1 and one.truth is not None:
+            touching = np.triu(self.self_contact.touching(np.asarray(one.truth[0][0], np.float64)))
+            pairs = tuple(ContactPair(frozenset([int(a)]), frozenset([int(b)])) for a, b in np.argwhere(touching))
+        return pairs
+
+    def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+        closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)
+        for i in places:
+            if is_measurable(posed[i].vertices):
+                depth, shared = penetration_and_volume(posed[i].vertices, self._faces, *closed)
+                figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
+                figures[i]["penetration_volume_l"] = shared
+
+    def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+        scenes = [posed[i].scene for i in places]
+        arrays = (
+            np.stack([_people.body25(self.body, posed[i].vertices, posed[i].joints) for i in places]),
+            np.stack([scene.keypoints for scene in scenes]),
+            np.stack([np.broadcast_to(scene.focal_length, (2,)) for scene in scenes]),
+            np.stack([scene.principal_point for scene in scenes]),
+        )
+        for i, value in zip(places, reprojection_errors_px(*_padded(arrays)), strict=False):
+            if not np.isnan(value):
+                figures[i]["reprojection_px"] = float(value)
+
+    def entries(self, rows: Sequence[Row], parser: str = "published") -> list[dict[str, Any]]:
+        """Entries of metrics.json; a scene that can't be measured has an "error" and no figures."""
+        out: list[dict[str, Any]] = []
+        jobs: list[tuple[dict[str, Any], str, Posed]] = []
+        truths = self._truths([row.scene for row in rows])
+        for row, truth in zip(rows, truths, strict=True):
+            entry: dict[str, Any] = {}
+            out.append(entry)
+            try:
+                if isinstance(truth, InputError):
+                    raise truth
+                mine = self._jobs(row, truth)
+                entry |= self._about(row, parser)
+            except InputError as error:
+                entry.clear()
+                entry |= {"status": row.fit.status, "error": str(error)}
+            else:
+                jobs += [(entry, part, posed) for part, posed in mine]
+        for (entry, part, _), figures in zip(jobs, self.many([posed for *_, posed in jobs]), strict=True):
+            below = entry.setdefault(part, {}) if part else entry
+            beside = dict(below)
+            below.clear()
+            below |= figures | beside  # the figures of bodies stand first
+        return out
+
+    def _truths(self, scenes: Sequence[Scene]) -> list[People | InputError | None]:
+        return _people.true_people_of(self.body, scenes)
+
+    def _jobs(self, row: Row, truth: People | None) -> list[tuple[str, Posed]]:
+        """The bodies of a scene with the part of its entry that they belong to."""
+        fit, scene = row.fit, row.scene
+        found = []
+        if fit.ok:
+            found.append(("", Posed(scene, *_fitted(fit), truth)))
+        if fit.initial_vertices is not None and fit.initial_joints is not None:
+            initial = np.asarray(fit.initial_vertices), np.asarray(fit.initial_joints)
+        else:
+            initial = self.initial(scene)
+        found.append(("initial", Posed(scene, *initial, truth)))
+        if row.no_answers is not None and row.no_answers.ok:
+            found.append((NO_ANSWERS, Posed(scene, *_fitted(row.no_answers), truth)))
+        for _, posed in found:
+            expected = (scene.num_people, self.body.num_vertices, 3)
+            if np.shape(posed.vertices) != expected:
+                raise InputError(
+                    f"scene {scene.key}: fit: field vertices: expected {expected}, found {np.shape(posed.vertices)}"
+                )
+        return found
+
+    def _about(self, row: Row, parser: str) -> dict[str, Any]:
+        """What an entry says besides the figures of bodies."""
+        fit, scene, entry = row.fit, row.scene, dict[str, Any]()
+        pairs = annotated_pairs(scene)
+        if pairs is not None and row.answers:
+            for name, ignore_sides in (("contact_f1", False), ("contact_f1_ignoring_sides", True)):
+                score = contact_f1(
+                    row.answers, pairs, alone=scene.num_people == 1, parser=parser, ignore_sides=ignore_sides
+                )
+                if score is not None:
+                    entry[name] = score
+        entry |= {
+            "answers": int(fit.answers), "answers_usable": int(fit.answers_usable),
+            "rows_rejected": int(fit.rows_rejected),
+        }  # fmt: skip
+        if fit.steps is not None:
+            entry["steps"] = [int(n) for n in np.atleast_1d(fit.steps)]
+        if fit.ok:
+            entry["seconds"] = float(fit.seconds)
+        entry["status"] = fit.status
+        if row.no_answers is not None:
+            beside: dict[str, Any] = {}
+            if row.no_answers.steps is not None:
+                beside["steps"] = [int(n) for n in np.atleast_1d(row.no_answers.steps)]
+            entry[NO_ANSWERS] = beside | {"status": row.no_answers.status}
+        return entry
+
+    def initial_entries(self, scenes: Sequence[Scene]) -> dict[str, dict[str, Any]]:
+        """{key: the figures of the initial estimate}, as entries of a run that fits nothing."""
+        found: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(scenes), CHUNK):
+            part = scenes[start : start + CHUNK]
+            good: list[Posed] = []
+            for scene, truth in zip(part, self._truths(part), strict=True):
+                if isinstance(truth, InputError):
+                    found[scene.key] = {"status": "failed: no truth", "error": str(truth)}
+                else:
+                    good.append(Posed(scene, *self.initial(scene), truth))
+            for posed, figures in zip(good, self.many(good), strict=True):
+                found[posed.scene.key] = figures | {"status": "ok"}
+        return found
 
     def scene(
         self,
@@ -125,39 +296,88 @@ class Evaluator:
         answers: Sequence[Answer] = (),
         parser: str = "published",
     ) -> dict[str, Any]:
-        """One scene's entry of metrics.json."""
-        figures: dict[str, Any] = {}
-        truth = self.truth(scene)
-        if fit.ok:
-            figures |= self.bodies(scene, *_fitted(fit), truth)
-        pairs = annotated_pairs(scene)
-        if pairs is not None and answers:
-            for name, ignore_sides in (("contact_f1", False), ("contact_f1_ignoring_sides", True)):
-                score = contact_f1(
-                    answers, pairs, alone=scene.num_people == 1, parser=parser, ignore_sides=ignore_sides
-                )
-                if score is not None:
-                    figures[name] = score
-        figures |= {
-            "answers": int(fit.answers), "answers_usable": int(fit.answers_usable),
-            "rows_rejected": int(fit.rows_rejected),
-        }  # fmt: skip
-        if fit.steps is not None:
-            figures["steps"] = [int(n) for n in np.atleast_1d(fit.steps)]
-        if fit.ok:
-            figures["seconds"] = float(fit.seconds)
-        figures["status"] = fit.status
-        if fit.initial_vertices is not None and fit.initial_joints is not None:
-            initial = np.asarray(fit.initial_vertices), np.asarray(fit.initial_joints)
-        else:
-            initial = self.initial(scene)
-        figures["initial"] = self.bodies(scene, *initial, truth)
-        if no_answers is not None:
-            beside: dict[str, Any] = self.bodies(scene, *_fitted(no_answers), truth) if no_answers.ok else {}
-            if no_answers.steps is not None:
-                beside["steps"] = [int(n) for n in np.atleast_1d(no_answers.steps)]
-            figures[NO_ANSWERS] = beside | {"status": no_answers.status}
-        return figures
+        """One scene's entry of metrics.json.
+
+        Raises:
+          InputError: the fit is of another body, or the scene's truth is incomplete.
+        """
+        (entry,) = self.entries([Row(scene, fit, no_answers, answers)], parser)
+        if "error" in entry:
+            raise InputError(entry["error"])
+        return entry
+
+
+class Row(NamedTuple):
+    """A scene with its fits and answers."""
+
+    scene: Scene
+    fit: Fit
+    no_answers: Fit | None = None
+    answers: Sequence[Answer] = ()
+
+
+class _Truth(NamedTuple):
+    joints: np.ndarray  # (S, P, 14, 3)
+    true_joints: np.ndarray
+    pelvis: np.ndarray  # (S, P, 3)
+    true_pelvis: np.ndarray
+    vertices: np.ndarray  # (S, P, V, 3)
+    true_vertices: np.ndarray
+
+
+@in_double()
+def _errors(
+    joints: jax.Array,
+    true_joints: jax.Array,
+    pelvis: jax.Array,
+    true_pelvis: jax.Array,
+    vertices: jax.Array,
+    true_vertices: jax.Array,
+) -> dict[str, jax.Array]:
+    """Errors of S scenes of P people, each (S,)."""
+    found = {
+        "pa_mpjpe_mm": pose.pa_mpjpe_mm(joints, true_joints),
+        "mpjpe_mm": pose.mpjpe_mm(joints, true_joints, pelvis, true_pelvis),
+        "translation_mpjpe_mm": pose.translation_mpjpe_mm(joints, true_joints),
+        "scale_translation_mpjpe_mm": pose.scale_translation_mpjpe_mm(joints, true_joints),
+        "pve_mm": pose.pve_mm(vertices, true_vertices, pelvis, true_pelvis),
+        "pa_pve_mm": pose.pa_mpjpe_mm(vertices, true_vertices),
+    }
+    if joints.shape[1] > 1:
+        found["joint_pa_mpjpe_mm"] = pose.joint_pa_mpjpe_mm(joints, true_joints)
+    if joints.shape[1] == 2:
+        found["pelvis_vector_mm"] = pose.pelvis_vector_mm(pelvis, true_pelvis)
+    return found
+
+
+_TRUTH_FIGURES = tuple(
+    name for name in BODY_METRICS
+    if records.TRUTH in records.METRICS[name].needs and records.SEQUENCE not in records.METRICS[name].needs
+)  # fmt: skip
+
+
+def _padded(arrays: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Arrays (S, …) with S brought to a power of two by repeating the last scene: few shapes are compiled."""
+    out = []
+    for array in arrays:
+        size = 1 << (len(array) - 1).bit_length()
+        out.append(np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)]))
+    return out
+
+
+def _shares(distances: Sequence[np.ndarray]) -> np.ndarray:
+    """(S, R) PCC at every radius from each scene's distances."""
+    if not distances:
+        return np.zeros((0, len(PCC_RADII_M)))
+    width = max(8, 1 << (max(map(len, distances)) - 1).bit_length())
+    values = np.array([np.pad(one, (0, width - len(one))) for one in distances])
+    counted = np.array([np.arange(width) < len(one) for one in distances])
+    return shares_below(*_padded((values, counted)), PCC_RADII_M)[: len(distances)]
+
+
+def _curve(name: str, shares: np.ndarray) -> dict[str, Any]:
+    at = {f"{radius:.2f}": float(share) for radius, share in zip(PCC_RADII_M, shares, strict=True)}
+    return {name: float(shares.mean()), f"{name}_at": at}
 
 
 def evaluate(
@@ -168,7 +388,7 @@ def evaluate(
     no_answers: Mapping[str, Fit] | None = None,
     answers: Mapping[str, Sequence[Answer]] | None = None,
     parser: str = "published",
-    joint_regressor: np.ndarray | None = None,
+    joint_regressor: np.ndarray | JointSet | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of a run: every scene, and the means (docs/evaluate.md describes each).
@@ -180,35 +400,51 @@ def evaluate(
       no_answers: the fits without answers, to stand beside.
       answers: the answers by key, from `load_answers`, for contact_f1.
       parser: how contact_f1 reads the answers, "published" or "extended".
-      joint_regressor: (14, V) from `load_joint_regressor`; None: SMPL-X joints.
+      joint_regressor: from `load_joint_set`, or a regressor (14, V); None: SMPL-X joints.
       progress: called with each scene's key when it is done.
 
     Returns:
       {"scenes": {key: {…, "initial": {…}}}, "mean": {"two_person": {…}, "self_contact": {…}}} of plain numbers,
       strings, lists and dicts. A scene that can't be evaluated has an "error" with the reason in its entry.
     """
-    fits, beside = _split_variants(fits, no_answers)
-    evaluator = Evaluator(body, joint_regressor)
     lookup = getattr(answers, "for_scene", None) or (lambda key: (answers or {}).get(key, []))
+    fits, beside = _split_variants(fits, no_answers)
+
+    def rows() -> Iterator[Row]:
+        for scene in scenes:
+            fit = fits.get(scene.key)
+            if fit is not None:
+                yield Row(scene, fit, beside.get(scene.key), lookup(scene.key))
+
     table: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
-    for scene in scenes:
-        fit = fits.get(scene.key)
-        if fit is None:
-            continue
-        try:
-            table[scene.key] = evaluator.scene(scene, fit, beside.get(scene.key), lookup(scene.key), parser)
-        except InputError as error:
-            table[scene.key] = {"status": fit.status, "error": str(error)}
-        kinds[scene.key] = KINDS[0] if scene.num_people > 1 else KINDS[1]
+    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser):
+        table[key], kinds[key] = entry, kind
         if progress is not None:
-            progress(scene.key)
+            progress(key)
     means = {}
     for kind in KINDS:
         entries = [entry for key, entry in table.items() if kinds[key] == kind]
         if entries:
             means[kind] = summarise(entries)
     return {"scenes": table, "mean": means}
+
+
+def evaluate_rows(
+    evaluator: Evaluator, rows: Iterable[Row], parser: str = "published", chunk: int = CHUNK
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(key, kind, entry) of each scene in their order; only `chunk` scenes are in memory at a time.
+
+    Args:
+      evaluator: of the fits' body.
+      rows: scenes with their fits, read as they are asked for.
+      parser: how the answers are read.
+      chunk: scenes measured together.
+    """
+    waiting = iter(rows)
+    while part := list(islice(waiting, chunk)):
+        for row, entry in zip(part, evaluator.entries(part, parser), strict=True):
+            yield row.scene.key, KINDS[0] if row.scene.num_people > 1 else KINDS[1], entry
 
 
 def summarise(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -234,6 +470,11 @@ def summarise(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _means(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     means = _mean_of(entries, (*BODY_METRICS, *_MEANS_ALSO))
+    sets = sorted({entry[JOINT_SET] for entry in entries if JOINT_SET in entry})
+    if len(sets) > 1:
+        raise InputError(f"one mean over errors on different joints ({', '.join(sets)}) would mean nothing")
+    if sets:
+        means[JOINT_SET] = sets[0]
     for part in ("initial", NO_ANSWERS):
         below = [entry[part] for entry in entries if part in entry]
         if below:
@@ -260,7 +501,9 @@ def _fitted(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 def _split_variants(
     fits: Mapping[str, Fit] | Iterable[Fit], no_answers: Mapping[str, Fit] | None
-) -> tuple[dict[str, Fit], dict[str, Fit]]:
+) -> tuple[Mapping[str, Fit], Mapping[str, Fit]]:
+    if isinstance(fits, Mapping) and not isinstance(fits, dict):  # read from files as they are asked for
+        return fits, {} if no_answers is None else no_answers
     every = list(fits.values()) if isinstance(fits, Mapping) else list(fits)
     beside = {fit.key: fit for fit in every if fit.variant == NO_ANSWERS} | dict(no_answers or {})
     return {fit.key: fit for fit in every if fit.variant != NO_ANSWERS}, beside

@@ -35,6 +35,11 @@ class SurfaceDistances:
         self._balls: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._sets: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
+    @property
+    def ways(self) -> list[list[tuple[int, float]]]:
+        """For each vertex its neighbours in the graph with the lengths of the ways there."""
+        return self._neighbours
+
     def from_set(self, sources: np.ndarray | Sequence[int]) -> np.ndarray:
         """(V,) distance to the nearest of the sources, infinite beyond the radius."""
         sources = np.asarray(sources, dtype=np.int64)

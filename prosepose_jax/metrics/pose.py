@@ -1,104 +1,154 @@
-"""Joint errors: MPJPE, PA-MPJPE and joint PA-MPJPE (docs/method.md, "Metrics")."""
+"""Errors of joints and vertices (docs/method.md, "Metrics"): pure functions, batched over any leading axes, in mm."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import jax
+import jax.numpy as jnp
 
-import numpy as np
+from prosepose_jax.metrics.alignment import align, align_scale_translation, align_translation
+from prosepose_jax.metrics.joint_sets import LSP_JOINTS, evaluation_joints, load_joint_regressor
+from prosepose_jax.metrics.precision import in_double
 
-from prosepose_jax.errors import InputError
-from prosepose_jax.metrics.alignment import align
-
-LSP_JOINTS: tuple[int, ...] = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
-"""The SMPL-X joints that stand for the 14 LSP joints: ankle, knee, hip (right, left), wrist, elbow, shoulder
-(right, left), neck, head."""
+__all__ = [
+    "LSP_JOINTS", "PELVIS", "absolute_mpjpe_mm", "acceleration_error_mm", "acceleration_mm", "accelerations",
+    "evaluation_joints", "joint_pa_mpjpe_mm", "joint_pa_mpjpe_swapped_mm", "load_joint_regressor", "mpjpe_mm",
+    "pa_mpjpe_mm", "pelvis_vector_mm", "pve_mm", "scale_translation_mpjpe_mm", "translation_mpjpe_mm",
+]  # fmt: skip
 
 PELVIS = 0
+"""The root of `mpjpe_mm` in the body's own joints."""
 
-# Rows of the 17-joint Human3.6M regressor in LSP order.
-_H36M_TO_LSP = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 _MM = 1000.0
 
 
-def evaluation_joints(joints: np.ndarray, vertices: np.ndarray | None = None, regressor: np.ndarray | None = None):
-    """The 14 joints on which poses are compared, (P, 14, 3).
-
-    Args:
-      joints: (P, J, 3) SMPL-X joints.
-      vertices: (P, V, 3), read only with a regressor.
-      regressor: (14, V) rows in LSP order; None: the SMPL-X joints `LSP_JOINTS`.
-    """
-    if regressor is None:
-        return np.asarray(joints, dtype=np.float64)[:, list(LSP_JOINTS)]
-    return np.einsum("jv,pvc->pjc", regressor, np.asarray(vertices, dtype=np.float64))
-
-
-def load_joint_regressor(path: str | os.PathLike[str], num_vertices: int) -> np.ndarray:
-    """A J14 or H36M joint regressor as (14, V) rows in LSP order.
-
-    Args:
-      path: `.npy`, or `.npz` with one array (or one named J_regressor), of shape (14, V) or (17, V).
-      num_vertices: V of the body in use.
-
-    Raises:
-      InputError: the file can't be read or does not fit the body.
-    """
-    path = Path(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                name = "J_regressor" if "J_regressor" in loaded.files else loaded.files[0]
-                loaded = loaded[name]
-    except (OSError, ValueError, EOFError, IndexError, KeyError) as error:
-        raise InputError(f"{path}: expected a joint regressor as .npy or .npz; {error}") from error
-    if loaded.shape not in ((14, num_vertices), (17, num_vertices)):
-        raise InputError(
-            f"{path}: expected a joint regressor of shape (14, {num_vertices}) or (17, {num_vertices}), "
-            f"found {loaded.shape}"
-        )
-    return np.asarray(loaded[list(_H36M_TO_LSP)] if len(loaded) == 17 else loaded, dtype=np.float64)
-
-
-def mpjpe_mm(joints: np.ndarray, truth: np.ndarray, pelvis: np.ndarray, true_pelvis: np.ndarray) -> float:
+@in_double()
+def mpjpe_mm(joints: jax.Array, truth: jax.Array, pelvis: jax.Array, true_pelvis: jax.Array) -> jax.Array:
     """Mean joint error after moving every person's pelvis onto the true one, mm.
 
+    The root is the pelvis of the skeleton whatever joints are compared. (The method's release calls something else by
+    this name: it moves joint 0 of the 14, the right ankle.)
+
     Args:
-      joints: (P, n, 3) m.
-      truth: (P, n, 3) m.
-      pelvis: (P, 3) m.
-      true_pelvis: (P, 3) m.
+      joints: (..., P, n, 3) m.
+      truth: (..., P, n, 3) m.
+      pelvis: (..., P, 3) m.
+      true_pelvis: (..., P, 3) m.
+
+    Returns:
+      (...).
     """
-    offset = (np.asarray(true_pelvis, np.float64) - np.asarray(pelvis, np.float64))[:, None]
-    return _mean_distance_mm(np.asarray(joints, np.float64) + offset, truth)
+    return _mean_mm(joints + (true_pelvis - pelvis)[..., None, :], truth)
 
 
-def pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
-    """Mean joint error after aligning every person by a similarity of their own, mm; (P, n, 3) both."""
-    return _mean_distance_mm(align(joints, truth), truth)
+@in_double()
+def absolute_mpjpe_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean joint error as the people stand in the camera frame, nothing aligned, mm; (..., P, n, 3) both."""
+    return _mean_mm(joints, truth)
 
 
-def joint_pa_mpjpe_mm(joints: np.ndarray, truth: np.ndarray) -> float:
-    """Mean joint error after aligning all people together by one similarity, mm; (P, n, 3) both.
+@in_double()
+def translation_mpjpe_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean joint error after the best shift of every person, mm; (..., P, n, 3) both."""
+    return _mean_mm(align_translation(joints, truth), truth)
+
+
+@in_double()
+def scale_translation_mpjpe_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean joint error after the best shift and scale of every person, not turned, mm; (..., P, n, 3) both."""
+    return _mean_mm(align_scale_translation(joints, truth), truth)
+
+
+@in_double()
+def pa_mpjpe_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean joint error after aligning every person by a similarity of their own, mm; (..., P, n, 3) both.
+
+    Vertices are points like joints: the same function gives PA-PVE.
+    """
+    return _mean_mm(align(joints, truth), truth)
+
+
+@in_double()
+def joint_pa_mpjpe_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean joint error after aligning all P people together by one similarity, mm; (..., P, n, 3) both.
 
     Sees how the people stand to each other, which `pa_mpjpe_mm` does not.
     """
-    return _mean_distance_mm(align(np.reshape(joints, (-1, 3)), np.reshape(truth, (-1, 3))), np.reshape(truth, (-1, 3)))
+    joints, truth = (points.reshape(*points.shape[:-3], -1, 3) for points in (joints, truth))
+    return _mean(align(joints, truth), truth)
 
 
-def _mean_distance_mm(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.mean(np.linalg.norm(np.asarray(a, np.float64) - np.asarray(b, np.float64), axis=-1)) * _MM)
+@in_double()
+def joint_pa_mpjpe_swapped_mm(joints: jax.Array, truth: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`joint_pa_mpjpe_mm` with the people as they are, or exchanged where that is nearer to the truth.
 
-
-def pelvis_vector_mm(pelvis: np.ndarray, true_pelvis: np.ndarray) -> float:
-    """How far off the vector from the first person's pelvis to the second's is, mm.
-
-    Camera frame, not aligned: how people stand to each other, in size and in direction.
+    The published figures of Hi4D and CHI3D are taken this way: a regressor doesn't know who is person 0.
 
     Args:
-      pelvis: (2, 3) m.
-      true_pelvis: (2, 3) m.
+      joints: (..., 2, n, 3) m.
+      truth: (..., 2, n, 3) m.
+
+    Returns:
+      The smaller error (...) and whether it is that of the exchange.
     """
-    found, wanted = (np.diff(np.asarray(p, np.float64), axis=0)[0] for p in (pelvis, true_pelvis))
-    return float(np.linalg.norm(found - wanted)) * _MM
+    kept, exchanged = joint_pa_mpjpe_mm(joints, truth), joint_pa_mpjpe_mm(joints, truth[..., ::-1, :, :])
+    return jnp.minimum(kept, exchanged), exchanged < kept
+
+
+@in_double()
+def pelvis_vector_mm(pelvis: jax.Array, true_pelvis: jax.Array) -> jax.Array:
+    """How far off the vector from the first person's pelvis to the second's is, mm; (..., 2, 3) m both.
+
+    Camera frame, not aligned: how people stand to each other, in size and in direction.
+    """
+    vectors = [x[..., 1, :] - x[..., 0, :] for x in (pelvis, true_pelvis)]
+    return _lengths(vectors[0] - vectors[1]) * _MM
+
+
+@in_double()
+def pve_mm(vertices: jax.Array, truth: jax.Array, pelvis: jax.Array, true_pelvis: jax.Array) -> jax.Array:
+    """Mean vertex error after moving every person's pelvis onto the true one, mm; vertices (..., P, V, 3)."""
+    return mpjpe_mm(vertices, truth, pelvis, true_pelvis)
+
+
+@in_double()
+def accelerations(positions: jax.Array) -> jax.Array:
+    """Second differences over time of positions (T, ..., 3): (T - 2, ..., 3), in metres a frame²."""
+    return positions[2:] - 2.0 * positions[1:-1] + positions[:-2]
+
+
+@in_double()
+def acceleration_error_mm(joints: jax.Array, truth: jax.Array) -> jax.Array:
+    """Mean difference between the joints' accelerations and the true ones, mm a frame², (Kanazawa et al. 2019).
+
+    Times the frame rate squared it is in mm/s². A constant error of the pose has none, jitter has.
+
+    Args:
+      joints: (T, ..., n, 3) m, T ≥ 3 frames at equal intervals.
+      truth: the same.
+    """
+    if joints.shape[0] < 3:
+        raise ValueError(f"an acceleration needs three frames, found {joints.shape[0]}")
+    return jnp.mean(_lengths(accelerations(joints) - accelerations(truth))) * _MM
+
+
+@in_double()
+def acceleration_mm(joints: jax.Array) -> jax.Array:
+    """Mean length of the joints' accelerations (T, ..., n, 3), mm a frame²: how much a sequence shakes."""
+    if joints.shape[0] < 3:
+        raise ValueError(f"an acceleration needs three frames, found {joints.shape[0]}")
+    return jnp.mean(_lengths(accelerations(joints))) * _MM
+
+
+def _lengths(vectors: jax.Array) -> jax.Array:
+    squared = jnp.sum(vectors * vectors, axis=-1)
+    zero = squared <= 0.0  # the root's slope at 0 is infinite
+    return jnp.where(zero, 0.0, jnp.sqrt(jnp.where(zero, 1.0, squared)))
+
+
+def _mean_mm(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Over points and people."""
+    return jnp.mean(_lengths(a - b), axis=(-1, -2)) * _MM
+
+
+def _mean(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.mean(_lengths(a - b), axis=-1) * _MM

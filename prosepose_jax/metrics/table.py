@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# (key of metrics.json, heading, unit, digits); the report shows the same rows.
-ROWS: tuple[tuple[str, str, str, int], ...] = (
-    ("joint_pa_mpjpe_mm", "joint PA-MPJPE", "mm", 1),
-    ("pa_mpjpe_mm", "PA-MPJPE", "mm", 1),
-    ("mpjpe_mm", "MPJPE", "mm", 1),
-    ("pelvis_vector_mm", "vector between the pelvises", "mm", 1),
-    ("pcc", "PCC", "%", 1),
-    ("penetration_max_mm", "penetration, deepest", "mm", 1),
-    ("penetration_mean_mm", "penetration, mean", "mm", 1),
-    ("reprojection_px", "reprojection", "px", 1),
-)
+from prosepose_jax.metrics.records import MAIN, METRICS
+
 TITLES = {"two_person": "Two people", "self_contact": "Self-contact"}
 COLUMNS = (("initial", "initial"), ("no_answers", "no answers"), ("", "fit"))
 
@@ -32,13 +23,15 @@ def format_table(metrics: Mapping[str, Any]) -> str:
         columns = [(label, found) for name, label in COLUMNS if (found := column(mean, name))]
         lines = [f"{TITLES.get(kind, kind)}: {coverage_line(mean)}"]
         lines.append(f"  {'':28}" + "".join(f"{label:>13}" for label, _ in columns))
-        for key, label, unit, digits in ROWS:
-            if not any(key in figures for _, figures in columns):
-                continue
-            cells = [f"{figures[key]:.{digits}f}" if key in figures else "-" for _, figures in columns]
-            lines.append(f"  {f'{label} ({unit})':28}" + "".join(f"{cell:>13}" for cell in cells))
-        if "contact_f1" in mean:
-            lines.append(f"  {'contact F1 of the answers':28}" + f"{mean['contact_f1']:>{13 * len(columns)}.2f}")
+        for metric in MAIN:
+            if any(metric.name in figures for _, figures in columns):
+                cells = [metric.written(figures.get(metric.name)) for _, figures in columns]
+                lines.append(f"  {metric.titled():28}" + "".join(f"{cell:>13}" for cell in cells))
+        f1 = METRICS["contact_f1"]
+        if f1.name in mean:
+            lines.append(f"  {f1.label:28}" + f"{f1.written(mean[f1.name]):>{13 * len(columns)}}")
+        if "joint_set" in mean:
+            lines.append(f"  joints: {mean['joint_set']}")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks) if blocks else "no scene was evaluated"
 

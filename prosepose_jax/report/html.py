@@ -23,7 +23,8 @@ from PIL import Image
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_text
 from prosepose_jax.metrics.contact import PCC_RADII_M, ContactPair, annotated_pairs, name_regions
-from prosepose_jax.metrics.table import COLUMNS, ROWS, TITLES, column, coverage_line
+from prosepose_jax.metrics.records import ANSWER_METRICS, BRIEF, MAIN
+from prosepose_jax.metrics.table import COLUMNS, TITLES, column, coverage_line
 from prosepose_jax.report.plots import NUM_LINE_COLORS, Series, legend, line_chart, loss_charts
 from prosepose_jax.scene import Fit, Scene
 
@@ -31,9 +32,6 @@ REPORT_FILE = "report.html"
 # All pictures together stay below this many bytes; with many scenes each gets smaller, then some are only linked.
 _PICTURE_BUDGET = 30_000_000
 _PICTURE_SIZES = ((1400, 84), (1100, 80), (900, 75), (700, 70))  # (width in pixels, JPEG quality), best first
-_HIGHER_IS_BETTER = frozenset({"pcc"})
-_OVERVIEW = (("pcc", "PCC %", 1), ("joint_pa_mpjpe_mm", "joint PA-MPJPE mm", 1), ("pa_mpjpe_mm", "PA-MPJPE mm", 1),
-             ("penetration_max_mm", "deepest mm", 1), ("reprojection_px", "reprojection px", 1))  # fmt: skip
 _MOST_LISTED = 60  # rows of a scene's tables; the rest is counted
 _CURVE_POINTS, _CURVE_POINTS_OF_MANY, _MANY = 120, 40, 100
 
@@ -170,34 +168,30 @@ def _figures(figures: Mapping[str, Any], extra: Sequence[tuple[str, Mapping[str,
     columns = [(label, found) for name, label in COLUMNS if (found := column(figures, name))]
     columns += [(label, found) for label, found in extra if found]
     rows = []
-    for key, label, unit, digits in ROWS:
-        values = [found.get(key) for _, found in columns]
+    for metric in MAIN:
+        values = [found.get(metric.name) for _, found in columns]
         known = [value for value in values if value is not None]
-        if not known:
+        best = metric.best(known)
+        if best is None:
             continue
-        best = max(known) if key in _HIGHER_IS_BETTER else min(known)
         cells = []
         for value in values:
-            mark = (
-                " best"
-                if value is not None and len(known) > 1 and f"{value:.{digits}f}" == f"{best:.{digits}f}"
-                else ""
-            )
-            cells.append(f'<td class="n{mark}">{"–" if value is None else f"{value:.{digits}f}"}</td>')
-        arrow = "↑" if key in _HIGHER_IS_BETTER else "↓"
-        rows.append(f"<tr><th>{escape(label)} <span class=soft>{escape(unit)} {arrow}</span></th>{''.join(cells)}</tr>")
-    for key, label in (("contact_f1", "contact F1 of the answers"),
-                       ("contact_f1_ignoring_sides", "contact F1, sides ignored")):  # fmt: skip
-        if key in figures:
+            is_best = value is not None and len(known) > 1 and metric.written(value) == metric.written(best)
+            cells.append(f'<td class="n{" best" if is_best else ""}">{metric.written(value, "–")}</td>')
+        unit = f"{escape(metric.unit)} {metric.arrow}"
+        rows.append(f"<tr><th>{escape(metric.label)} <span class=soft>{unit}</span></th>{''.join(cells)}</tr>")
+    for metric in ANSWER_METRICS:
+        if metric.name in figures:
             scores = "".join(
-                f'<td class="n">{found[key]:.2f}</td>' if key in found and name != "initial" else '<td class="n">–</td>'
+                f'<td class="n">{metric.written(found.get(metric.name) if name != "initial" else None, "–")}</td>'
                 for name, found in columns
             )
-            rows.append(f"<tr><th>{label} <span class=soft>↑</span></th>{scores}</tr>")
+            rows.append(f"<tr><th>{metric.label} <span class=soft>{metric.arrow}</span></th>{scores}</tr>")
     if not rows:
         return '<p class="soft">No figures: the scene has neither ground truth nor confident keypoints.</p>'
     head = "".join(f'<th class="n">{escape(label)}</th>' for label, _ in columns)
-    return _table(f"<th></th>{head}", rows)
+    joints = f'<p class="soft">Joints: {escape(figures["joint_set"])}.</p>' if "joint_set" in figures else ""
+    return _table(f"<th></th>{head}", rows) + joints
 
 
 def _pcc_chart(mean: Mapping[str, Any]) -> str:
@@ -240,7 +234,7 @@ def _badge(fit: Fit) -> str:
 
 
 def _overview(scenes: Sequence[Scene], fits: Mapping[str, Fit], entries: Mapping[str, Any]) -> str:
-    shown = [row for row in _OVERVIEW if any(row[0] in entries.get(scene.key, {}) for scene in scenes)]
+    shown = [metric for metric in BRIEF if any(metric.name in entries.get(scene.key, {}) for scene in scenes)]
     rows = []
     for index, scene in enumerate(scenes):
         fit, entry = fits[scene.key], entries.get(scene.key, {})
@@ -248,19 +242,19 @@ def _overview(scenes: Sequence[Scene], fits: Mapping[str, Fit], entries: Mapping
             f'<td data-value="{escape(scene.key)}"><a href="#scene-{index}">{escape(scene.key)}</a></td>',
             f'<td data-value="{_kind(fit)}"><span class="badge {_kind(fit)}">{_kind(fit)}</span></td>',
         ]
-        for key, _, digits in shown:
-            before, after = entry.get("initial", {}).get(key), entry.get(key)
+        for metric in shown:
+            before, after = entry.get("initial", {}).get(metric.name), entry.get(metric.name)
             value = "" if after is None else f"{after:.6g}"
-            text = "–" if after is None else f"{after:.{digits}f}"
+            text = metric.written(after, "–")
             if before is not None and after is not None:
-                text = f'<span class="soft">{before:.{digits}f} →</span> {text}'
+                text = f'<span class="soft">{metric.written(before)} →</span> {text}'
             cells.append(f'<td class="n" data-value="{value}">{text}</td>')
         rows.append(
             f'<tr data-key="{escape(scene.key)}" data-status="{_kind(fit)}" data-card="scene-{index}">'
             f"{''.join(cells)}</tr>"
         )
     head = '<th class="sort">scene</th><th class="sort">status</th>'
-    head += "".join(f'<th class="sort n">{escape(label)}</th>' for _, label, _ in shown)
+    head += "".join(f'<th class="sort n">{escape(f"{metric.short} {metric.unit}")}</th>' for metric in shown)
     return (
         '<h2>Overview</h2><div class="tools"><input id="search" type="search" placeholder="find a scene" '
         'aria-label="find a scene"><select id="status" aria-label="status"><option value="">any status</option>'

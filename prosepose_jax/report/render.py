@@ -204,8 +204,9 @@ def load_background(scene: Scene, on_problem: Callable[[str], object] | None = N
     """
     if scene.image is None:
         return None
+    width, height = (float(x) for x in scene.image_size)
     try:
-        picture, _ = picture_of_size(scene.image, scene.image_size, enough=MAX_SIDE_PX)
+        picture, _ = picture_of_size(scene.image, (width, height), enough=MAX_SIDE_PX)
     except InputError as error:
         if on_problem is not None:
             on_problem(str(error))

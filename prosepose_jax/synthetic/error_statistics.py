@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from prosepose_jax.contact.compile import PARSERS
-from prosepose_jax.metrics.contact import annotated_pairs, contact_f1, name_regions
+from prosepose_jax.metrics.answers import contact_f1
+from prosepose_jax.metrics.contact import annotated_pairs, name_regions
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle
 from prosepose_jax.synthetic.framing import LIMBS

@@ -10,7 +10,8 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.metrics._people import initial_people
-from prosepose_jax.metrics.contact import annotated_pairs, contact_f1
+from prosepose_jax.metrics.answers import contact_f1
+from prosepose_jax.metrics.contact import annotated_pairs
 from prosepose_jax.metrics.pose import evaluation_joints, joint_pa_mpjpe_mm, pa_mpjpe_mm
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.synthetic.measure import Checks

@@ -33,6 +33,7 @@ SCRIPTS = (
     "answers_scaling",
     "solvers",
     "memory",
+    "evaluate_fits",
     "step_profile",
     "check",
     "tables",

@@ -64,6 +64,7 @@ def test_round_trip_of_every_field(tmp_path):
             agreement=np.array([0.02, 0.05]),
             keypoints_hands=rng.uniform(0, 1, (2, 2, 21, 3)),
             image="photos/a.png",
+            gt_kid_scale=np.array([0.1, 0.2]),
             gt_contacts=np.array([["left hand", "left shoulder (back)"], ["head", "head"]]),
             gt_region_pairs=np.array([[0, 74], [50, 3]]),
             **truth(),
