@@ -13,7 +13,7 @@ from typing import Any
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _gemini_protocol as protocol
 from prosepose_jax.lmm.clients._whole_time import WholeTime
-from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
+from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain, Unusable
 
 
 class GeminiClient:
@@ -40,6 +40,7 @@ class GeminiClient:
             warnings.simplefilter("ignore", FutureWarning)
             try:
                 import google.generativeai as genai
+                from google.generativeai import client as connections
                 from google.api_core import exceptions
                 from google.protobuf.json_format import ParseError
             except ImportError as error:
@@ -56,6 +57,8 @@ class GeminiClient:
         self._time = WholeTime(settings.timeout_s)
         options = {"api_endpoint": base_url.rstrip("/")} if base_url else None
         genai.configure(api_key=key, transport="rest", client_options=options)
+        # A redirect would hand key and picture to a host that nobody named: `requests` refuses the first one.
+        connections.get_default_generative_client()._transport._session.max_redirects = 0
         # More threads than pooled connections is no fault worth a message.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
@@ -84,6 +87,8 @@ class GeminiClient:
         except (self._parse_error, ValueError) as error:
             raise TryAgain("the response is not whole JSON") from error
         except (OSError, self._exceptions.GoogleAPIError) as error:  # requests' errors are OSErrors
+            if type(error).__name__ == "TooManyRedirects":
+                raise Unusable("the server redirects to another address; give that one as --base_url") from error
             if "Timeout" in type(error).__name__:
                 raise TryAgain(f"no whole response within {self._settings.timeout_s:g} s") from error
             raise TryAgain(f"connection: {type(error).__name__}: {error}") from error

@@ -39,6 +39,8 @@ class GoogleGenaiClient:
             http_options=types.HttpOptions(
                 base_url=base_url,
                 timeout=round(settings.timeout_s * 1000),
+                # A redirect would hand key and picture to a host that nobody named.
+                client_args={"follow_redirects": False},
                 retry_options=types.HttpRetryOptions(attempts=1),  # the sampler retries
             ),
         )

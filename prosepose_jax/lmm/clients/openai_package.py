@@ -46,6 +46,8 @@ class OpenAIPackageClient:
             base_url=base_url or protocol.DEFAULT_URL,
             timeout=settings.timeout_s,
             max_retries=0,  # the sampler retries
+            # A redirect would hand key and picture to a host that nobody named.
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
         self._time = WholeTime(settings.timeout_s)
         self._tokens_field = protocol.TokensField()
