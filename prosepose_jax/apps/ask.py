@@ -36,6 +36,8 @@ _SERVERS = ("gemini", "google_genai", "openai", "openai_package")
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("scenes", None, "folder of scene files", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "answers file, .jsonl; grows", flag_values=FLAGS)
+flags.DEFINE_string("image_root", None, "folder that may hold images besides the scenes' own", flag_values=FLAGS)
+flags.DEFINE_bool("allow_outside_images", False, "send images from anywhere", flag_values=FLAGS)
 flags.DEFINE_enum("client", None, [*_SERVERS, "replay", "simulated"], "whom to ask", flag_values=FLAGS)
 flags.DEFINE_string("model", None, "the model's name", flag_values=FLAGS)
 flags.DEFINE_string("base_url", None, "another server; also OPENAI_BASE_URL", flag_values=FLAGS)
@@ -84,6 +86,7 @@ def _run() -> int:
         if not FLAGS[name].value and not (name == "out" and FLAGS.dry_run):
             raise InputError(f"--{name} is missing: {what}")
     # Late: --help and usage errors need none of it.
+    from prosepose_jax.io.image_paths import images_allowed
     from prosepose_jax.io.scenes import scene_files
     from prosepose_jax.lmm import AnswerLog, make_questions, missing_work
 
@@ -97,14 +100,15 @@ def _run() -> int:
     files = scene_files(FLAGS.scenes)
     prompts = _prompts()
     client = None if FLAGS.dry_run else _open_client(model)
-    questions = make_questions(
-        _watched(files),
-        prompts,
-        shown=FLAGS.client in _SERVERS,
-        marked=FLAGS.mark_people,
-        max_side=FLAGS.max_side,
-        captions=_captions(),
-    )
+    with images_allowed(FLAGS.image_root, FLAGS.allow_outside_images):
+        questions = make_questions(
+            _watched(files),
+            prompts,
+            shown=FLAGS.client in _SERVERS,
+            marked=FLAGS.mark_people,
+            max_side=FLAGS.max_side,
+            captions=_captions(),
+        )
     for note in questions.notes:
         print(f"note: {note}", file=sys.stderr)
     for key, reason in questions.failures.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from prosepose_jax.body._files import read_fields
-from prosepose_jax.body._unpickle import loads, to_plain
+from prosepose_jax.body._unpickle import loads, plain_tree
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, read_bytes, read_json
 
 
 def read_tree(path: Path) -> Any:
@@ -23,42 +23,23 @@ def read_tree(path: Path) -> Any:
       InputError: the file is missing, damaged, or mentions anything but arrays and containers.
     """
     if path.suffix.lower() in (".pkl", ".pickle"):
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        return _plain(loads(path.read_bytes(), str(path)), path)
-    return _plain(read_fields(path), path)
+        return _lists(plain_tree(loads(read_bytes(path), str(path)), str(path)))
+    with as_input_error(path):
+        return _lists(plain_tree(dict(read_fields(path)), str(path)))
 
 
-def _plain(value: Any, path: Path) -> Any:
-    try:
-        value = to_plain(value)
-    except InputError:
-        raise
-    except Exception as error:  # stand-ins of a damaged pickle fail in their own ways
-        raise InputError(f"{path}: holds data that cannot be read ({error})") from error
+def _lists(value: Any) -> Any:
+    """Names as text, and lists for tuples and arrays of objects; `plain_tree` bounds how often this is called."""
     if isinstance(value, Mapping):
-        return {str(_plain(k, path)): _plain(value[k], path) for k in value}
+        return {str(k): _lists(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v, path) for v in value]
+        return [_lists(v) for v in value]
     if isinstance(value, np.ndarray) and value.dtype == object:
-        return [_plain(v, path) for v in value.reshape(-1)]
+        return [_lists(v) for v in value.reshape(-1)]
     return value
 
 
-def read_json(path: Path) -> Any:
-    """A JSON file's contents.
-
-    Raises:
-      InputError: the file is missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+__all__ = ["float_array", "read_json", "read_tree"]
 
 
 def float_array(path: Path, name: str, value: Any, shape: tuple[int | str, ...]) -> np.ndarray:
@@ -70,7 +51,7 @@ def float_array(path: Path, name: str, value: Any, shape: tuple[int | str, ...])
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
         array = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         found = type(value).__name__
         raise InputError(f"{path}: field {name!r}: expected numbers of shape {wanted}, found {found}") from error
     if array.ndim != len(shape) or any(not isinstance(s, str) and s != n for s, n in zip(shape, array.shape)):  # noqa: B905

@@ -19,6 +19,7 @@ from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
 from prosepose_jax.io.scenes import check_key
 from prosepose_jax.scene import Fit
+from prosepose_jax.untrusted import as_input_error
 
 FITS_FOLDER = "fits"
 _ARRAYS: dict[str, tuple[int | str, ...]] = {
@@ -93,7 +94,11 @@ def load_fit(file: str | os.PathLike[str]) -> Fit:
       InputError: the file is missing, damaged or lacks a field; the message names it.
     """
     file = Path(file)
-    reader = FieldReader(file, read_npz(file))
+    with as_input_error(file, "not a readable fit"):
+        return _fit_from(file, FieldReader(file, read_npz(file)))
+
+
+def _fit_from(file: Path, reader: FieldReader) -> Fit:
     status = reader.text("status")
     fields: dict[str, Any] = {
         "key": reader.text("key") if reader.has("key") else file.stem,

@@ -15,10 +15,14 @@ import numpy as np
 from prosepose_jax.errors import InputError
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
+from prosepose_jax.io.image_paths import image_path
 from prosepose_jax.scene import Scene
+from prosepose_jax.untrusted import budgets, shown
 
 MAX_BETAS = 10
 NUM_REGIONS = 75
+MAX_KEY_BYTES = 200
+"""Names of files have 255 bytes; endings and the marks of temporary files are added to a key."""
 
 # Detectors write confidences in float32: what rounding adds above 1 is not an error.
 _CONFIDENCE_SLACK = 1e-4
@@ -32,6 +36,12 @@ _OPTIONAL_POSES: dict[str, tuple[int | str, ...]] = {
     "expression": ("E",),
 }
 _TRUTH = ("gt_global_orient", "gt_body_pose", "gt_betas", "gt_transl")
+
+# What is read: a further field is ignored, whatever it holds.
+_FIELDS = frozenset(
+    ("global_orient", "body_pose", "betas", "transl", "keypoints", "focal_length", "principal_point", "image_size",
+     "kid_scale", "image", "gt_contacts", "gt_region_pairs", *_OPTIONAL_POSES, *_TRUTH)
+)  # fmt: skip
 
 # Part names that gt_contacts may use: the parts of the contact vocabulary, the side named where there are two.
 _SIDED = ("hand", "arm", "foot", "leg", "shoulder", "shoulder (front)", "shoulder (back)")
@@ -94,7 +104,7 @@ def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
         try:
             scenes.append(load_scene(file))
         except InputError as error:
-            failures[file.stem] = str(error)
+            failures[shown(file.stem)] = str(error)
     return SceneSet(scenes, failures)
 
 
@@ -122,7 +132,8 @@ def load_scene(file: str | os.PathLike[str]) -> Scene:
       InputError: the message names the file, the field, what was expected and what was found.
     """
     file = Path(file)
-    return _scene_from_arrays(file, read_npz(file))
+    check_key(file.stem)
+    return _scene_from_arrays(file, read_npz(file, _FIELDS, budgets.SCENE_BYTES))
 
 
 def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
@@ -145,7 +156,7 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     if reader.has("kid_scale"):
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
     if reader.has("image") and reader.text("image"):
-        optional["image"] = (file.parent / reader.text("image")).resolve()
+        optional["image"] = image_path(file, reader.text("image"))
     optional |= _truth(reader, num_people)
     if reader.has("gt_contacts"):
         optional["gt_contacts"] = _contacts(reader)
@@ -291,9 +302,15 @@ def _stored(value: Any) -> np.ndarray:
 
 
 def check_key(key: str) -> None:
-    """Raises InputError when `key` cannot be a file name (without its ending)."""
+    """Raises InputError when `key` cannot be a file name (without its ending) on every system, or names no one file."""
+    wanted = "expected a plain file name without folders, leading dot or outer blanks"
     if not key or key.startswith(".") or any(c in key for c in "/\\\0") or key != key.strip():
-        raise InputError(f"scene key {key!r}: expected a plain file name without folders, leading dot or outer blanks")
+        raise InputError(f"scene key {shown(key)!r}: {wanted}")
+    if not key.isprintable():
+        raise InputError(f"scene key {shown(key)!r}: expected UTF-8 text without control characters")
+    length = len(key.encode("utf-8"))
+    if length > MAX_KEY_BYTES:
+        raise InputError(f"scene key {shown(key)!r}: expected at most {MAX_KEY_BYTES} bytes, found {length}")
 
 
 def _what_is(path: Path) -> str:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.claim import claim
+from prosepose_jax.untrusted import open_regular, parse_json
+from prosepose_jax.untrusted.json_file import NotJson
 
 # On Windows a file is text, and its lines end otherwise, unless O_BINARY says that it is not.
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -125,16 +127,20 @@ def read_samples(file: Path) -> tuple[dict[AskedFor, set[int]], tuple[int, bool]
     samples: dict[AskedFor, set[int]] = {}
     start = 0
     try:
-        with open(file, "rb") as lines:
+        with open_regular(file) as lines:
             for number, line in enumerate(lines, start=1):
                 ended = line.endswith(b"\n")
                 if line.strip():
                     try:
-                        entry = json.loads(line)
-                    except (ValueError, RecursionError) as error:
+                        entry = parse_json(line, f"{file}: line {number}")
+                    except NotJson as error:
                         if not ended:
                             return samples, (start, False)
-                        raise InputError(f"{file}: line {number} is not JSON ({error})") from error
+                        raise InputError(f"{file}: line {number} is not JSON ({error.reason})") from error
+                    except InputError:
+                        if not ended:  # cut inside a character
+                            return samples, (start, False)
+                        raise
                     _note(samples, entry, f"{file}: line {number}")
                 if not ended:
                     return samples, (start, True)
@@ -148,7 +154,7 @@ def _note(samples: dict[AskedFor, set[int]], entry: Any, where: str) -> None:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in ("key", "text")):
         raise InputError(f"{where}: expected an answer, an object with the texts 'key' and 'text'")
     sample, pair = entry.get("sample"), entry.get("pair") or [0, 1]
-    if not isinstance(sample, int) or not isinstance(pair, list) or len(pair) != 2:
+    if not isinstance(sample, int) or not isinstance(pair, list) or [type(i) for i in pair] != [int, int]:
         return  # an answer from elsewhere, which answers none of our questions
     asked = AskedFor(
         entry["key"], (pair[0], pair[1]), str(entry.get("model") or ""), str(entry.get("prompt") or ""),

@@ -137,7 +137,7 @@ BAD = {
     "region float": ({"gt_region_pairs": np.array([[0.0, 5.0]])}, ["gt_region_pairs", "integers"]),
     "kid scale shape": ({"kid_scale": np.zeros(3)}, ["kid_scale", "(2,)", "(3,)"]),
     "flat hand": ({"left_hand_pose": np.zeros((2, 44))}, ["left_hand_pose", "(2, 45)", "(2, 44)"]),
-    "object array": ({"note": np.array({"a": 1}, dtype=object)}, ["note", "object"]),
+    "object array": ({"betas": np.array({"a": 1}, dtype=object)}, ["betas", "object"]),
 }
 
 
