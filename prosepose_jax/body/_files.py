@@ -21,14 +21,13 @@ class _NpzFields(Mapping[str, Any]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with as_input_error(path, "not a complete .npz file"), open_regular(path) as file:
-            with zipfile.ZipFile(file) as archive:
-                self._names = list(dict.fromkeys(n.removesuffix(".npy") for n in archive.namelist()))
+        with as_input_error(path, "not a complete .npz file"), open_regular(path) as f, zipfile.ZipFile(f) as archive:
+            self._names = list(dict.fromkeys(n.removesuffix(".npy") for n in archive.namelist()))
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._names:
             raise KeyError(name)
-        return read_members(self._path, (name,), unpickle=_unpickle)[name]
+        return read_members(self._path, (name,), unpickle=unpickle_plain)[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -37,7 +36,7 @@ class _NpzFields(Mapping[str, Any]):
         return len(self._names)
 
 
-def _unpickle(data: bytes, source: str) -> Any:
+def unpickle_plain(data: bytes, source: str) -> Any:
     return plain_tree(loads(data, source), source)
 
 
@@ -77,7 +76,7 @@ def read_array(path: str | Path) -> np.ndarray:
         size = os.fstat(stream.fileno()).st_size
         if size > budgets.ARCHIVE_BYTES:
             raise InputError(f"{path}: is larger than the budget of {budgets.ARCHIVE_BYTES >> 20} MiB")
-        return np.asarray(read_array_of(stream, size, str(path), _unpickle))
+        return np.asarray(read_array_of(stream, size, str(path), unpickle_plain))
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:
@@ -99,4 +98,6 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise InputError(f"{path}: expected a pickled dictionary, found {type(value).__name__}")
         return plain_tree({str(to_plain(key)): item for key, item in value.items()}, str(path))
+    if path.suffix.lower() == ".npz":
+        return read_members(path, unpickle=unpickle_plain)  # one budget for all fields
     return dict(read_fields(path))

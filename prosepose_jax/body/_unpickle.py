@@ -27,8 +27,8 @@ from prosepose_jax.untrusted import budgets, read_bytes
 _PLAIN_KINDS = "biufcSU"
 
 
-class _Bad(Exception):
-    """Something in the pickle that a body file has no business to contain."""
+class Bad(Exception):
+    """Something in a pickle that a file of arrays has no business to contain."""
 
 
 def _as_bytes(data: Any) -> bytes:
@@ -37,16 +37,16 @@ def _as_bytes(data: Any) -> bytes:
         return data.encode("latin1")
     if isinstance(data, (bytes, bytearray)):
         return bytes(data)
-    raise _Bad(f"raw array data of type {type(data).__name__}")
+    raise Bad(f"raw array data of type {type(data).__name__}")
 
 
 def _as_shape(shape: Any) -> tuple[int, ...]:
     if isinstance(shape, int):
         shape = (shape,)
     if not isinstance(shape, tuple) or not all(isinstance(n, int) and not isinstance(n, bool) for n in shape):
-        raise _Bad("an array whose shape is not a tuple of integers")
+        raise Bad("an array whose shape is not a tuple of integers")
     if any(n < 0 for n in shape) or len(shape) > 32:
-        raise _Bad(f"an array of impossible shape {shape}")
+        raise Bad(f"an array of impossible shape {shape}")
     return shape
 
 
@@ -59,9 +59,9 @@ class _DType:
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) < 5:
-            raise _Bad("a numpy.dtype with an unknown state")
+            raise Bad("a numpy.dtype with an unknown state")
         if state[3] is not None or state[2] is not None:
-            raise _Bad("a structured numpy.dtype")
+            raise Bad("a structured numpy.dtype")
         self.order = str(state[1])
 
     def numpy(self) -> np.dtype:
@@ -70,11 +70,11 @@ class _DType:
         if code[:1] == "O":
             return np.dtype(object)
         if not code or code[0] not in _PLAIN_KINDS + "?" or (code[1:] and not code[1:].isdigit()):
-            raise _Bad(f"an array of unsupported dtype {self.code!r}")
+            raise Bad(f"an array of unsupported dtype {self.code!r}")
         try:
             return np.dtype(code).newbyteorder(order)
         except TypeError as error:
-            raise _Bad(f"an array of unsupported dtype {self.code!r}") from error
+            raise Bad(f"an array of unsupported dtype {self.code!r}") from error
 
 
 class _Array:
@@ -85,12 +85,12 @@ class _Array:
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) not in (4, 5):
-            raise _Bad("a numpy array with an unknown state")
+            raise Bad("a numpy array with an unknown state")
         self.state = state[-4:]
 
     def numpy(self) -> np.ndarray:
         if self.state is None:
-            raise _Bad("a numpy array without contents")
+            raise Bad("a numpy array without contents")
         shape, dtype, fortran, data = self.state
         return _array_from_raw(dtype, _as_shape(shape), bool(fortran), data)
 
@@ -102,7 +102,7 @@ class _FromBuffer:
         self.args = (data, dtype, shape, order)
 
     def __setstate__(self, state: Any) -> None:
-        raise _Bad("a numpy array with an unknown state")
+        raise Bad("a numpy array with an unknown state")
 
     def numpy(self) -> np.ndarray:
         data, dtype, shape, order = self.args
@@ -116,7 +116,7 @@ class _Scalar:
         self.args = (dtype, data)
 
     def __setstate__(self, state: Any) -> None:
-        raise _Bad("a numpy scalar with an unknown state")
+        raise Bad("a numpy scalar with an unknown state")
 
     def numpy(self) -> np.ndarray:
         return _array_from_raw(self.args[0], (), False, self.args[1])
@@ -124,20 +124,20 @@ class _Scalar:
 
 def _array_from_raw(dtype: Any, shape: tuple[int, ...], fortran: bool, data: Any) -> np.ndarray:
     if not isinstance(dtype, _DType):
-        raise _Bad("an array whose dtype is not a numpy.dtype")
+        raise Bad("an array whose dtype is not a numpy.dtype")
     kind = dtype.numpy()
     order: Literal["F", "C"] = "F" if fortran else "C"
     count = math.prod(shape)
     if kind.hasobject:
         if not isinstance(data, list) or len(data) != count:
-            raise _Bad("an object array whose contents do not fit its shape")
+            raise Bad("an object array whose contents do not fit its shape")
         out = np.empty(count, dtype=object)
         for i, item in enumerate(data):
             out[i] = item
         return out.reshape(shape, order=order)
     raw = _as_bytes(data)
     if len(raw) != count * kind.itemsize:
-        raise _Bad(f"an array of shape {shape} with {len(raw)} bytes instead of {count * kind.itemsize}")
+        raise Bad(f"an array of shape {shape} with {len(raw)} bytes instead of {count * kind.itemsize}")
     if count == 0:
         return np.zeros(shape, dtype=kind.newbyteorder("="))
     array = np.frombuffer(raw, dtype=kind).reshape(shape, order=order)
@@ -154,7 +154,7 @@ class _Record:
         if isinstance(state, tuple) and len(state) == 2 and state[0] is None:
             state = state[1]
         if not isinstance(state, Mapping):
-            raise _Bad(f"a {type(self).__name__} with an unknown state")
+            raise Bad(f"a {type(self).__name__} with an unknown state")
         self.fields = {str(name): value for name, value in state.items()}
 
 
@@ -168,14 +168,14 @@ class Sparse(_Record):
         """Rows and columns, as the file claims them."""
         shape = self.fields.get("_shape", self.fields.get("shape"))
         if not isinstance(shape, (tuple, list)) or len(shape) != 2:
-            raise _Bad("a sparse matrix without a shape")
+            raise Bad("a sparse matrix without a shape")
         return int(to_plain(shape[0])), int(to_plain(shape[1]))
 
     def dense(self) -> np.ndarray:
         """The matrix as a dense array; every index checked."""
         rows, columns = self.shape
         if rows < 0 or columns < 0 or rows * columns > 2**28:
-            raise _Bad(f"a sparse matrix of impossible shape {(rows, columns)}")
+            raise Bad(f"a sparse matrix of impossible shape {(rows, columns)}")
         data = self._part("data")
         if self.layout == "coo":
             if "coords" in self.fields:
@@ -186,26 +186,26 @@ class Sparse(_Record):
             indices, pointers = self._part("indices"), self._part("indptr")
             major = columns if self.layout == "csc" else rows
             if pointers.shape != (major + 1,) or pointers[0] != 0 or np.any(np.diff(pointers) < 0):
-                raise _Bad("a sparse matrix with broken index pointers")
+                raise Bad("a sparse matrix with broken index pointers")
             if pointers[-1] > len(indices) or len(indices) != len(data):
-                raise _Bad("a sparse matrix with broken index pointers")
+                raise Bad("a sparse matrix with broken index pointers")
             indices, data = indices[: pointers[-1]], data[: pointers[-1]]
             along = np.repeat(np.arange(major), np.diff(pointers))
             row, column = (indices, along) if self.layout == "csc" else (along, indices)
         if not len(row) == len(column) == len(data):
-            raise _Bad("a sparse matrix whose parts differ in length")
+            raise Bad("a sparse matrix whose parts differ in length")
         if len(row) and (row.min() < 0 or row.max() >= rows or column.min() < 0 or column.max() >= columns):
-            raise _Bad("a sparse matrix with indices outside its shape")
+            raise Bad("a sparse matrix with indices outside its shape")
         out = np.zeros((rows, columns), dtype=np.float64)
         np.add.at(out, (row, column), data)
         return out
 
     def _part(self, name: str) -> np.ndarray:
         if name not in self.fields:
-            raise _Bad(f"a sparse matrix without {name}")
+            raise Bad(f"a sparse matrix without {name}")
         part = to_plain(self.fields[name])
         if not isinstance(part, np.ndarray) or part.ndim != 1 or part.dtype.kind not in "iuf":
-            raise _Bad(f"a sparse matrix whose {name} is not an array of numbers")
+            raise Bad(f"a sparse matrix whose {name} is not an array of numbers")
         return part
 
 
@@ -230,32 +230,32 @@ class _Ch(_Record):
         if "a" in self.fields and "idxs" in self.fields:
             source, ids = to_plain(self.fields["a"]), to_plain(self.fields["idxs"])
             if not isinstance(source, np.ndarray) or not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
-                raise _Bad("a chumpy selection of something that is not an array")
+                raise Bad("a chumpy selection of something that is not an array")
             if ids.size and (ids.min() < 0 or ids.max() >= source.size):
-                raise _Bad("a chumpy selection with indices outside its array")
+                raise Bad("a chumpy selection with indices outside its array")
             picked = source.ravel()[ids]
             if "preferred_shape" not in self.fields:
                 return picked
             shape = tuple(int(n) for n in np.ravel(to_plain(self.fields["preferred_shape"])))
             if math.prod(shape) != picked.size:
-                raise _Bad("a chumpy selection whose shape does not fit")
+                raise Bad("a chumpy selection whose shape does not fit")
             return picked.reshape(shape)
-        raise _Bad("a chumpy expression that is not a stored array")
+        raise Bad("a chumpy expression that is not a stored array")
 
 
 class _OrderedDict(dict):
     def __setstate__(self, state: Any) -> None:
-        raise _Bad("a dictionary with extra state")
+        raise Bad("a dictionary with extra state")
 
 
 class _Object:
     """Stand-in for the builtin `object`, named by Python 2 pickles as a base class."""
 
     def __setstate__(self, state: Any) -> None:
-        raise _Bad("an object without a class")
+        raise Bad("an object without a class")
 
 
-class _Call:
+class ClosedCall:
     """A callable a pickle may name, closed against being altered by the pickle."""
 
     __slots__ = ("_function",)
@@ -268,46 +268,46 @@ class _Call:
         return self._function(*args)
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise _Bad("an attempt to alter a function")
+        raise Bad("an attempt to alter a function")
 
     def __setstate__(self, state: Any) -> NoReturn:
-        raise _Bad("an attempt to alter a function")
+        raise Bad("an attempt to alter a function")
 
 
 def _reconstruct(subtype: Any = None, *_: Any) -> _Array:
     if subtype is not _Array:
-        raise _Bad("a numpy array of an unknown type")
+        raise Bad("a numpy array of an unknown type")
     return _Array()
 
 
 def _reconstructor(cls: Any = None, base: Any = None, *_: Any) -> Any:
     if not (isinstance(cls, type) and issubclass(cls, (_Record, _Array))):
-        raise _Bad("an object of an unknown class")
+        raise Bad("an object of an unknown class")
     return cls()
 
 
 def _encode(text: Any = None, encoding: Any = "latin1", *_: Any) -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _Bad("bytes in an unknown encoding")
+        raise Bad("bytes in an unknown encoding")
     return text.encode("latin1")
 
 
 def _make_set(items: Any = (), *_: Any) -> set:
     if not isinstance(items, (list, tuple, set, frozenset)):
-        raise _Bad("a set of unknown contents")
+        raise Bad("a set of unknown contents")
     return set(items)
 
 
 def _make_bytes(data: Any = b"", *_: Any) -> bytes:
     if isinstance(data, int):  # bytes(n) would allocate what the file asks for
-        raise _Bad("bytes of unknown contents")
+        raise Bad("bytes of unknown contents")
     return _as_bytes(data)
 
 
 def _allowed_names() -> dict[tuple[str, str], Any]:
     table: dict[tuple[str, str], Any] = {}
     for core in ("numpy.core", "numpy._core"):
-        table[core + ".multiarray", "_reconstruct"] = _Call(_reconstruct)
+        table[core + ".multiarray", "_reconstruct"] = ClosedCall(_reconstruct)
         table[core + ".multiarray", "scalar"] = _Scalar
         table[core + ".numeric", "_frombuffer"] = _FromBuffer
     table["numpy", "ndarray"] = table["numpy", "matrix"] = _Array
@@ -319,12 +319,12 @@ def _allowed_names() -> dict[tuple[str, str], Any]:
                 table[module, f"{layout}_{kind}"] = stub
     table["chumpy.ch", "Ch"] = table["chumpy", "Ch"] = table["chumpy.reordering", "Select"] = _Ch
     for module in ("copy_reg", "copyreg"):
-        table[module, "_reconstructor"] = _Call(_reconstructor)
+        table[module, "_reconstructor"] = ClosedCall(_reconstructor)
     for module in ("__builtin__", "builtins"):
         table[module, "object"] = _Object
-        table[module, "set"] = table[module, "frozenset"] = _Call(_make_set)
-        table[module, "bytes"] = table[module, "bytearray"] = _Call(_make_bytes)
-    table["_codecs", "encode"] = _Call(_encode)
+        table[module, "set"] = table[module, "frozenset"] = ClosedCall(_make_set)
+        table[module, "bytes"] = table[module, "bytearray"] = ClosedCall(_make_bytes)
+    table["_codecs", "encode"] = ClosedCall(_encode)
     table["collections", "OrderedDict"] = _OrderedDict
     return table
 
@@ -336,11 +336,11 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         stub = _ALLOWED.get((module, name))
         if stub is None:
-            raise _Bad(f"a reference to {module}.{name}")
+            raise Bad(f"a reference to {module}.{name}")
         return stub
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise _Bad("a persistent reference")
+        raise Bad("a persistent reference")
 
 
 def to_plain(value: Any) -> Any:
@@ -367,7 +367,7 @@ class LazyFields(Mapping[str, Any]):
             # Most fields are arrays, whose size the file itself bounds; other things may be far larger than the file.
             plain = to_plain(value)
             return _deep_plain(value, {}, 0)[0] if isinstance(plain, (list, tuple, Mapping)) else plain
-        except (_Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
+        except (Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
             raise InputError(f"{self._source}: field {name!r} cannot be read: it holds {_describe(error)}") from error
 
     def __iter__(self) -> Any:
@@ -378,7 +378,7 @@ class LazyFields(Mapping[str, Any]):
 
 
 def _describe(error: BaseException) -> str:
-    return str(error) if isinstance(error, _Bad) else f"broken data ({type(error).__name__}: {error})"
+    return str(error) if isinstance(error, Bad) else f"broken data ({type(error).__name__}: {error})"
 
 
 def _check_opcodes(data: bytes) -> None:
@@ -387,15 +387,13 @@ def _check_opcodes(data: bytes) -> None:
     Python's unpickler makes the table of remembered objects as large as the largest number in it, and reserves the
     bytes that an opcode announces before it reads them; `genops` does neither.
     """
-    seen = 0
-    for opcode, argument, _ in pickletools.genops(data):
-        seen += 1
+    for seen, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         if seen > budgets.PICKLE_OPCODES:
-            raise _Bad(f"more than the budget of {budgets.PICKLE_OPCODES:,} steps")
-        if opcode.name in _REMEMBER and not 0 <= argument <= len(data):
-            raise _Bad(f"an object remembered under the number {argument}, more than it has bytes")
+            raise Bad(f"more than the budget of {budgets.PICKLE_OPCODES:,} steps")
+        if opcode.name in _REMEMBER and not 0 <= int(argument or 0) <= len(data):
+            raise Bad(f"an object remembered under the number {argument}, more than it has bytes")
         if opcode.name in _EXTENSIONS:
-            raise _Bad("a reference by an extension code")
+            raise Bad("a reference by an extension code")
 
 
 _REMEMBER = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
@@ -419,7 +417,7 @@ def loads(data: bytes, source: str) -> Any:
     try:
         _check_opcodes(data)
         return _Unpickler(io.BytesIO(data), encoding="latin1").load()
-    except _Bad as error:
+    except Bad as error:
         raise InputError(
             f"{source}: refused: this pickle contains {error}; a body file may only contain arrays, sparse matrices, "
             "chumpy arrays and plain containers"
@@ -460,7 +458,7 @@ def plain_tree(value: Any, source: str) -> Any:
     """
     try:
         return _deep_plain(value, {}, 0)[0]
-    except (_Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
+    except (Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{source}: cannot be read: it holds {_describe(error)}") from error
@@ -475,10 +473,10 @@ def _deep_plain(value: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -
     if id(value) in done:
         _, plain, count = done[id(value)]
         if plain is _OPEN:
-            raise _Bad("a container that contains itself")
+            raise Bad("a container that contains itself")
         return plain, count
     if depth > budgets.PICKLE_DEPTH:
-        raise _Bad("containers nested too deeply")
+        raise Bad("containers nested too deeply")
     done[id(value)] = (value, _OPEN, 0)
     plain = to_plain(value)
     count = 1
@@ -502,7 +500,7 @@ def _deep_plain(value: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -
     elif isinstance(plain, np.ndarray) and plain.ndim == 0:
         plain = plain.item()
     if count > budgets.PICKLE_VALUES:
-        raise _Bad(f"more than the budget of {budgets.PICKLE_VALUES:,} values, shared ones counted as often as met")
+        raise Bad(f"more than the budget of {budgets.PICKLE_VALUES:,} values, shared ones counted as often as met")
     done[id(value)] = (value, plain, count)
     return plain, count
 

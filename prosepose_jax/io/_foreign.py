@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from prosepose_jax.body._files import read_fields
+from prosepose_jax.body._files import read_mapping
 from prosepose_jax.body._unpickle import loads, plain_tree
 from prosepose_jax.errors import InputError
 from prosepose_jax.untrusted import as_input_error, read_bytes, read_json
@@ -25,7 +25,7 @@ def read_tree(path: Path) -> Any:
     if path.suffix.lower() in (".pkl", ".pickle"):
         return _lists(plain_tree(loads(read_bytes(path), str(path)), str(path)))
     with as_input_error(path):
-        return _lists(plain_tree(dict(read_fields(path)), str(path)))
+        return _lists(plain_tree(read_mapping(path), str(path)))
 
 
 def _lists(value: Any) -> Any:

@@ -29,7 +29,8 @@ class ImageRule:
     anywhere: bool = False
 
 
-_RULE = contextvars.ContextVar("image_rule", default=ImageRule(anywhere=True))
+_ANYWHERE = ImageRule(anywhere=True)
+_RULE: contextvars.ContextVar[ImageRule] = contextvars.ContextVar("image_rule", default=_ANYWHERE)
 
 
 @contextlib.contextmanager

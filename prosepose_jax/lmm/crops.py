@@ -13,9 +13,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.io.pictures import check_regular, picture_of_size
 from prosepose_jax.lmm.clients.base import Picture
 
 PADDING_PX = 70
@@ -23,7 +24,6 @@ PADDING_PX = 70
 
 MARK_COLORS = ("#ff0000", "#0000ff")  # of Person 1 and Person 2: the words of the prompts' `marked` lines
 _QUALITY = 95
-_SIZE_SLACK = 0.02  # by which the sides' ratio of image and scene may differ
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
 
@@ -93,15 +93,8 @@ def take_picture(view: View) -> Picture:
     Raises:
       InputError: the file cannot be read, is no image, or has another shape than the scene says.
     """
-    data = _read(view.image)
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            picture, scale = _as_scene_has_it(opened, view)
-            picture = picture.convert("RGB")
-    except InputError:
-        raise
-    except Exception as error:  # whatever Pillow's readers come upon in a damaged file
-        raise InputError(f"{view.image}: not a readable image ({error})") from error
+    # Detectors either follow the file's orientation tag or not: the scene's size tells.
+    picture, scale = picture_of_size(view.image, view.image_size)
     left, top, right, bottom = view.box
     x, y = scale
     region = (math.floor(left * x), math.floor(top * y), math.ceil(right * x), math.ceil(bottom * y))
@@ -117,25 +110,11 @@ def take_picture(view: View) -> Picture:
 
 
 def _read(file: Path) -> bytes:
+    check_regular(file)
     try:
         return file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: the image cannot be read ({(error.strerror or str(error)).lower()})") from error
-
-
-def _as_scene_has_it(opened: Image.Image, view: View) -> tuple[Image.Image, tuple[float, float]]:
-    """The image the right way up, and its pixels per pixel of the scene in x and y."""
-    width, height = view.image_size
-    for turned in (False, True):
-        # Detectors either follow the file's orientation tag or not: the scene's size tells.
-        picture: Image.Image = ImageOps.exif_transpose(opened) if turned else opened
-        x, y = picture.width / width, picture.height / height
-        if abs(math.log(x / y)) <= _SIZE_SLACK:
-            return picture, (x, y)
-    raise InputError(
-        f"{view.image}: expected an image of {width} × {height} pixels (or of the same shape) as the scene says, "
-        f"found {opened.width} × {opened.height}"
-    )
 
 
 def _mark(picture: Image.Image, view: View) -> None:

@@ -67,11 +67,11 @@ def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | N
       InputError: an object array without `unpickle`, or another size than the header says.
       Exception: whatever numpy says about a damaged header.
     """
-    version = np.lib.format.read_magic(stream)  # type: ignore[arg-type]
+    version = np.lib.format.read_magic(stream)
     if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(stream, budgets.HEADER_BYTES)  # type: ignore[arg-type]
+        header = np.lib.format.read_array_header_1_0(stream, budgets.HEADER_BYTES)
     elif version == (2, 0):
-        header = np.lib.format.read_array_header_2_0(stream, budgets.HEADER_BYTES)  # type: ignore[arg-type]
+        header = np.lib.format.read_array_header_2_0(stream, budgets.HEADER_BYTES)
     else:
         raise InputError(f"{source}: unknown .npy format version {version}")
     shape, fortran, dtype = header

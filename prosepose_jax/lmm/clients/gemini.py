@@ -40,8 +40,8 @@ class GeminiClient:
             warnings.simplefilter("ignore", FutureWarning)
             try:
                 import google.generativeai as genai
-                from google.generativeai import client as connections
                 from google.api_core import exceptions
+                from google.generativeai import client as connections
                 from google.protobuf.json_format import ParseError
             except ImportError as error:
                 raise InputError(
@@ -58,7 +58,8 @@ class GeminiClient:
         options = {"api_endpoint": base_url.rstrip("/")} if base_url else None
         genai.configure(api_key=key, transport="rest", client_options=options)
         # A redirect would hand key and picture to a host that nobody named: `requests` refuses the first one.
-        connections.get_default_generative_client()._transport._session.max_redirects = 0
+        transport: Any = connections.get_default_generative_client()._transport
+        transport._session.max_redirects = 0
         # More threads than pooled connections is no fault worth a message.
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
