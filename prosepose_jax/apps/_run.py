@@ -7,6 +7,7 @@ with the same folder goes on where it was.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 import time
@@ -223,12 +224,18 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit]
     with Progress(len(todo), "pictures") as progress:
         for scene in todo:
             fit = fits[scene.key]
+            say = functools.partial(_say_left_out, progress, scene.key)
+            panel = Image.fromarray(render_scene_panel(scene, fit, faces, on_problem=say))
             with atomic_file(workdir / "renders" / f"{scene.key}.png") as file:
-                Image.fromarray(render_scene_panel(scene, fit, faces)).save(file, format="PNG", optimize=True)
+                panel.save(file, format="PNG", optimize=True)
             assert fit.vertices is not None
             people = [(v, faces, tuple(PERSON_COLORS[i % len(PERSON_COLORS)])) for i, v in enumerate(fit.vertices)]
             write_glb(workdir / "meshes" / f"{scene.key}.glb", people)
             progress.step()
+
+
+def _say_left_out(progress: Progress, key: str, problem: str) -> None:
+    progress.say(f"note: {key}: drawn without its photograph ({problem})")
 
 
 def _has_pictures(workdir: Path, key: str) -> bool:

@@ -98,9 +98,9 @@ def take_picture(view: View) -> Picture:
     left, top, right, bottom = view.box
     x, y = scale
     region = (math.floor(left * x), math.floor(top * y), math.ceil(right * x), math.ceil(bottom * y))
-    picture = picture.crop((region[0], region[1], min(region[2], picture.width), min(region[3], picture.height)))
-    if picture.size != view.size:
-        picture = picture.resize(view.size, Image.Resampling.LANCZOS)
+    region = (region[0], region[1], min(region[2], picture.width), min(region[3], picture.height))
+    # Not `crop`, which warns of large pictures; at scale 1 the filter copies.
+    picture = picture.resize(view.size, Image.Resampling.LANCZOS, box=region)
     if view.marked:
         _mark(picture, view)
     picture.info = {}  # Pillow would write the file's comment again

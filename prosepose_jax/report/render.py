@@ -7,13 +7,13 @@ pure, from arrays to a uint8 picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.io.pictures import picture_of_size
 from prosepose_jax.report._raster import Mesh, draw, outward_faces, vertex_normals
 from prosepose_jax.scene import Fit, Scene
 
@@ -147,7 +147,14 @@ def render_overlay(scene: Scene, vertices_cam: np.ndarray, faces: np.ndarray) ->
     )  # fmt: skip
 
 
-def render_scene_panel(scene: Scene, fit: Fit, body_faces: np.ndarray, *, people_only: bool = True) -> np.ndarray:
+def render_scene_panel(
+    scene: Scene,
+    fit: Fit,
+    body_faces: np.ndarray,
+    *,
+    people_only: bool = True,
+    on_problem: Callable[[str], object] | None = None,
+) -> np.ndarray:
     """One picture of a scene's fit: overlay, side view and top view, before (above) and after (below).
 
     Args:
@@ -155,6 +162,7 @@ def render_scene_panel(scene: Scene, fit: Fit, body_faces: np.ndarray, *, people
       fit: a fit with `vertices`; the upper row appears when it has `initial_vertices` too.
       body_faces: (F, 3) triangles of the body.
       people_only: cut the photograph to the people's surroundings when they are small in it.
+      on_problem: is told why the photograph is left out.
 
     Returns:
       (h, w, 3) uint8 picture, at most about 1700 px wide.
@@ -174,7 +182,7 @@ def render_scene_panel(scene: Scene, fit: Fit, body_faces: np.ndarray, *, people
     # Portrait pictures get a taller row, so that the overlay keeps a useful size.
     height = 520 if aspect < 1.0 else 440
     width = int(np.clip(round(height * aspect), 220, 780))
-    background = load_background(scene)
+    background = load_background(scene, on_problem)
     rows = []
     for stage, vertices in stages:
         overlay = render_people(
@@ -189,21 +197,18 @@ def render_scene_panel(scene: Scene, fit: Fit, body_faces: np.ndarray, *, people
     return _joined(rows, axis=0)
 
 
-def load_background(scene: Scene) -> np.ndarray | None:
+def load_background(scene: Scene, on_problem: Callable[[str], object] | None = None) -> np.ndarray | None:
     """The scene's photograph as (h, w, 3) uint8, at most `MAX_SIDE_PX` large; None if there is none to read.
 
-    The picture is turned as its EXIF tag says when that, and not the raw orientation, agrees with image_size.
+    As the model is shown it (`io.pictures.picture_of_size`): turned as the scene's camera and keypoints have it.
     """
-    if scene.image is None or not Path(scene.image).is_file():
+    if scene.image is None:
         return None
     try:
-        with Image.open(scene.image) as opened:
-            picture: Image.Image = opened
-            wide = float(scene.image_size[0]) > float(scene.image_size[1])
-            if (opened.width > opened.height) != wide:
-                picture = ImageOps.exif_transpose(opened)
-            picture = picture.convert("RGB")
-    except (OSError, SyntaxError, ValueError):  # Pillow's ways of saying that a file is no picture
+        picture, _ = picture_of_size(scene.image, scene.image_size, enough=MAX_SIDE_PX)
+    except InputError as error:
+        if on_problem is not None:
+            on_problem(str(error))
         return None
     picture.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
     return np.asarray(picture)

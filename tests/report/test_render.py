@@ -237,10 +237,50 @@ def test_background_files(tmp_path):
     assert load_background(_scene(image=tmp_path / "missing.jpg")) is None
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
     assert load_background(_scene(image=tmp_path / "broken.jpg")) is None
-    # A photograph stored on its side, with the EXIF tag that turns it upright.
-    sideways = Image.fromarray(np.zeros((320, 240, 3), np.uint8))
+
+
+def _quarters():
+    """A photograph of the scene's shape whose four quarters tell every turn and mirror image apart."""
+    pixels = np.zeros((240, 320, 3), np.uint8)
+    pixels[:120, :160], pixels[:120, 160:], pixels[120:, :160], pixels[120:, 160:] = (
+        (250, 10, 10), (10, 250, 10), (10, 10, 250), (250, 250, 250),
+    )  # fmt: skip
+    return pixels
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("side", [None, 240])
+def test_background_is_the_picture_as_shown(tmp_path, turn, side):
+    """Also of square photographs and half turns, whose size does not tell."""
+    shown = _quarters()[:, 40:280] if side else _quarters()
     exif = Image.Exif()
-    exif[0x0112] = 6
-    sideways.save(tmp_path / "turned.jpg", exif=exif)
-    found = load_background(_scene(image=tmp_path / "turned.jpg"))
-    assert found is not None and found.shape == (240, 320, 3)
+    exif[0x0112] = turn
+    back = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # Pillow's Transpose that the tag undoes
+    stored = Image.fromarray(shown)
+    if turn in back:
+        stored = stored.transpose(Image.Transpose(back[turn]))
+    stored.save(tmp_path / "photo.png", exif=exif)
+    scene = _scene(image=tmp_path / "photo.png")
+    if side:
+        scene = dataclasses.replace(scene, image_size=np.array([side, 240.0]))
+    found = load_background(scene)
+    assert found is not None
+    np.testing.assert_array_equal(found, shown)
+
+
+def test_background_of_16_bits(tmp_path):
+    grey = np.full((240, 320), 65535, np.uint16)
+    grey[:120] = 32768
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    found = load_background(_scene(image=tmp_path / "grey.png"))
+    assert found is not None and found[60, 100, 0] == 128 and found[180, 100, 0] == 255
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing.jpg", "no such file"), ("broken.jpg", "not a readable image"),
+                                              ("other.png", "expected an image of 320 × 240")])  # fmt: skip
+def test_a_photograph_left_out_is_named(tmp_path, name, reason):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    Image.new("RGB", (100, 100)).save(tmp_path / "other.png")
+    told = []
+    assert load_background(_scene(image=tmp_path / name), told.append) is None
+    assert len(told) == 1 and name in told[0] and reason in told[0]
