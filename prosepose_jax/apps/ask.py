@@ -86,7 +86,7 @@ def _run() -> int:
         if not FLAGS[name].value and not (name == "out" and FLAGS.dry_run):
             raise InputError(f"--{name} is missing: {what}")
     # Late: --help and usage errors need none of it.
-    from prosepose_jax.io.image_paths import images_allowed
+    from prosepose_jax.io.image_paths import image_rule
     from prosepose_jax.io.scenes import scene_files
     from prosepose_jax.lmm import AnswerLog, make_questions, missing_work
 
@@ -100,15 +100,15 @@ def _run() -> int:
     files = scene_files(FLAGS.scenes)
     prompts = _prompts()
     client = None if FLAGS.dry_run else _open_client(model)
-    with images_allowed(FLAGS.image_root, FLAGS.allow_outside_images):
-        questions = make_questions(
-            _watched(files),
-            prompts,
-            shown=FLAGS.client in _SERVERS,
-            marked=FLAGS.mark_people,
-            max_side=FLAGS.max_side,
-            captions=_captions(),
-        )
+    questions = make_questions(
+        _watched(files),
+        prompts,
+        shown=FLAGS.client in _SERVERS,
+        marked=FLAGS.mark_people,
+        max_side=FLAGS.max_side,
+        captions=_captions(),
+        images=image_rule(FLAGS.image_root, FLAGS.allow_outside_images),
+    )
     for note in questions.notes:
         print(f"note: {note}", file=sys.stderr)
     for key, reason in questions.failures.items():

@@ -29,6 +29,8 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string("answers", None, "answers, .json or .jsonl; none: every scene falls back", flag_values=values)
     flags.DEFINE_string("workdir", None, "folder of the run", flag_values=values)
     flags.DEFINE_bool("pictures", True, "write renders and meshes", flag_values=values)
+    flags.DEFINE_string("image_root", None, "folder that may hold images besides the scenes' own", flag_values=values)
+    flags.DEFINE_bool("allow_outside_images", False, "draw images from anywhere", flag_values=values)
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     return values
 
@@ -48,8 +50,11 @@ def main(argv: Sequence[str]) -> int:
         from prosepose_jax.apps._run import run
         from prosepose_jax.io import load_answers, load_scenes
 
+        from prosepose_jax.io.image_paths import image_rule
+
+        images = image_rule(values.image_root, values.allow_outside_images)
         answers = load_answers(values.answers) if values.answers else None
-        return run([config], load_scenes(values.scenes), answers, Path(values.workdir), values.pictures)
+        return run([config], load_scenes(values.scenes, images), answers, Path(values.workdir), values.pictures)
 
     about = "config file or packaged name"
     return run_verb_with_config("fit", __doc__, values, argv, run_fit, default="two_person", about=about)

@@ -15,9 +15,9 @@ import numpy as np
 from prosepose_jax.errors import InputError
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
-from prosepose_jax.io.image_paths import image_path
+from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRefused, ImageRule, image_path
 from prosepose_jax.scene import Scene
-from prosepose_jax.untrusted import budgets, shown
+from prosepose_jax.untrusted import as_input_error, budgets, shown
 
 MAX_BETAS = 10
 NUM_REGIONS = 75
@@ -57,11 +57,15 @@ class SceneSet(Sequence[Scene]):
 
     Attributes:
       failures: {key: reason} of the scene files that could not be used.
+      notes: {key: reason} of the scenes that are used without their picture.
     """
 
-    def __init__(self, scenes: Iterable[Scene], failures: dict[str, str] | None = None):
+    def __init__(
+        self, scenes: Iterable[Scene], failures: dict[str, str] | None = None, notes: dict[str, str] | None = None
+    ):
         self._scenes = tuple(scenes)
         self.failures: dict[str, str] = dict(failures or {})
+        self.notes: dict[str, str] = dict(notes or {})
 
     @overload
     def __getitem__(self, index: int) -> Scene: ...
@@ -69,7 +73,7 @@ class SceneSet(Sequence[Scene]):
     def __getitem__(self, index: slice) -> SceneSet: ...
     def __getitem__(self, index: int | slice) -> Scene | SceneSet:
         if isinstance(index, slice):
-            return SceneSet(self._scenes[index], self.failures)
+            return SceneSet(self._scenes[index], self.failures, self.notes)
         return self._scenes[index]
 
     def __len__(self) -> int:
@@ -87,11 +91,12 @@ class SceneSet(Sequence[Scene]):
         return f"SceneSet({len(self)} scenes, {len(self.failures)} failures)"
 
 
-def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
+def load_scenes(folder: str | os.PathLike[str], images: ImageRule = INSIDE) -> SceneSet:
     """All scenes of a folder (`*.npz`, sorted by name; hidden and temporary files are left out).
 
     Args:
       folder: the folder of the scene files.
+      images: where their pictures may lie; a scene that names another one is read without it (`.notes`).
 
     Returns:
       The readable scenes; the others are in `.failures` with their reason.
@@ -99,13 +104,17 @@ def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
     Raises:
       InputError: there is no such folder, or no scene file in it.
     """
-    scenes, failures = [], {}
+    scenes, failures, notes = [], {}, {}
     for file in scene_files(folder):
         try:
-            scenes.append(load_scene(file))
+            try:
+                scenes.append(load_scene(file, images))
+            except ImageRefused as error:
+                scenes.append(load_scene(file, None))
+                notes[file.stem] = str(error)
         except InputError as error:
             failures[shown(file.stem)] = str(error)
-    return SceneSet(scenes, failures)
+    return SceneSet(scenes, failures, notes)
 
 
 def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -123,20 +132,25 @@ def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def load_scene(file: str | os.PathLike[str]) -> Scene:
+def load_scene(file: str | os.PathLike[str], images: ImageRule | None = INSIDE) -> Scene:
     """One scene file, every field checked (docs/formats.md, "Scenes").
 
     Shape coefficients are padded with zeros to ten. The image path is resolved against the file's folder.
+
+    Args:
+      file: the scene's file.
+      images: where its picture may lie; None: the field `image` is not read.
 
     Raises:
       InputError: the message names the file, the field, what was expected and what was found.
     """
     file = Path(file)
     check_key(file.stem)
-    return _scene_from_arrays(file, read_npz(file, _FIELDS, budgets.SCENE_BYTES))
+    with as_input_error(file, "not a readable scene"):
+        return _scene_from_arrays(file, read_npz(file, _FIELDS, budgets.SCENE_BYTES), images)
 
 
-def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
+def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray], images: ImageRule | None) -> Scene:
     reader = FieldReader(file, arrays)
     global_orient = reader.floats("global_orient", ("P", 3))
     num_people = global_orient.shape[0]
@@ -155,8 +169,8 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
     }
     if reader.has("kid_scale"):
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
-    if reader.has("image") and reader.text("image"):
-        optional["image"] = image_path(file, reader.text("image"))
+    if images is not None and reader.has("image") and reader.text("image"):
+        optional["image"] = image_path(file, reader.text("image"), images)
     optional |= _truth(reader, num_people)
     if reader.has("gt_contacts"):
         optional["gt_contacts"] = _contacts(reader)
@@ -270,7 +284,7 @@ def save_scene(folder: str | os.PathLike[str], scene: Scene) -> Path:
     check_key(scene.key)
     path = folder / f"{scene.key}.npz"
     arrays = scene_arrays(scene, folder)
-    _scene_from_arrays(path, {name: np.asarray(value) for name, value in arrays.items()})
+    _scene_from_arrays(path, {name: np.asarray(value) for name, value in arrays.items()}, ANYWHERE)
     write_npz(path, arrays)
     return path
 

@@ -13,7 +13,7 @@ import pytest
 
 from prosepose_jax.body import safe_load
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.image_paths import image_path, images_allowed
+from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRefused, ImageRule, bring_inside, image_path, image_rule
 from prosepose_jax.io.scenes import check_key
 from prosepose_jax.untrusted import parse_json, read_bytes, read_members, shown
 
@@ -87,12 +87,42 @@ def test_images_outside_need_leave(tmp_path: Path) -> None:
     scene = tmp_path / "scenes" / "a.npz"
     scene.parent.mkdir()
     for name in ("../x.png", str(tmp_path / "x.png")):
-        with images_allowed(), pytest.raises(InputError, match="outside the scenes' folder"):
-            image_path(scene, name)
-        with images_allowed(root=tmp_path):
-            assert image_path(scene, name) == (tmp_path / "x.png").resolve()
-        with images_allowed(anywhere=True):
-            assert image_path(scene, name) == (tmp_path / "x.png").resolve()
+        with pytest.raises(ImageRefused, match="outside the scenes' folder"):
+            image_path(scene, name, INSIDE)
+        for rule in (ImageRule(root=tmp_path.resolve()), ANYWHERE):
+            assert image_path(scene, name, rule) == (tmp_path / "x.png").resolve()
+    with pytest.raises(InputError, match="--image_root"):
+        image_rule(str(tmp_path / "nowhere"), False)
+
+
+def test_a_link_out_of_the_folder_is_outside(tmp_path: Path) -> None:
+    scene = tmp_path / "scenes" / "a.npz"
+    scene.parent.mkdir()
+    (tmp_path / "x.png").write_bytes(b"x")
+    (scene.parent / "x.png").symlink_to(tmp_path / "x.png")
+    with pytest.raises(ImageRefused):
+        image_path(scene, "x.png")
+
+
+def test_pictures_are_brought_inside_and_never_overwrite_another(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    for index, place in enumerate(("a", "b")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "x.png").write_bytes(b"x" * (index + 1))
+    first = bring_inside(folder, tmp_path / "a" / "x.png")
+    assert first == folder.resolve() / "images" / "x.png" and bring_inside(folder, first) == first
+    assert bring_inside(folder, tmp_path / "a" / "x.png") == first
+    second = bring_inside(folder, tmp_path / "b" / "x.png")
+    assert second != first and second.read_bytes() == b"xx" and first.read_bytes() == b"x"
+    assert bring_inside(folder, tmp_path / "b" / "x.png") == second
+    (tmp_path / "a" / "y.png").write_bytes(b"y")
+
+    def refuse(*_: object) -> None:
+        raise OSError("another file system")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert bring_inside(folder, tmp_path / "a" / "y.png").read_bytes() == b"y"
 
 
 @pytest.mark.parametrize("key", ["m ", "b\\c", "x" * 230, "a\x1bb", "a\udcffb", ".a", ""])
