@@ -19,7 +19,9 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._machine import machine_info
+from prosepose_jax.apps._plausible import checked
 from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
@@ -31,6 +33,7 @@ from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics import evaluate, load_joint_regressor
 from prosepose_jax.metrics.table import format_table
 from prosepose_jax.scene import Fit, Scene
+from prosepose_jax.untrusted import one_line, shown
 
 NO_ANSWERS = "no_answers"
 
@@ -76,6 +79,8 @@ def _run(
     body, prior, regressor = _load_files(configs[0])
     _lock_config(workdir / "config.json", configs)
     lock_files(workdir, configs[0])
+    for key, note in scenes.notes.items():
+        print(f"note: {key}: fitted without its photograph ({one_line(note)})", file=sys.stderr)
     counts = _Counts()
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:
@@ -188,7 +193,7 @@ def _fit_missing(
         return
     before = dataclasses.replace(fitter.timing)
     with Progress(len(missing), label) as progress:
-        for fit in fitter.fit(missing, lookup, variant):
+        for fit in map(checked, fitter.fit(missing, lookup, variant)):
             save_fit(workdir, fit)
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
                 progress.say(f"note: {fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)")
@@ -206,7 +211,7 @@ def _why_fallback(fit: Fit) -> str:
     text = f"{fit.answers_usable} of {fit.answers} answers are usable, a table row of two known body parts is expected"
     if fit.rejected:
         row, reason = fit.rejected[0]
-        text += f" (of {len(fit.rejected)} rejected rows the first is {row!r}: {reason})"
+        text += f" (of {len(fit.rejected)} rejected rows the first is {shown(row)!r}: {shown(reason)})"
     return text
 
 
@@ -250,8 +255,7 @@ def _write_report(
 ) -> None:
     from prosepose_jax.report import write_report
 
-    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    write_report(workdir, scenes, fits, metrics, info, config)
+    write_report(workdir, scenes, fits, metrics, info, read_known(workdir / "config.json"))
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
@@ -277,6 +281,5 @@ def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, 
             failures[scene.key] = fit.status.removeprefix("failed: ")
         elif "error" in metrics["scenes"][scene.key]:
             failures[scene.key] = metrics["scenes"][scene.key]["error"]
-    for key in sorted(failures):
-        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    say_failures(failures)
     return 1 if failures else 0

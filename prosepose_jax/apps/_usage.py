@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import one_line
 
 # absl's own, and what the help itself is.
 _NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
@@ -65,7 +66,7 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
         _refuse(rest)
         return run()
     except (InputError, flags.Error) as error:
-        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
 
 
@@ -98,8 +99,14 @@ def run_verb_with_config(
         _refuse(rest)
         return run(config)
     except InputError as error:
-        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
+
+
+def say_failures(failures: Mapping[str, str]) -> None:
+    """A line on stderr for each scene that failed; what strangers wrote is shown as text."""
+    for key in sorted(failures):
+        print(f"FAILED {one_line(key)}: {one_line(failures[key])}", file=sys.stderr)
 
 
 def _refuse(rest: Sequence[str]) -> None:

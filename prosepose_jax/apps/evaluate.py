@@ -10,7 +10,6 @@ unusable input.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import Any
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.io.lock import read_lock
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -81,8 +81,7 @@ def _run() -> int:
             failures[scene.key] = entry["error"]
         elif entry["status"].startswith("failed"):
             failures[scene.key] = entry["status"]
-    for key in sorted(failures):
-        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    say_failures(failures)
     return 1 if failures else 0
 
 
@@ -91,10 +90,7 @@ def _run_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         return {}
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: expected the JSON of a run's config; {error}") from error
+    config = read_lock(file, "a run's config")
     if not isinstance(config, dict):
         raise InputError(f"{file}: expected a JSON object, found {type(config).__name__}")
     return config

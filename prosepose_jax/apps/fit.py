@@ -49,7 +49,6 @@ def main(argv: Sequence[str]) -> int:
         set_up_jax()
         from prosepose_jax.apps._run import run
         from prosepose_jax.io import load_answers, load_scenes
-
         from prosepose_jax.io.image_paths import image_rule
 
         images = image_rule(values.image_root, values.allow_outside_images)

@@ -12,6 +12,7 @@ Exit status: 0 all imported, 1 some failed (named on stderr), 2 bad usage or an 
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, one_line
 
 if TYPE_CHECKING:
     from prosepose_jax.io.importing import ImageInputs
+    from prosepose_jax.scene import Scene
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -74,19 +77,19 @@ def _run() -> int:
         images, failures = find_images(Path(FLAGS.folder), annotations)
     else:
         images = [_one_image()]
-    for name, reason in failures.items():
-        print(f"FAILED {name}: {reason}", file=sys.stderr)
+    say_failures(failures)
 
     set_up_jax()
     body = load_body(FLAGS.body, keypoints=FLAGS.body_keypoints, kid_template=FLAGS.body_kid_template)
     done = 0
     for image in images:
         try:
-            result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep")
+            with as_input_error(image.estimates, "cannot be imported"):
+                result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep")
             for note in result.notes:
-                print(f"note: {note}", file=sys.stderr)
+                print(f"note: {one_line(note)}", file=sys.stderr)
             for imported in result.scenes:
-                path = save_scene(out, imported.scene)
+                path = save_scene(out, _with_picture_inside(out, imported.scene))
                 done += 1
                 print(f"{imported.scene.key}: {path}")
                 for index, person in enumerate(imported.people):
@@ -97,11 +100,22 @@ def _run() -> int:
             failed = {image.name: str(error)}
         else:
             failed = result.failures
-        for key, reason in failed.items():
-            print(f"FAILED {key}: {reason}", file=sys.stderr)
+        say_failures(failed)
         failures |= failed
     print(f"{done} scenes written to {out}" + (f", {len(failures)} failed" if failures else ""))
     return 1 if failures else 0
+
+
+def _with_picture_inside(out: Path, scene: Scene) -> Scene:
+    """The scene with its picture below the scenes' folder, where alone other commands take it from."""
+    from prosepose_jax.io.image_paths import bring_inside
+
+    if scene.image is None or not scene.image.is_file():
+        return scene
+    image = bring_inside(out, scene.image)
+    if image != scene.image.resolve():
+        print(f"note: {scene.key}: the photograph was linked or copied to {image}", file=sys.stderr)
+    return dataclasses.replace(scene, image=image)
 
 
 def _one_image() -> ImageInputs:

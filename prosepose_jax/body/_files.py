@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 
 from prosepose_jax.body._unpickle import load_fields, loads, plain_tree, to_plain
 from prosepose_jax.errors import InputError
-from prosepose_jax.untrusted import as_input_error, budgets, open_regular, read_bytes, read_json, read_members
-from prosepose_jax.untrusted.npz_file import read_array as read_array_of
+from prosepose_jax.untrusted import as_input_error, open_regular, read_bytes, read_json, read_members, read_npy
 
 
 class _NpzFields(Mapping[str, Any]):
@@ -71,12 +69,8 @@ def read_fields(path: str | Path) -> Mapping[str, Any]:
 
 def read_array(path: str | Path) -> np.ndarray:
     """The array in a .npy file. Raises InputError when it is missing or damaged."""
-    path = Path(path)
-    with as_input_error(path, "cannot be read as a .npy array"), open_regular(path) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        if size > budgets.ARCHIVE_BYTES:
-            raise InputError(f"{path}: is larger than the budget of {budgets.ARCHIVE_BYTES >> 20} MiB")
-        return np.asarray(read_array_of(stream, size, str(path), unpickle_plain))
+    with as_input_error(path, "cannot be read as a .npy array"):
+        return np.asarray(read_npy(path, unpickle_plain))
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.matching import boxes_overlap
 from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRule
+from prosepose_jax.io.matching import boxes_overlap
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.lmm.crops import View, person_extent, view_hash
 from prosepose_jax.lmm.prompts import Prompt

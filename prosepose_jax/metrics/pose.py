@@ -9,6 +9,7 @@ import numpy as np
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics.alignment import align
+from prosepose_jax.untrusted import read_members, read_npy
 
 LSP_JOINTS: tuple[int, ...] = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
 """The SMPL-X joints that stand for the 14 LSP joints: ankle, knee, hip (right, left), wrist, elbow, shoulder
@@ -46,13 +47,15 @@ def load_joint_regressor(path: str | os.PathLike[str], num_vertices: int) -> np.
     """
     path = Path(path)
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                name = "J_regressor" if "J_regressor" in loaded.files else loaded.files[0]
-                loaded = loaded[name]
-    except (OSError, ValueError, EOFError, IndexError, KeyError) as error:
+        if path.suffix.lower() == ".npz":
+            arrays = read_members(path)
+            loaded = arrays.get("J_regressor", next(iter(arrays.values()), np.zeros(0)))
+        else:
+            loaded = read_npy(path)
+    except InputError as error:
         raise InputError(f"{path}: expected a joint regressor as .npy or .npz; {error}") from error
+    if loaded.dtype.kind not in "fiu" or not np.isfinite(loaded).all():
+        raise InputError(f"{path}: expected a joint regressor of finite numbers")
     if loaded.shape not in ((14, num_vertices), (17, num_vertices)):
         raise InputError(
             f"{path}: expected a joint regressor of shape (14, {num_vertices}) or (17, {num_vertices}), "

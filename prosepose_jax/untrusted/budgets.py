@@ -19,4 +19,5 @@ PICKLE_OPCODES = 2_000_000
 PICKLE_DEPTH = 50
 PICKLE_VALUES = 5_000_000  # shared parts counted as often as they are met
 
-REPLY_BYTES = 32 * MIB  # of a server's reply, unpacked
+REPLY_BYTES = 4 * MIB  # of a server's reply, unpacked; eight long answers take a fiftieth of it
+REPLY_VALUES = 50_000

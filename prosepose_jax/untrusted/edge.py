@@ -15,15 +15,23 @@ from prosepose_jax.untrusted import budgets
 _LONGEST_SHOWN = 200
 
 
-def shown(text: object) -> str:
-    """A stranger's text as it may be shown: on one line, control characters and escapes spelled out, cut when long.
+def one_line(text: object) -> str:
+    """A stranger's text as it may be printed: on one line, control characters and escapes spelled out.
 
     Names of files may hold bytes that are no UTF-8: those are spelled out too.
     """
-    plain = "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in str(text)
-    )
+    return "".join(c if c.isprintable() else _spelled(c) for c in str(text))
+
+
+def shown(text: object) -> str:
+    """`one_line`, cut when long."""
+    plain = one_line(text)
     return plain if len(plain) <= _LONGEST_SHOWN else plain[:_LONGEST_SHOWN] + "…"
+
+
+def printable(text: str) -> str:
+    """Text of several lines with all other control characters and escapes spelled out."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _spelled(c) for c in text)
 
 
 def _spelled(character: str) -> str:

@@ -60,6 +60,20 @@ def read_members(
     return found
 
 
+def read_npy(path: str | os.PathLike[str], unpickle: Unpickle | None = None) -> Any:
+    """The array of a `.npy` file.
+
+    Raises:
+      InputError: missing, damaged, an object array without `unpickle`, or beyond the budget.
+    """
+    path = Path(path)
+    with as_input_error(path, "cannot be read as a .npy array"), open_regular(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > budgets.ARCHIVE_BYTES:
+            raise InputError(f"{path}: is larger than the budget of {budgets.ARCHIVE_BYTES >> 20} MiB")
+        return read_array(stream, size, str(path), unpickle)
+
+
 def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | None = None) -> Any:
     """One `.npy` from a stream of `size` bytes; what it claims is compared with that before anything is reserved.
 

@@ -8,6 +8,7 @@ import pytest
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import CONTACT_PART_NAMES, load_scene, load_scenes, save_scene
+from prosepose_jax.io.image_paths import ANYWHERE
 from prosepose_jax.scene import Scene
 
 
@@ -68,7 +69,7 @@ def test_round_trip_of_every_field(tmp_path):
         )
     )
     out = tmp_path / "elsewhere"
-    again = load_scene(save_scene(out, full))
+    again = load_scene(save_scene(out, full), ANYWHERE)
     for field in dataclasses.fields(Scene):
         before, after = getattr(full, field.name), getattr(again, field.name)
         if isinstance(before, np.ndarray):
