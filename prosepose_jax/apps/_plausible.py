@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +13,21 @@ from prosepose_jax.scene import Fit
 SMALLEST_M, LARGEST_M = 0.1, 5.0
 FARTHEST_M = 10_000.0
 
+_ARRAYS = (
+    "global_orient", "body_pose", "betas", "transl", "vertices", "joints", "initial_vertices", "initial_joints",
+    "losses", "steps", "kid_scale",
+)  # fmt: skip
+
 
 def checked(fit: Fit) -> Fit:
     """The fit, or a failed one without arrays when it shows no person in front of a camera."""
     reason = _absurd(fit)
     if not reason:
         return fit
-    arrays = ("global_orient", "body_pose", "betas", "transl", "vertices", "joints", "initial_vertices",
-              "initial_joints", "losses", "steps", "kid_scale")  # fmt: skip
+    nothing: dict[str, Any] = dict.fromkeys(_ARRAYS)
     return dataclasses.replace(
-        fit, status=f"failed: no person in front of a camera: {reason}", loss_terms=(), **dict.fromkeys(arrays)
-    )  # type: ignore[arg-type]
+        fit, status=f"failed: no person in front of a camera: {reason}", loss_terms=(), **nothing
+    )
 
 
 def _absurd(fit: Fit) -> str:

@@ -19,6 +19,7 @@ from prosepose_jax.untrusted import one_line
 
 # absl's own, and what the help itself is.
 _NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
+_BATCH_FLAG = "--config.batch_size="
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
 
 
@@ -107,6 +108,14 @@ def say_failures(failures: Mapping[str, str]) -> None:
     """A line on stderr for each scene that failed; what strangers wrote is shown as text."""
     for key in sorted(failures):
         print(f"FAILED {one_line(key)}: {one_line(failures[key])}", file=sys.stderr)
+
+
+def take_auto(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments without `--config.batch_size=auto`, and whether it holds: the last setting counts."""
+    given = [argument for argument in argv if argument.startswith((_BATCH_FLAG, _BATCH_FLAG[1:]))]
+    automatic = bool(given) and given[-1].partition("=")[2] == "auto"
+    rest = [a for a in argv if not (a in given and (automatic or a.partition("=")[2] == "auto"))]
+    return rest, automatic
 
 
 def _refuse(rest: Sequence[str]) -> None:

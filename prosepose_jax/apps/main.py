@@ -7,6 +7,7 @@
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
+  prosepose doctor                      what this machine has, what is wrong, what to do
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
 Exit status: 0 all done, 1 some scenes failed (named on stderr), 2 bad usage or unusable input, 3 the system refused
@@ -30,6 +31,7 @@ VERBS = {
     "evaluate": "prosepose_jax.apps.evaluate",
     "ablate": "prosepose_jax.apps.ablate",
     "generate": "prosepose_jax.apps.generate",
+    "doctor": "prosepose_jax.apps.doctor",
 }
 
 

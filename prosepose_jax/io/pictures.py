@@ -160,7 +160,7 @@ def open_picture(path: Path | str, *, stored: bool = False, enough: int | None =
             )
         opened.load()
         picture = _rgb(opened, path)
-        opened.im = None  # its pixels, so that at most two copies are in memory
+        opened.close()  # its pixels, so that at most two copies are in memory
         # Pillow turns TIFF files itself while it reads them, others not.
         if opened.format != "TIFF" and header.orientation != 1:
             picture = _turned(picture, header.orientation)

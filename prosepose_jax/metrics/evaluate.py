@@ -178,14 +178,18 @@ def evaluate(
       {"scenes": {key: {…, "initial": {…}}}, "mean": {"two_person": {…}, "self_contact": {…}}} of plain numbers,
       strings, lists and dicts. A scene that can't be evaluated has an "error" with the reason in its entry.
     """
-    fits, beside = _split_variants(fits, no_answers)
+    # A mapping may read its fits as they are asked for: it is not gone through as a whole when it need not be.
+    if isinstance(fits, Mapping) and no_answers is not None:
+        beside = no_answers
+    else:
+        fits, beside = _split_variants(fits, no_answers)
     evaluator = Evaluator(body, joint_regressor)
     lookup = getattr(answers, "for_scene", None) or (lambda key: (answers or {}).get(key, []))
     table: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
     for scene in scenes:
         fit = fits.get(scene.key)
-        if fit is None:
+        if fit is None or fit.variant == NO_ANSWERS:
             continue
         try:
             table[scene.key] = evaluator.scene(scene, fit, beside.get(scene.key), lookup(scene.key), parser)

@@ -6,8 +6,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.untrusted import budgets
@@ -68,7 +68,7 @@ def as_input_error(source: object, what: str = "cannot be read") -> Iterator[Non
         raise InputError(f"{source}: {what} ({shown(error) or type(error).__name__})") from error
 
 
-def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Opens a regular file for reading; a device or a pipe is refused without waiting for it.
 
     Raises:
@@ -84,7 +84,7 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
         os.close(descriptor)
         found = "a folder" if stat.S_ISDIR(kind) else "a device, pipe or socket"
         raise InputError(f"{path}: expected a regular file, found {found}")
-    return os.fdopen(descriptor, "rb")
+    return open(descriptor, "rb")
 
 
 def read_bytes(path: str | os.PathLike[str], most: int = budgets.FILE_BYTES) -> bytes:

@@ -6,6 +6,8 @@ the faster one.
 
 from __future__ import annotations
 
+from typing import Any
+
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
 from prosepose_jax.lmm.clients._http import retry_after
@@ -39,13 +41,14 @@ class OpenAIPackageClient:
         self.model, self.candidates = model, candidates
         self.secrets: tuple[str, ...] = (key,) if key else ()
         self._settings = settings
+        transport: Any = HttpxTransport(settings.timeout_s)
         self._client = openai.OpenAI(
             # The package insists on a key; servers that want none ignore it.
             api_key=key or "none",
             base_url=base_url or protocol.DEFAULT_URL,
             timeout=settings.timeout_s,
             max_retries=0,  # the sampler retries
-            http_client=openai.DefaultHttpxClient(transport=HttpxTransport(settings.timeout_s), trust_env=False),
+            http_client=openai.DefaultHttpxClient(transport=transport, trust_env=False),
         )
         self._tokens_field = protocol.TokensField()
 
