@@ -4,7 +4,7 @@
 
 Prints versions, devices, extras, the body's files with checksums and kind of licence, cache, disk, locks and clock.
 Nothing is sent anywhere. Its output belongs into bug reports: it holds no keys, and your home is written as ~.
-Exit status: 0 all well, 1 something to mend (lines that begin with "!").
+Exit status: 0 all well, 1 something to mend (lines that begin with "!"), 2 bad usage.
 """
 
 from __future__ import annotations
