@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
-.PHONY: help demo test test-slow lint types check parity goldens assets scenes wheel clean \
+.PHONY: help demo test test-slow fuzz fuzz-short lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables ablations
 
 help:
@@ -43,6 +43,13 @@ test: $(VENV)/.test ## install and run the fast tests
 
 test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 thirty times, 50,000 odd texts
 	$(BIN)/python -m pytest -q -m slow
+
+FUZZ_COUNT ?= 1000000
+fuzz: $(VENV)/.test ## a million damaged inputs to every reader, into out/fuzz (resumable)
+	$(BIN)/python tests/fuzz/fuzz.py --count=$(FUZZ_COUNT) --out=out/fuzz
+
+fuzz-short: $(VENV)/.test ## the same for a minute, for every push
+	$(BIN)/python tests/fuzz/fuzz.py --seconds=60 --out=out/fuzz-short
 
 lint: $(VENV)/.test ## style
 	$(BIN)/ruff check .

@@ -61,11 +61,11 @@ def make_run(folder: Path, body: Any, count: int) -> None:
 
 def rows(folder: Path, count: int) -> Iterator[Any]:
     """`count` scenes and fits, each read from its file."""
-    from prosepose_jax.io import FitFolder, load_scene
+    from prosepose_jax.io import load_fits, load_scene
     from prosepose_jax.io.scenes import scene_files
     from prosepose_jax.metrics.evaluate import Row
 
-    fits = FitFolder(folder)
+    fits = load_fits(folder)
     files = scene_files(folder / "scenes")
     for number in range(count):
         file = files[number % len(files)]

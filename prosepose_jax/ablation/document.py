@@ -10,7 +10,6 @@ nothing and exits with status 1 when the document is not what it would write.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_bytes, write_text
+from prosepose_jax.untrusted import as_input_error, read_bytes, read_json
 
 _BLOCK = re.compile(r"(<!-- sweep: ([\w.-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _ABSENT = "\n*Not run yet.*\n\n"
@@ -52,8 +52,13 @@ def plots_of(text: str, sweeps: Path) -> dict[str, Path]:
 
 
 def _describe(folder: Path, images: str) -> str:
-    info = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    table = (folder / "table.md").read_text(encoding="utf-8").strip()
+    with as_input_error(folder, "not the folder of a finished sweep"):
+        return _described(folder, images)
+
+
+def _described(folder: Path, images: str) -> str:
+    info = read_json(folder / "run.json")
+    table = read_bytes(folder / "table.md").decode("utf-8").strip()
     plots = [
         f"![{info['title']}]({images}/{folder.name}_{file.name})" for file in sorted((folder / "plots").glob("*.png"))
     ]
@@ -81,10 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--document", type=Path, required=True, help="the document")
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     arguments = parser.parse_args(argv)
-    try:
-        text = arguments.document.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{arguments.document}: cannot be read ({error.strerror})") from None
+    with as_input_error(arguments.document):
+        text = read_bytes(arguments.document).decode("utf-8")
     filled = fill(text, arguments.sweeps)
     if arguments.check:
         print("up to date" if filled == text else f"{arguments.document.name} is not up to date")

@@ -20,6 +20,7 @@ from prosepose_jax.synthetic.dataset import make_dataset
 from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.levels import Noise
+from prosepose_jax.untrusted import read_bytes
 
 KINDS = ("two_person", "self_contact")
 # Methods of `Noise`, without "with_": what a study varies on top of a level.
@@ -121,6 +122,6 @@ def _note(spec: SceneSpec) -> Iterator[Callable[[int, int, str], None]]:
 
 def _name(spec: SceneSpec) -> str:
     """Of the folder of the true scenes: noise is added to them when they are read."""
-    body = f"_{hashlib.sha256(Path(spec.body).read_bytes()).hexdigest()[:8]}" if spec.body else ""
+    body = f"_{hashlib.sha256(read_bytes(spec.body)).hexdigest()[:8]}" if spec.body else ""
     people = family_of(spec.noise).people.label
     return "_".join([f"{spec.kind}_seed{spec.seed}{body}", *([people] if people else [])])

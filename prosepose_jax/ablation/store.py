@@ -8,22 +8,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import budgets, parse_json, read_bytes
+
 FILE = "scenes.jsonl"
 
 
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     """{scene key: its last record}; a line that broke off is left out."""
     records: dict[str, dict[str, Any]] = {}
-    try:
-        lines = (folder / FILE).read_bytes().split(b"\n")[:-1]
-    except FileNotFoundError:
+    if not (folder / FILE).is_file():
         return {}
-    for line in lines:
+    for line in read_bytes(folder / FILE, budgets.JSON_BYTES).split(b"\n")[:-1]:
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = parse_json(line, folder / FILE)
+        except InputError:
             continue
-        if isinstance(record, dict) and isinstance(record.get("key"), str):
+        if isinstance(record, dict) and isinstance(record.get("key"), str) and isinstance(record.get("status"), str):
             records[record["key"]] = record
     return records
 

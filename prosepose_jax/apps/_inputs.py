@@ -20,6 +20,7 @@ from prosepose_jax.io import write_json
 from prosepose_jax.io.fits import fits_folder
 from prosepose_jax.io.lock import read_known
 from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.untrusted import as_input_error, open_regular
 
 _FILE = "inputs.json"
 _FILES = "files"
@@ -51,7 +52,7 @@ def forget_changed(workdir: Path, variant: str, inputs: Iterable[tuple[Scene, Se
       Keys of the scenes whose fit was removed.
     """
     known = read_known(workdir / _FILE)
-    of_variant = dict(known.get(variant or "fits", {}))
+    of_variant = _noted(known, variant or "fits")
     changed = []
     for scene, answers in inputs:
         now = digest(scene, answers)
@@ -62,6 +63,12 @@ def forget_changed(workdir: Path, variant: str, inputs: Iterable[tuple[Scene, Se
         of_variant[scene.key] = now
     write_json(workdir / _FILE, known | {variant or "fits": of_variant})
     return changed
+
+
+def _noted(known: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """A section of what an earlier run noted; empty when something else stands there."""
+    found = known.get(section)
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
@@ -81,9 +88,9 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
     for section in ("body", "prior"):
         for field, path in dict(config.get(section, {})).items():
             if isinstance(path, str) and path:
-                with open(path, "rb") as file:
+                with as_input_error(path), open_regular(path) as file:
                     now[f"{section}.{field}"] = hashlib.file_digest(file, "sha256").hexdigest()[:24]
-    before = known.get(_FILES, {})
+    before = _noted(known, _FILES)
     for field, content in now.items():
         if before.get(field, content) != content:
             raise InputError(

@@ -8,6 +8,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from prosepose_jax.untrusted import one_line
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -44,6 +46,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line on stderr that does not tear the bar."""
+        text = one_line(text)
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

@@ -8,31 +8,42 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import json
+import math
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
+from prosepose_jax import __version__
+from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_bytes, with_batch
 from prosepose_jax.apps._inputs import forget_changed, lock_files
+from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
+from prosepose_jax.apps._plausible import checked
 from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
 from prosepose_jax.io.claim import claimed, make_folder
-from prosepose_jax.io.lock import read_known, read_lock
+from prosepose_jax.io.lock import read_known
 from prosepose_jax.io.mesh import write_glb
+from prosepose_jax.io.pictures import PICTURE_ERRORS
 from prosepose_jax.metrics import evaluate, load_joint_set
 from prosepose_jax.metrics.table import format_table
 from prosepose_jax.scene import Fit, Scene
 from prosepose_jax.terms import load_pose_prior
+from prosepose_jax.untrusted import one_line, open_regular, shown
 
 NO_ANSWERS = "no_answers"
+_FIT_MARK = "fit"  # the text of a render that holds the digest of its fit
 
 
 @dataclasses.dataclass
@@ -46,7 +57,12 @@ class _Counts:
 
 
 def run(
-    configs: Sequence[ConfigDict], scenes: SceneSet, answers: AnswerSet | None, workdir: Path, pictures: bool = True
+    configs: Sequence[ConfigDict],
+    scenes: SceneSet,
+    answers: AnswerSet | None,
+    workdir: Path,
+    pictures: bool = True,
+    automatic_batch_size: bool = False,
 ) -> int:
     """Fits every scene with the config of its mode, then writes metrics, pictures and the report.
 
@@ -56,6 +72,7 @@ def run(
       answers: None: every scene takes the fallback.
       workdir: the folder of the run; what is finished there is kept.
       pictures: also write renders and meshes.
+      automatic_batch_size: whether the free memory, and not the config, says how many scenes are worked on at a time.
 
     Returns:
       The exit status: 0, or 1 when some scenes failed.
@@ -64,52 +81,91 @@ def run(
       InputError: a config, the body, the prior or the folder cannot be used, or another process is at work in it.
     """
     make_folder(workdir, "the folder of a run")
-    with claimed(workdir):
-        return _run(configs, scenes, answers, workdir, pictures)
+    with claimed(workdir), RunLog(workdir) as log:
+        log.add("start", version=__version__, scenes=len(scenes), unreadable=len(scenes.failures))
+        status = _run(configs, scenes, answers, workdir, pictures, automatic_batch_size, log)
+        log.add("end", status=status)
+        return status
 
 
 def _run(
-    configs: Sequence[ConfigDict], scenes: SceneSet, answers: AnswerSet | None, workdir: Path, pictures: bool
+    configs: Sequence[ConfigDict],
+    scenes: SceneSet,
+    answers: AnswerSet | None,
+    workdir: Path,
+    pictures: bool,
+    automatic_batch_size: bool,
+    log: RunLog,
 ) -> int:
     begin = time.monotonic()
     settings = [settings_from_config(config) for config in configs]
-    body, prior, regressor = _load_files(configs[0])
+    with log.phase("load"):
+        body, prior, regressor = _load_files(configs[0])
+    if automatic_batch_size:
+        device = jax.local_devices()[0]
+        size = automatic_batch(free_bytes(device), body.num_vertices, device.platform == "cpu")
+        settings = [with_batch(one, size) for one in settings]
+        _note(log, f"batch_size {size}, chosen from the free memory")
     _lock_config(workdir / "config.json", configs)
     lock_files(workdir, configs[0])
+    for key, note in scenes.notes.items():
+        _note(log, f"{key}: fitted without its photograph ({note})")
+    for key, reason in scenes.failures.items():
+        log.add("failed", key=key, reason=reason)
     counts = _Counts()
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:
             continue
-        fitter = Fitter(body, chosen, prior)
-        _fit_missing(fitter, mine, answers, workdir, "", counts, begin)
+        make = functools.partial(_fitter, body, prior)
+        fitter = PatientFitter(make, chosen, functools.partial(_note, log))
+        with log.phase("fit"):
+            _fit_missing(fitter, mine, answers, workdir, "", counts, begin, log)
         if config.get("no_answers"):
-            _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin)
+            with log.phase("fit without answers"):
+                _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin, log)
     # Without a readable scene no fit is there, and that is reported like any failed scene.
-    fits = load_fits(workdir) if len(scenes) else {}
+    fits = load_fits(workdir, keys=scenes.keys) if len(scenes) else {}
     beside = load_fits(workdir, NO_ANSWERS)
-    keys = set(scenes.keys)
-    fits = {key: fit for key, fit in fits.items() if key in keys}
-    metrics = evaluate(
-        body,
-        scenes,
-        fits,
-        no_answers=beside,
-        answers=answers,
-        parser=settings[0].parser,
-        joint_regressor=regressor,
-    )
-    write_json(workdir / "metrics.json", metrics)
+    with log.phase("metrics"):
+        metrics = evaluate(
+            body,
+            scenes,
+            fits,
+            no_answers=beside,
+            answers=answers,
+            parser=settings[0].parser,
+            joint_regressor=regressor,
+        )
+        write_json(workdir / "metrics.json", metrics)
     if pictures:
-        _write_pictures(workdir, scenes, fits, body)
+        with log.phase("pictures"):
+            _write_pictures(workdir, scenes, fits, body)
     info = _run_info(begin, counts, body)
     earlier = read_known(workdir / "run.json")
-    if counts.fits == 0 and earlier.get("fits"):
+    if counts.fits == 0 and earlier.get("fits") and _is_sound(earlier):
         info = earlier  # nothing was fitted now: the times are those of the run that did it
     write_json(workdir / "run.json", info)
-    _write_report(workdir, scenes, fits, metrics, info)
+    with log.phase("report"):
+        _write_report(workdir, scenes, fits, metrics, info)
     print(format_table(metrics))
-    print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html)")
+    print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html, log.jsonl)")
     return _report_failures(scenes, fits, metrics)
+
+
+def _fitter(body: BodyModel, prior: Any, settings: FitSettings) -> Fitter:
+    return Fitter(body, settings, prior)
+
+
+def _note(log: RunLog, text: str) -> None:
+    print(f"note: {one_line(text)}", file=sys.stderr)
+    log.add("note", text=text)
+
+
+def _is_sound(info: Mapping[str, Any]) -> bool:
+    """Whether a run.json's numbers are numbers: the folder may be damaged, and they are calculated with."""
+    names = ("wall_seconds", "seconds_to_first_step", "compile_seconds", "fit_seconds", "fits", "scenes_per_second")
+    values = [info.get(name) for name in names]
+    return all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in values)
 
 
 def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
@@ -147,10 +203,12 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
     resolved = _plain(configs[0])
     if len(configs) > 1:
         resolved |= {"other_modes": [_plain(config) for config in configs[1:]]}
-    if not file.is_file():
+    before = read_known(file)
+    if not before:  # none yet, or a damaged one
+        if file.exists():
+            print(f"note: {file} could not be read and is written anew", file=sys.stderr)
         write_json(file, resolved)
         return
-    before = read_lock(file, "a run's config")
     field = _first_difference(before, resolved)
     if field:
         raise InputError(
@@ -169,13 +227,14 @@ def _first_difference(before: Any, now: Any, name: str = "") -> str:
 
 
 def _fit_missing(
-    fitter: Fitter,
+    fitter: PatientFitter,
     scenes: Sequence[Scene],
     answers: AnswerSet | None,
     workdir: Path,
     variant: str,
     counts: _Counts,
     begin: float,
+    log: RunLog,
 ) -> None:
     label = "fit without answers" if variant else "fit"
     lookup = answers.for_scene if answers is not None else (lambda key: [])
@@ -188,8 +247,9 @@ def _fit_missing(
         return
     before = dataclasses.replace(fitter.timing)
     with Progress(len(missing), label) as progress:
-        for fit in fitter.fit(missing, lookup, variant):
+        for fit in map(checked, fitter.fit(missing, lookup, variant)):
             save_fit(workdir, fit)
+            log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
                 progress.say(f"note: {fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)")
             progress.step(fit.status if fit.ok else f"{fit.key} failed")
@@ -206,18 +266,19 @@ def _why_fallback(fit: Fit) -> str:
     text = f"{fit.answers_usable} of {fit.answers} answers are usable, a table row of two known body parts is expected"
     if fit.rejected:
         row, reason = fit.rejected[0]
-        text += f" (of {len(fit.rejected)} rejected rows the first is {row!r}: {reason})"
+        text += f" (of {len(fit.rejected)} rejected rows the first is {shown(row)!r}: {shown(reason)})"
     return text
 
 
-def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit], body: BodyModel) -> None:
+def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, Fit], body: BodyModel) -> None:
     import numpy as np
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     from prosepose_jax.io import atomic_file
     from prosepose_jax.report import PERSON_COLORS, render_scene_panel
 
-    todo = [s for s in scenes if s.key in fits and fits[s.key].ok and not _has_pictures(workdir, s.key)]
+    todo = [s for s in scenes if s.key in fits and not _has_pictures(workdir, s.key) and fits[s.key].ok]
     faces = np.asarray(body.faces)
     (workdir / "renders").mkdir(exist_ok=True)
     (workdir / "meshes").mkdir(exist_ok=True)
@@ -226,11 +287,14 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: dict[str, Fit]
             fit = fits[scene.key]
             say = functools.partial(_say_left_out, progress, scene.key)
             panel = Image.fromarray(render_scene_panel(scene, fit, faces, on_problem=say))
-            with atomic_file(workdir / "renders" / f"{scene.key}.png") as file:
-                panel.save(file, format="PNG", optimize=True)
             assert fit.vertices is not None
             people = [(v, faces, tuple(PERSON_COLORS[i % len(PERSON_COLORS)])) for i, v in enumerate(fit.vertices)]
             write_glb(workdir / "meshes" / f"{scene.key}.glb", people)
+            # The picture comes last and says which fit both show.
+            mark = PngInfo()
+            mark.add_text(_FIT_MARK, _digest_of_fit(workdir, scene.key))
+            with atomic_file(workdir / "renders" / f"{scene.key}.png") as file:
+                panel.save(file, format="PNG", optimize=True, pnginfo=mark)
             progress.step()
 
 
@@ -239,19 +303,30 @@ def _say_left_out(progress: Progress, key: str, problem: str) -> None:
 
 
 def _has_pictures(workdir: Path, key: str) -> bool:
-    """Whether render and mesh are there and not older than the fit that they show."""
-    fitted = (fits_folder(workdir) / f"{key}.npz").stat().st_mtime_ns
-    files = (workdir / "renders" / f"{key}.png", workdir / "meshes" / f"{key}.glb")
-    return all(file.is_file() and file.stat().st_mtime_ns >= fitted for file in files)
+    """Whether render and mesh are there and show this very fit; dates say nothing where clocks go back."""
+    from PIL import Image
+
+    render = workdir / "renders" / f"{key}.png"
+    if not render.is_file() or not (workdir / "meshes" / f"{key}.glb").is_file():
+        return False
+    try:
+        with Image.open(render, formats=["PNG"]) as opened:
+            return opened.info.get(_FIT_MARK) == _digest_of_fit(workdir, key)
+    except PICTURE_ERRORS:
+        return False  # damaged: drawn again
+
+
+def _digest_of_fit(workdir: Path, key: str) -> str:
+    with open_regular(fits_folder(workdir) / f"{key}.npz") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
 
 
 def _write_report(
-    workdir: Path, scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any], info: dict[str, Any]
+    workdir: Path, scenes: SceneSet, fits: Mapping[str, Fit], metrics: dict[str, Any], info: dict[str, Any]
 ) -> None:
     from prosepose_jax.report import write_report
 
-    config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
-    write_report(workdir, scenes, fits, metrics, info, config)
+    write_report(workdir, scenes, fits, metrics, info, read_known(workdir / "config.json"))
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
@@ -267,7 +342,7 @@ def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
     }
 
 
-def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, Any]) -> int:
+def _report_failures(scenes: SceneSet, fits: Mapping[str, Fit], metrics: dict[str, Any]) -> int:
     failures = dict(scenes.failures)
     for scene in scenes:
         fit = fits.get(scene.key)
@@ -277,6 +352,5 @@ def _report_failures(scenes: SceneSet, fits: dict[str, Fit], metrics: dict[str, 
             failures[scene.key] = fit.status.removeprefix("failed: ")
         elif "error" in metrics["scenes"][scene.key]:
             failures[scene.key] = metrics["scenes"][scene.key]["error"]
-    for key in sorted(failures):
-        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    say_failures(failures)
     return 1 if failures else 0

@@ -15,9 +15,11 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import one_line
 
 # absl's own, and what the help itself is.
 _NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
+_BATCH_FLAG = "--config.batch_size="
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
 
 
@@ -65,7 +67,7 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
         _refuse(rest)
         return run()
     except (InputError, flags.Error) as error:
-        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
 
 
@@ -98,8 +100,22 @@ def run_verb_with_config(
         _refuse(rest)
         return run(config)
     except InputError as error:
-        print(f"prosepose {verb}: {error}", file=sys.stderr)
+        print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
+
+
+def say_failures(failures: Mapping[str, str]) -> None:
+    """A line on stderr for each scene that failed; what strangers wrote is shown as text."""
+    for key in sorted(failures):
+        print(f"FAILED {one_line(key)}: {one_line(failures[key])}", file=sys.stderr)
+
+
+def take_auto(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments without `--config.batch_size=auto`, and whether it holds: the last setting counts."""
+    given = [argument for argument in argv if argument.startswith((_BATCH_FLAG, _BATCH_FLAG[1:]))]
+    automatic = bool(given) and given[-1].partition("=")[2] == "auto"
+    rest = [a for a in argv if not (a in given and (automatic or a.partition("=")[2] == "auto"))]
+    return rest, automatic
 
 
 def _refuse(rest: Sequence[str]) -> None:

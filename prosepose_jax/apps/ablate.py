@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from prosepose_jax.apps._usage import run_verb_with_config
+from prosepose_jax.apps._usage import run_verb_with_config, say_failures
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,11 +91,7 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
         print("note: scenes.folder is given, so nothing is generated: noise, seed and number of answers of its points "
               "say nothing", file=sys.stderr)  # fmt: skip
     with claimed(workdir):
-        try:
-            return _ablate(config, sweep, workdir, scenes, command)
-        except OSError as error:
-            file = error.filename or workdir
-            raise InputError(f"{file}: {error.strerror}; what is finished in {workdir} is kept") from None
+        return _ablate(config, sweep, workdir, scenes, command)
 
 
 def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str) -> int:
@@ -147,8 +143,7 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
         f"{outcome.fits} fits, {outcome.shared} shared, {outcome.kept} kept from before; "
         f"written: {workdir} (table.csv, table.md, table.tex, plots, points, run.json)"
     )
-    for name in sorted(outcome.failures):
-        print(f"FAILED {name}: {outcome.failures[name]}", file=sys.stderr)
+    say_failures(outcome.failures)
     return 1 if outcome.failures else 0
 
 

@@ -5,7 +5,8 @@
   prosepose ask --inspect=ANSWERS [--scenes=SCENES]
 
 Keys come from GEMINI_API_KEY (or GOOGLE_API_KEY) and OPENAI_API_KEY, or --api_key_file. Started again, it asks only
-for what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or unusable input.
+for what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or unusable input, 3 the
+system refused (a full disk), 130 stopped.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import one_line, printable
 
 if TYPE_CHECKING:
     from prosepose_jax.lmm import AnswerLog, Prompt, Questions, Tally, Work
@@ -36,6 +38,8 @@ _SERVERS = ("gemini", "google_genai", "openai", "openai_package")
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("scenes", None, "folder of scene files", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "answers file, .jsonl; grows", flag_values=FLAGS)
+flags.DEFINE_string("image_root", None, "folder that may hold images besides the scenes' own", flag_values=FLAGS)
+flags.DEFINE_bool("allow_outside_images", False, "send images from anywhere", flag_values=FLAGS)
 flags.DEFINE_enum("client", None, [*_SERVERS, "replay", "simulated"], "whom to ask", flag_values=FLAGS)
 flags.DEFINE_string("model", None, "the model's name", flag_values=FLAGS)
 flags.DEFINE_string("base_url", None, "another server; also OPENAI_BASE_URL", flag_values=FLAGS)
@@ -84,8 +88,10 @@ def _run() -> int:
         if not FLAGS[name].value and not (name == "out" and FLAGS.dry_run):
             raise InputError(f"--{name} is missing: {what}")
     # Late: --help and usage errors need none of it.
+    from prosepose_jax.io.image_paths import image_rule
     from prosepose_jax.io.scenes import scene_files
     from prosepose_jax.lmm import AnswerLog, make_questions, missing_work
+    from prosepose_jax.lmm.clients import named_url
 
     if FLAGS.client in _SERVERS and not FLAGS.model:
         raise InputError("--model is missing: the name of the model to ask, such as gemini-2.5-flash-lite or gpt-4.1")
@@ -93,6 +99,8 @@ def _run() -> int:
         raise InputError("--recorded is missing: the answers file that --client=replay gives out")
     if FLAGS.out and Path(FLAGS.out).suffix != ".jsonl":
         raise InputError(f"--out={FLAGS.out}: expected an answers file that ends in .jsonl")
+    if FLAGS.client in _SERVERS:
+        named_url(FLAGS.client, FLAGS.base_url)
     model = FLAGS.model or {"replay": "recorded"}.get(FLAGS.client, FLAGS.client)
     files = scene_files(FLAGS.scenes)
     prompts = _prompts()
@@ -104,11 +112,11 @@ def _run() -> int:
         marked=FLAGS.mark_people,
         max_side=FLAGS.max_side,
         captions=_captions(),
+        images=image_rule(FLAGS.image_root, FLAGS.allow_outside_images),
     )
     for note in questions.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for key, reason in questions.failures.items():
-        print(f"FAILED {key}: {reason}", file=sys.stderr)
+        print(f"note: {one_line(note)}", file=sys.stderr)
+    say_failures(questions.failures)
     if client is None:
         _dry_run(model, questions)
         return 1 if questions.failures else 0
@@ -169,13 +177,17 @@ def _settings() -> ModelSettings:
 
 
 def _open_client(model: str) -> Client:
-    from prosepose_jax.lmm.clients import ScriptedClient, open_client
+    from prosepose_jax.lmm.clients import ScriptedClient, named_url, open_client, plain_http_warning
 
     if FLAGS.client == "replay":
         return ScriptedClient(model, _recorded_texts(), FLAGS.candidates)
     if FLAGS.client == "simulated":
         return ScriptedClient(model, _simulated_texts(), FLAGS.candidates)
-    return open_client(FLAGS.client, model, _settings(), FLAGS.base_url, FLAGS.api_key_file, FLAGS.candidates)
+    client = open_client(FLAGS.client, model, _settings(), FLAGS.base_url, FLAGS.api_key_file, FLAGS.candidates)
+    warning = plain_http_warning(named_url(FLAGS.client, FLAGS.base_url), client)
+    if warning:
+        print(f"warning: {warning}", file=sys.stderr)
+    return client
 
 
 def _recorded_texts() -> Callable[[str, tuple[int, int]], Sequence[str]]:
@@ -256,12 +268,9 @@ def _ask(client: Client, log: AnswerLog, questions: Questions, work: Sequence[Wo
             tally = sampler.run(work, tick)
         except Unusable as error:
             raise InputError(f"{FLAGS.client}: {error}") from None
-        except OSError as error:
-            print(f"prosepose ask: {log.file} cannot be written: {error}", file=sys.stderr)
-            return 1
     for (key, pair, reason), lost in _by_reason(tally).items():
         people = f" people {pair[0]} and {pair[1]}" if pair not in ((0, 0), (0, 1)) else ""
-        print(f"FAILED {key}{people}: {lost} {'answer' if lost == 1 else 'answers'}: {reason}", file=sys.stderr)
+        say_failures({f"{key}{people}": f"{lost} {'answer' if lost == 1 else 'answers'}: {reason}"})
     if tally.stopped:
         left = missing - tally.answered - tally.failed
         print(f"prosepose ask: stopped with {left} answers not asked for: {tally.stopped}", file=sys.stderr)
@@ -367,7 +376,7 @@ def _inspect() -> int:
     if FLAGS.scenes:
         scenes = load_scenes(FLAGS.scenes)
         people = {scene.key: scene.num_people for scene in scenes}
-    print(format_inspection(list(inspect_answers(answers, FLAGS.parser, people))))
+    print(printable(format_inspection(list(inspect_answers(answers, FLAGS.parser, people)))))
     return 0
 
 

@@ -10,7 +10,6 @@ unusable input.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import Any
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.io.lock import read_lock
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -47,7 +47,7 @@ def _run() -> int:
     # Late: --help and usage errors need no JAX.
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io import FitFolder, load_answers, load_scenes, write_json
+    from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
     from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
     from prosepose_jax.metrics.joint_sets import load_joint_set
     from prosepose_jax.metrics.table import format_table
@@ -60,7 +60,7 @@ def _run() -> int:
     folder = folder.parent if folder.name == "fits" else folder
     config = _run_config(folder)
     scenes = load_scenes(FLAGS.scenes)
-    fits = FitFolder(FLAGS.fits)
+    fits = load_fits(FLAGS.fits)
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
     files = _body_files(config)
     body = load_body(**files)
@@ -68,7 +68,7 @@ def _run() -> int:
     regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     metrics = evaluate(
         body, scenes, fits,
-        no_answers=FitFolder(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
+        no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
     )  # fmt: skip
     out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
     write_json(out, metrics)
@@ -83,8 +83,7 @@ def _run() -> int:
             failures[scene.key] = entry["error"]
         elif entry["status"].startswith("failed"):
             failures[scene.key] = entry["status"]
-    for key in sorted(failures):
-        print(f"FAILED {key}: {failures[key]}", file=sys.stderr)
+    say_failures(failures)
     return 1 if failures else 0
 
 
@@ -93,10 +92,7 @@ def _run_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     if not file.is_file():
         return {}
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: expected the JSON of a run's config; {error}") from error
+    config = read_lock(file, "a run's config")
     if not isinstance(config, dict):
         raise InputError(f"{file}: expected a JSON object, found {type(config).__name__}")
     return config

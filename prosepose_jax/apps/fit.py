@@ -6,8 +6,9 @@
 parity_two_person, parity_self_contact. Any field is set with --config.a.b=value, for example
 --config.body.path=SMPLX_NEUTRAL.npz or --config.stage1.steps=200. Without --answers every scene takes
 the fallback. A stopped run goes on where it was when started again with the same --workdir.
-docs/fit.md explains every field. Exit status: 0 all scenes done, 1 some failed (named on stderr),
-2 bad usage or an unusable body, config or answers file.
+--config.batch_size=auto takes the free memory as its measure. docs/fit.md explains every field.
+Exit status: 0 all scenes done, 1 some failed (named on stderr), 2 bad usage or an unusable body, config
+or answers file, 3 the system refused (a full disk), 130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from prosepose_jax.apps._usage import run_verb_with_config
+from prosepose_jax.apps._usage import run_verb_with_config, take_auto
 from prosepose_jax.errors import InputError
 
 
@@ -29,12 +30,15 @@ def _flags() -> flags.FlagValues:
     flags.DEFINE_string("answers", None, "answers, .json or .jsonl; none: every scene falls back", flag_values=values)
     flags.DEFINE_string("workdir", None, "folder of the run", flag_values=values)
     flags.DEFINE_bool("pictures", True, "write renders and meshes", flag_values=values)
+    flags.DEFINE_string("image_root", None, "folder that may hold images besides the scenes' own", flag_values=values)
+    flags.DEFINE_bool("allow_outside_images", False, "draw images from anywhere", flag_values=values)
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     return values
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    argv, automatic = take_auto(argv)
     values = _flags()
 
     def run_fit(config: ConfigDict) -> int:
@@ -47,9 +51,12 @@ def main(argv: Sequence[str]) -> int:
         set_up_jax()
         from prosepose_jax.apps._run import run
         from prosepose_jax.io import load_answers, load_scenes
+        from prosepose_jax.io.image_paths import image_rule
 
+        images = image_rule(values.image_root, values.allow_outside_images)
         answers = load_answers(values.answers) if values.answers else None
-        return run([config], load_scenes(values.scenes), answers, Path(values.workdir), values.pictures)
+        scenes = load_scenes(values.scenes, images)
+        return run([config], scenes, answers, Path(values.workdir), values.pictures, automatic)
 
     about = "config file or packaged name"
     return run_verb_with_config("fit", __doc__, values, argv, run_fit, default="two_person", about=about)

@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from prosepose_jax.apps import _dataset
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, one_line
 
 if TYPE_CHECKING:
     from prosepose_jax.body import BodyModel
@@ -97,22 +98,21 @@ def _run() -> int:
         images = [dataclasses.replace(image, **_choices(), **keypoints) for image in images]
     else:
         images = [_one_image()]
-    for name, reason in failures.items():
-        print(f"FAILED {name}: {reason}", file=sys.stderr)
+    say_failures(failures)
 
     set_up_jax()
     body = load_body(FLAGS.body, keypoints=FLAGS.body_keypoints, kid_template=FLAGS.body_kid_template)
     written: dict[str, str] = {}  # the image of each scene
     for image in images:
         try:
-            failed = _import(body, image, out, written)
+            with as_input_error(image.estimates, "cannot be imported"):
+                failed = _import(body, image, out, written)
         except InputError as error:
             _print_notes(getattr(error, "__notes__", ()))
             if not FLAGS.folder:
                 raise
             failed = {image.name: str(error)}
-        for key, reason in failed.items():
-            print(f"FAILED {key}: {reason}", file=sys.stderr)
+        say_failures(failed)
         failures |= failed
     done = len(written)
     did = "scenes checked, none written" if FLAGS.check else f"scenes written to {out}"
@@ -133,7 +133,7 @@ def _import(body: BodyModel, image: ImageInputs, out: Path, written: dict[str, s
         if key in written:
             failures[key] = f"{written[key]} and {image.name}: both have a scene of this name; rename one"
             continue
-        path = "(not written)" if FLAGS.check else str(save_scene(out, imported.scene))
+        path = "(not written)" if FLAGS.check else str(save_scene(out, _with_picture_inside(out, imported.scene)))
         written[key] = image.name
         print(f"{key}: {path}")
         for index, person in enumerate(imported.people):
@@ -143,7 +143,7 @@ def _import(body: BodyModel, image: ImageInputs, out: Path, written: dict[str, s
 
 def _print_notes(notes: Iterable[str]) -> None:
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(f"note: {one_line(note)}", file=sys.stderr)
 
 
 def _agreement(scene: Scene, person: int) -> str:
@@ -152,6 +152,18 @@ def _agreement(scene: Scene, person: int) -> str:
     if share != share:
         return "too few keypoints at the limbs to compare with"
     return f"limbs {100 * share:.1f} % of its size from the keypoints"
+
+
+def _with_picture_inside(out: Path, scene: Scene) -> Scene:
+    """The scene with its picture below the scenes' folder, where alone other commands take it from."""
+    from prosepose_jax.io.image_paths import bring_inside
+
+    if scene.image is None or not scene.image.is_file():
+        return scene
+    image = bring_inside(out, scene.image)
+    if image != scene.image.resolve():
+        print(f"note: {scene.key}: the photograph was linked or copied to {image}", file=sys.stderr)
+    return dataclasses.replace(scene, image=image)
 
 
 def _one_image() -> ImageInputs:

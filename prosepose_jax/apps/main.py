@@ -8,8 +8,12 @@
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
   prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
+  prosepose doctor                      what this machine has, what is wrong, what to do
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
+Exit status: 0 all done, 1 some scenes failed (named on stderr), 2 bad usage or unusable input, 3 the system refused
+(a full disk, a folder that is gone, no memory); stopped by Ctrl-C 130, SIGTERM 143, SIGHUP 129: the same command goes
+on where it was.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ VERBS = {
     "ablate": "prosepose_jax.apps.ablate",
     "generate": "prosepose_jax.apps.generate",
     "table": "prosepose_jax.apps.table",
+    "doctor": "prosepose_jax.apps.doctor",
 }
 
 
@@ -49,15 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"; did you mean {near[0]}?" if near else ""
         print(f"prosepose: unknown verb {verb!r}, expected one of {', '.join(VERBS)}{hint}", file=sys.stderr)
         return 2
+    from prosepose_jax.apps._stops import interrupted, refused, signals_as_interrupts
+
     try:
-        status: int = importlib.import_module(VERBS[verb]).main([f"prosepose {verb}", *argv[2:]])
-    except KeyboardInterrupt:
-        print(f"prosepose {verb}: stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
+        with signals_as_interrupts():
+            status: int = importlib.import_module(VERBS[verb]).main([f"prosepose {verb}", *argv[2:]])
+    except KeyboardInterrupt as error:
+        return interrupted(verb, error)
     except BrokenPipeError:
         # Whoever read the output (head, less) has seen enough; nothing may be written when Python ends either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (OSError, MemoryError) as error:
+        return refused(verb, error)
     return status
 
 

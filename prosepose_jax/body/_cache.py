@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import read_members
 
 
 def cache_dir() -> Path:
@@ -32,9 +34,8 @@ def content_key(*parts: np.ndarray | str | int) -> str:
 def load_cached(name: str) -> dict[str, np.ndarray] | None:
     """The arrays stored under a name, or None when there are none that can be read."""
     try:
-        with np.load(cache_dir() / f"{name}.npz", allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile):
+        return read_members(cache_dir() / f"{name}.npz")
+    except InputError:
         return None  # absent, or left damaged by another program: computing again is always right
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prosepose_jax.body._unpickle import load_fields, loads, to_plain
+from prosepose_jax.body._unpickle import load_fields, loads, plain_tree, to_plain
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, open_regular, read_bytes, read_json, read_members, read_npy
 
 
 class _NpzFields(Mapping[str, Any]):
@@ -20,46 +19,23 @@ class _NpzFields(Mapping[str, Any]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                self._members = {n[:-4] if n.endswith(".npy") else n: n for n in archive.namelist()}
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
-            raise InputError(f"{path}: not a complete .npz file ({error})") from error
+        with as_input_error(path, "not a complete .npz file"), open_regular(path) as f, zipfile.ZipFile(f) as archive:
+            self._names = list(dict.fromkeys(n.removesuffix(".npy") for n in archive.namelist()))
 
     def __getitem__(self, name: str) -> Any:
-        member = self._members[name]
-        try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(member) as stream:
-                return _read_npy(stream, f"{self._path}: field {name!r}")
-        except InputError:
-            raise
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
-            raise InputError(
-                f"{self._path}: field {name!r} cannot be read; the file is damaged or cut short ({error})"
-            ) from error
+        if name not in self._names:
+            raise KeyError(name)
+        return read_members(self._path, (name,), unpickle=unpickle_plain)[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._members)
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._names)
 
 
-def _read_npy(stream: Any, source: str) -> Any:
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise InputError(f"{source}: unknown .npy format version {version}")
-    if dtype.hasobject:
-        # An array of Python objects is a pickle inside the .npy: never numpy's own unpickling.
-        return to_plain(loads(stream.read(), source))
-    raw = stream.read()
-    if len(raw) != dtype.itemsize * int(np.prod(shape, dtype=np.int64)):
-        raise ValueError(f"expected {shape} {dtype}, found {len(raw)} bytes")
-    return np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+def unpickle_plain(data: bytes, source: str) -> Any:
+    return plain_tree(loads(data, source), source)
 
 
 def read_fields(path: str | Path) -> Mapping[str, Any]:
@@ -87,29 +63,14 @@ def read_fields(path: str | Path) -> Mapping[str, Any]:
     if data_suffix == ".npz":
         return _NpzFields(path)
     if data_suffix in (".pkl", ".pickle"):
-        return load_fields(_read_bytes(path), str(path))
+        return load_fields(read_bytes(path), str(path))
     raise InputError(f"{path}: expected a .npz or .pkl file, found {data_suffix or 'no ending'}")
 
 
 def read_array(path: str | Path) -> np.ndarray:
     """The array in a .npy file. Raises InputError when it is missing or damaged."""
-    path = Path(path)
-    try:
-        with path.open("rb") as stream:
-            return np.asarray(_read_npy(stream, str(path)))
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as a .npy array ({error})") from error
-
-
-def read_json(path: str | Path) -> Any:
-    """The value in a JSON file. Raises InputError when it is missing or not JSON."""
-    path = Path(path)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error})") from error
+    with as_input_error(path, "cannot be read as a .npy array"):
+        return np.asarray(read_npy(path, unpickle_plain))
 
 
 def read_mapping(path: str | Path) -> dict[str, Any]:
@@ -127,15 +88,10 @@ def read_mapping(path: str | Path) -> dict[str, Any]:
     if path.suffix.lower() in (".pkl", ".pickle"):
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        value = loads(_read_bytes(path), str(path))
+        value = loads(read_bytes(path), str(path))
         if not isinstance(value, Mapping):
             raise InputError(f"{path}: expected a pickled dictionary, found {type(value).__name__}")
-        return {str(to_plain(key)): item for key, item in value.items()}
+        return plain_tree({str(to_plain(key)): item for key, item in value.items()}, str(path))
+    if path.suffix.lower() == ".npz":
+        return read_members(path, unpickle=unpickle_plain)  # one budget for all fields
     return dict(read_fields(path))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error

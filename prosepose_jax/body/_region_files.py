@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from prosepose_jax.body._unpickle import safe_load
 from prosepose_jax.body.region_table import NUM_REGIONS, REGION_NAMES
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, read_json, read_members
 
 
 def load_regions(file: str | os.PathLike[str], num_vertices: int) -> list[np.ndarray]:
@@ -54,21 +54,13 @@ def _read_mapping(path: Path) -> Mapping[Any, Any]:
         raise InputError(f"{path}: expected a region file ending in .pkl, .json or .npz, found {suffix or 'no ending'}")
     if not path.is_file():
         raise InputError(f"{path}: no such region file")
-    try:
+    with as_input_error(path, "not a readable region file"):
         if suffix == ".json":
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
         elif suffix == ".npz":
-            # Opened here: np.load leaves a broken archive open.
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                data = {key: archive[key] for key in archive.files}
+            data = read_members(path)
         else:
-            from prosepose_jax.body._unpickle import safe_load
-
             data = safe_load(path)
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable region file ({error})") from error
     if not isinstance(data, Mapping):
         raise InputError(f"{path}: expected {{region id: vertex ids}}, found {type(data).__name__}")
     return data
@@ -91,7 +83,7 @@ def _vertex_ids(path: Path, region: int, value: Any, num_vertices: int) -> np.nd
         raise InputError(f"{where}: expected a list of vertex ids") from error
     if not ids.size:
         raise InputError(f"{where}: expected at least one vertex, found none")
-    if ids.dtype.kind == "f" and np.isfinite(ids).all() and (ids == np.round(ids)).all():
+    if ids.dtype.kind == "f" and (np.abs(ids) < 2**31).all() and (ids == np.round(ids)).all():
         ids = ids.astype(np.int64)
     if ids.dtype.kind not in "iu":
         raise InputError(f"{where}: expected integer vertex ids, found {ids.dtype}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -20,6 +21,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import budgets, read_bytes
 
 # Element kinds rebuilt from raw bytes: bool, int, uint, float, complex, bytes, str.
 _PLAIN_KINDS = "biufcSU"
@@ -362,7 +364,9 @@ class LazyFields(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         value = self._fields[name]
         try:
-            return to_plain(value)
+            # Most fields are arrays, whose size the file itself bounds; other things may be far larger than the file.
+            plain = to_plain(value)
+            return _deep_plain(value, {}, 0)[0] if isinstance(plain, (list, tuple, Mapping)) else plain
         except (Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
             raise InputError(f"{self._source}: field {name!r} cannot be read: it holds {_describe(error)}") from error
 
@@ -375,6 +379,25 @@ class LazyFields(Mapping[str, Any]):
 
 def _describe(error: BaseException) -> str:
     return str(error) if isinstance(error, Bad) else f"broken data ({type(error).__name__}: {error})"
+
+
+def _check_opcodes(data: bytes) -> None:
+    """Refuses opcodes that reserve memory for what the file does not hold.
+
+    Python's unpickler makes the table of remembered objects as large as the largest number in it, and reserves the
+    bytes that an opcode announces before it reads them; `genops` does neither.
+    """
+    for seen, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if seen > budgets.PICKLE_OPCODES:
+            raise Bad(f"more than the budget of {budgets.PICKLE_OPCODES:,} steps")
+        if opcode.name in _REMEMBER and not 0 <= int(argument or 0) <= len(data):
+            raise Bad(f"an object remembered under the number {argument}, more than it has bytes")
+        if opcode.name in _EXTENSIONS:
+            raise Bad("a reference by an extension code")
+
+
+_REMEMBER = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+_EXTENSIONS = frozenset({"EXT1", "EXT2", "EXT4"})
 
 
 def loads(data: bytes, source: str) -> Any:
@@ -392,6 +415,7 @@ def loads(data: bytes, source: str) -> Any:
         (the message names the class or function).
     """
     try:
+        _check_opcodes(data)
         return _Unpickler(io.BytesIO(data), encoding="latin1").load()
     except Bad as error:
         raise InputError(
@@ -419,40 +443,66 @@ def safe_load(path: str | Path) -> Any:
       InputError: no such file, a damaged file, or one that mentions anything but arrays and containers.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    value = loads(data, str(path))
-    try:
-        return _deep_plain(value, {}, 0)
-    except (Bad, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise InputError(f"{path}: cannot be read: it holds {_describe(error)}") from error
+    data = read_bytes(path)
+    return plain_tree(loads(data, str(path)), str(path))
 
 
-def _deep_plain(value: Any, done: dict[int, tuple[Any, Any]], depth: int) -> Any:
+def plain_tree(value: Any, source: str) -> Any:
+    """A pickled value with everything inside it as plain containers, numbers and numpy arrays.
+
+    Shared parts stay shared, but are counted each time they are met: whatever walks through the result afterwards
+    takes that long.
+
+    Raises:
+      InputError: something in it is broken, contains itself, or is beyond a budget of depth or number.
+    """
+    try:
+        return _deep_plain(value, {}, 0)[0]
+    except (Bad, TypeError, ValueError, OverflowError, RecursionError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{source}: cannot be read: it holds {_describe(error)}") from error
+
+
+_OPEN = object()  # stands for a container whose contents are being looked at
+
+
+def _deep_plain(value: Any, done: dict[int, tuple[Any, Any, int]], depth: int) -> tuple[Any, int]:
+    """The plain value and the number of values in it."""
     # `done` keeps shared parts shared (and alive, so that ids stay theirs).
     if id(value) in done:
-        return done[id(value)][1]
-    if depth > 50:
+        _, plain, count = done[id(value)]
+        if plain is _OPEN:
+            raise Bad("a container that contains itself")
+        return plain, count
+    if depth > budgets.PICKLE_DEPTH:
         raise Bad("containers nested too deeply")
+    done[id(value)] = (value, _OPEN, 0)
     plain = to_plain(value)
+    count = 1
     if isinstance(plain, Mapping):
-        plain = {_key(k): _deep_plain(v, done, depth + 1) for k, v in plain.items()}
-    elif isinstance(plain, (list, tuple)):
-        plain = type(plain)(_deep_plain(v, done, depth + 1) for v in plain)
+        inner = {_key(k): _deep_plain(v, done, depth + 1) for k, v in plain.items()}
+        count += sum(n for _, n in inner.values())
+        plain = {k: v for k, (v, _) in inner.items()}
+    elif isinstance(plain, (list, tuple)) or (isinstance(plain, np.ndarray) and plain.dtype == object):
+        items = [_deep_plain(v, done, depth + 1) for v in (plain.ravel() if isinstance(plain, np.ndarray) else plain)]
+        count += sum(n for _, n in items)
+        if isinstance(plain, np.ndarray):
+            out = np.empty(len(items), dtype=object)
+            for i, (item, _) in enumerate(items):
+                out[i] = item
+            plain = out.reshape(plain.shape)
+        else:
+            plain = (list if isinstance(plain, list) else tuple)(item for item, _ in items)
     elif isinstance(plain, (set, frozenset)):
         plain = {_key(v) for v in plain}
-    elif isinstance(plain, np.ndarray) and plain.ndim == 0 and plain.dtype != object:
+        count += len(plain)
+    elif isinstance(plain, np.ndarray) and plain.ndim == 0:
         plain = plain.item()
-    elif isinstance(plain, np.ndarray) and plain.dtype == object:
-        flat = [_deep_plain(v, done, depth + 1) for v in plain.ravel()]
-        out = np.empty(len(flat), dtype=object)
-        for i, item in enumerate(flat):
-            out[i] = item
-        plain = out.reshape(plain.shape)
-    done[id(value)] = (value, plain)
-    return plain
+    if count > budgets.PICKLE_VALUES:
+        raise Bad(f"more than the budget of {budgets.PICKLE_VALUES:,} values, shared ones counted as often as met")
+    done[id(value)] = (value, plain, count)
+    return plain, count
 
 
 def _key(value: Any) -> Any:

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import budgets, read_members
 
 
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an `.npz`, read without unpickling anything.
+def read_npz(
+    path: Path, names: Collection[str] | None = None, most: int = budgets.ARCHIVE_BYTES
+) -> dict[str, np.ndarray]:
+    """Arrays of an `.npz`, read without unpickling anything.
+
+    Args:
+      path: the file.
+      names: of the fields to read; None: all.
+      most: bytes they may take unpacked, together.
 
     Raises:
-      InputError: the file is missing, is no `.npz`, is truncated or holds an object array.
+      InputError: the file is missing, is no `.npz`, is truncated, holds an object array or exceeds a budget.
     """
-    try:
-        # Opened here: numpy leaves the file open when the archive turns out to be damaged.
-        with open(path, "rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise InputError(f"{path}: expected an .npz archive, found a single .npy array")
-            with loaded as archive:
-                return {name: _member(path, archive, name) for name in archive.files}
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except InputError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a readable .npz file (truncated or damaged?): {error}") from error
-
-
-def _member(path: Path, archive: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
-    try:
-        return archive[name]
-    except ValueError as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            raise InputError(
-                f"{path}: field {name!r} is an object array (pickled); expected plain numbers or strings"
-            ) from error
-        raise InputError(f"{path}: field {name!r} cannot be read ({error})") from error
+    return read_members(path, names, most)
 
 
 class FieldReader:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from absl import logging
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.scene import Answer
+from prosepose_jax.untrusted import budgets, parse_json, read_bytes
+from prosepose_jax.untrusted.json_file import NotJson
 
 ORDERS = ("free", "given")
 _KNOWN_FIELDS = frozenset({"key", "text", "table_response", "pair", "order", "sample", "model", "prompt"})
@@ -64,23 +65,18 @@ def load_answers(file: str | os.PathLike[str]) -> AnswerSet:
     file = Path(file)
     if file.suffix not in (".json", ".jsonl"):
         raise InputError(f"{file}: expected an answers file that ends in .json or .jsonl")
+    if not file.exists():
+        raise InputError(f"{file}: no such answers file")
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such answers file") from error
+        text = read_bytes(file, budgets.JSON_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: expected UTF-8 text, found bytes that are none ({error.reason})") from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-    try:
-        return _read_json(file, text) if file.suffix == ".json" else _read_lines(file, text)
-    except RecursionError as error:
-        raise InputError(f"{file}: expected a list of answers, found JSON nested too deeply to read") from error
+    return _read_json(file, text) if file.suffix == ".json" else _read_lines(file, text)
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, source: object) -> Any:
     """JSON whose texts can all be written as UTF-8 again: it may hold lone surrogates, which nothing can store."""
-    return _clean(json.loads(text))
+    return _clean(parse_json(text, source))
 
 
 def _clean(value: Any) -> Any:
@@ -95,12 +91,9 @@ def _clean(value: Any) -> Any:
 
 def _read_json(file: Path, text: str) -> AnswerSet:
     try:
-        data = _parse(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{file}: not JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
-            'expected {key: [{"table_response": text}, …]}'
-        ) from error
+        data = _parse(text, file)
+    except NotJson as error:
+        raise InputError(f'{error}; expected {{key: [{{"table_response": text}}, …]}}') from error
     if not isinstance(data, dict):
         raise InputError(f'{file}: expected an object {{key: [{{"table_response": text}}, …]}}, found {_kind(data)}')
     by_key: dict[str, list[Answer]] = {}
@@ -147,14 +140,14 @@ def _read_lines(file: Path, text: str) -> AnswerSet:
         if not line.strip():
             continue
         try:
-            entry = _parse(line)
-        except json.JSONDecodeError as error:
+            entry = _parse(line, f"{file}: line {number}")
+        except NotJson as error:
             if number == len(lines):  # no newline after it: the writer was stopped in the middle
                 note = f"{file}: line {number} broke off in the middle and is left out"
                 notes.append(note)
                 logging.warning("%s", note)
                 continue
-            raise InputError(f"{file}: line {number} is not JSON: {error.msg} at column {error.colno}") from error
+            raise InputError(f"{file}: line {number} is not JSON: {error.reason}") from error
         where = f"{file}: line {number}"
         if not isinstance(entry, dict):
             raise InputError(f"{where}: expected an object with fields key and text, found {_kind(entry)}")

@@ -2,13 +2,15 @@
 
 Each writer fills a temporary file in the same folder and moves it into place with `os.replace`.
 Temporary names start with a dot and end in `.tmp`: a reader that looks for `*.npz` never meets one,
-and what a killed process leaves behind does no harm.
+and what a killed process leaves behind does no harm until `remove_temporaries` takes it away.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +40,32 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+_TEMPORARY = re.compile(r"\.(.+)\.(\d+)-[0-9a-f]{8}\.tmp")
+_DEEPEST = 2  # a run's files lie in its folder and in folders of it, a sweep's one deeper
+
+
+def remove_temporaries(folder: str | os.PathLike[str]) -> int:
+    """Removes what killed processes left of half-written files in a folder that nobody else writes to.
+
+    Args:
+      folder: of a run; hidden folders and those more than two levels below are left alone.
+
+    Returns:
+      How many files were removed.
+    """
+    folder = Path(folder)
+    removed = 0
+    for root, below, files in os.walk(folder):
+        depth = len(Path(root).relative_to(folder).parts)
+        below[:] = [] if depth >= _DEEPEST else [name for name in below if not name.startswith(".")]
+        for name in files:
+            if _TEMPORARY.fullmatch(name):
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(root, name))
+                    removed += 1
+    return removed
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
 from prosepose_jax.io.scenes import check_key
 from prosepose_jax.scene import Fit
+from prosepose_jax.untrusted import as_input_error
 
 FITS_FOLDER = "fits"
 _ARRAYS: dict[str, tuple[int | str, ...]] = {
@@ -33,6 +34,7 @@ _ARRAYS: dict[str, tuple[int | str, ...]] = {
     "initial_joints": ("P", "J", 3),
     "kid_scale": ("P",),
 }
+_KEPT = 4
 _REQUIRED = ("global_orient", "body_pose", "betas", "transl", "vertices", "joints")
 _COUNTS = ("answers", "answers_usable", "rows_rejected")
 
@@ -94,7 +96,11 @@ def load_fit(file: str | os.PathLike[str]) -> Fit:
       InputError: the file is missing, damaged or lacks a field; the message names it.
     """
     file = Path(file)
-    reader = FieldReader(file, read_npz(file))
+    with as_input_error(file, "not a readable fit"):
+        return _fit_from(file, FieldReader(file, read_npz(file)))
+
+
+def _fit_from(file: Path, reader: FieldReader) -> Fit:
     status = reader.text("status")
     fields: dict[str, Any] = {
         "key": reader.text("key") if reader.has("key") else file.stem,
@@ -126,24 +132,33 @@ def load_fit(file: str | os.PathLike[str]) -> Fit:
 
 
 class FitFolder(Mapping[str, Fit]):
-    """The fits of a run by key, each read when asked for and not kept: for runs that don't fit into memory.
+    """The fits of a folder by key, in the order of their keys, each read when it is asked for.
 
-    A damaged file does not stop the others: it becomes a failed Fit that says so.
-
-    Args:
-      folder: as of `load_fits`.
-      variant: as of `load_fits`.
-
-    Raises:
-      InputError: as `load_fits`.
+    A run of thousands of scenes has gigabytes of vertices: none but the last few fits are kept. A damaged file does
+    not stop the others: it becomes a failed Fit that says so.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], variant: str = "") -> None:
-        self._variant = variant
-        self._files = {file.stem: file for file in _fit_files(folder, variant)}
+    def __init__(self, files: Mapping[str, Path], variant: str) -> None:
+        self._files, self._variant = dict(files), variant
+        self._last: dict[str, Fit] = {}
 
     def __getitem__(self, key: str) -> Fit:
-        return _readable(self._files[key], self._variant)
+        if key not in self._last:
+            fit = self._read(key)
+            while len(self._last) >= _KEPT:
+                del self._last[next(iter(self._last))]
+            self._last[key] = fit
+        return self._last[key]
+
+    def _read(self, key: str) -> Fit:
+        file = self._files[key]
+        try:
+            return dataclasses.replace(load_fit(file), key=file.stem)
+        except InputError as error:
+            return Fit(key=file.stem, status=f"failed: unreadable fit file: {error}", variant=self._variant)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._files
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
@@ -152,36 +167,25 @@ class FitFolder(Mapping[str, Fit]):
         return len(self._files)
 
 
-def load_fits(folder: str | os.PathLike[str], variant: str = "") -> dict[str, Fit]:
-    """All fits of a run by key, in the order of their keys.
-
-    A damaged file does not stop the others: it becomes a failed Fit that says so.
+def load_fits(folder: str | os.PathLike[str], variant: str = "", keys: Collection[str] | None = None) -> FitFolder:
+    """All fits of a run by key, read as they are asked for.
 
     Args:
       folder: the run's folder, its `fits` folder, or (main variant) any folder of fit files.
       variant: "" for the main fits, "no_answers" for the fits beside them.
+      keys: of the fits that are wanted; None: all.
 
     Raises:
-      InputError: there is no such folder, or no fit file in it (for a variant: an empty dict).
+      InputError: there is no such folder, or no fit file in it (for a variant: no fits).
     """
-    return {file.stem: _readable(file, variant) for file in _fit_files(folder, variant)}
-
-
-def _fit_files(folder: str | os.PathLike[str], variant: str) -> list[Path]:
     files_in = fits_folder(folder, variant)
     if not variant and not files_in.is_dir():
         files_in = Path(folder)
     files = sorted(p for p in files_in.glob("*.npz") if not p.name.startswith(".")) if files_in.is_dir() else []
     if not files and not variant:
         raise InputError(f"{folder}: no fits; expected fits/<key>.npz as `prosepose fit` writes them")
-    return files
-
-
-def _readable(file: Path, variant: str) -> Fit:
-    try:
-        return dataclasses.replace(load_fit(file), key=file.stem)
-    except InputError as error:
-        return Fit(key=file.stem, status=f"failed: unreadable fit file: {error}", variant=variant)
+    wanted = None if keys is None else set(keys)
+    return FitFolder({file.stem: file for file in files if wanted is None or file.stem in wanted}, variant)
 
 
 def has_fit(folder: str | os.PathLike[str], key: str, variant: str = "") -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import read_json
 
 
 def read_lock(file: Path, what: str) -> Any:
@@ -20,15 +20,15 @@ def read_lock(file: Path, what: str) -> Any:
       InputError: the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return read_json(file)
+    except InputError as error:
         raise InputError(f"{file}: not the JSON of {what} ({error})") from None
 
 
 def read_known(file: Path) -> dict[str, Any]:
     """What an earlier run noted in a JSON file; empty when there is nothing that can be read."""
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        known = read_json(file)
+    except InputError:
         return {}
     return known if isinstance(known, dict) else {}

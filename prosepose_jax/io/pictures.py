@@ -32,8 +32,12 @@ from prosepose_jax.errors import InputError
 MAX_PIXELS = 250_000_000
 """Larger pictures are refused from their header alone. Phones write 200 million pixels."""
 
-MAX_DECODED_PIXELS = 178_956_970
-"""Pillow's own limit. A larger JPEG is read at half its size; a larger file of another kind is not unpacked."""
+MAX_DECODED_PIXELS = 50_000_000
+"""Unpacked, so that all of reading stays below 512 MiB. A larger JPEG is read at 1/2, 1/4 or 1/8 of its size; a larger
+file of another kind is not unpacked."""
+
+MAX_PROGRESSIVE_PIXELS = 100_000_000
+"""Of a progressive JPEG, which is unpacked whole before it is reduced."""
 
 SIZE_SLACK = 0.02
 """By which the sides' ratio of a file and of a scene may differ (natural logarithm)."""
@@ -48,6 +52,7 @@ PICTURE_ERRORS = (
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000", "AVIF", "TGA", "QOI")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
+_STRIP_ROWS = 256
 _ORIENTATION_TAG = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
@@ -139,8 +144,14 @@ def open_picture(path: Path | str, *, stored: bool = False, enough: int | None =
     with _opened(path) as (opened, header):
         pixels = math.prod(header.stored_size)
         if opened.format in ("JPEG", "MPO") and (enough or pixels > MAX_DECODED_PIXELS):
-            scale = min(1.0, enough / max(header.stored_size)) if enough else 0.5
-            scale = min(scale, 0.5) if pixels > MAX_DECODED_PIXELS else scale
+            if pixels > MAX_PROGRESSIVE_PIXELS and opened.info.get("progressive"):
+                raise InputError(
+                    f"{path}: a progressive JPEG of {opened.width} × {opened.height} pixels is too large to be "
+                    f"unpacked (at most {MAX_PROGRESSIVE_PIXELS / 1e6:.0f} million); write a smaller copy of it"
+                )
+            scale = min(1.0, enough / max(header.stored_size)) if enough else 1.0
+            while pixels * scale * scale > MAX_DECODED_PIXELS:
+                scale /= 2
             opened.draft(None, (max(1, int(opened.width * scale)), max(1, int(opened.height * scale))))
         if opened.width * opened.height > MAX_DECODED_PIXELS:
             raise InputError(
@@ -149,6 +160,7 @@ def open_picture(path: Path | str, *, stored: bool = False, enough: int | None =
             )
         opened.load()
         picture = _rgb(opened, path)
+        opened.close()  # its pixels, so that at most two copies are in memory
         # Pillow turns TIFF files itself while it reads them, others not.
         if opened.format != "TIFF" and header.orientation != 1:
             picture = _turned(picture, header.orientation)
@@ -296,8 +308,10 @@ def _rgb(image: Image.Image, path: Path) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_eight_bits(np.asarray(image), path)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        picture = Image.new("RGB", image.size, "white")
+        picture.paste(image, mask=image.getchannel("A"))
+        return picture
     # A copy also of RGB: `image` is closed with its file.
     return image.convert("RGB") if image.mode != "RGB" else image.copy()
 
@@ -308,7 +322,7 @@ def _eight_bits(values: np.ndarray, path: Path) -> np.ndarray:
     Floats up to 1 (a little more, for highlights) have 1 as white. Other values have the white of the smallest
     usual depth that holds them: 255, 4,095 (12 bits, what many sensors write) or 65,535.
     """
-    if not np.isfinite(values).all():
+    if not all(np.isfinite(rows).all() for rows in _in_strips(values)):
         raise InputError(f"{path}: expected finite grey values, found NaN or infinity")
     low, high = float(values.min()), float(values.max())
     whites = (255.0, 4095.0, 65535.0)
@@ -319,7 +333,14 @@ def _eight_bits(values: np.ndarray, path: Path) -> np.ndarray:
         raise InputError(
             f"{path}: expected grey values of a photograph, 0 to 65535 or 0 to 1, found {low:g} to {high:g}"
         )
-    return np.clip(np.rint(values.astype(np.float32) * np.float32(255.0 / white)), 0, 255).astype(np.uint8)
+    scaled = np.empty(values.shape, np.uint8)
+    for rows, out in zip(_in_strips(values), _in_strips(scaled), strict=True):  # floats of all would be four times it
+        out[...] = np.clip(np.rint(rows.astype(np.float32) * np.float32(255.0 / white)), 0, 255)
+    return scaled
+
+
+def _in_strips(values: np.ndarray) -> list[np.ndarray]:
+    return [values[start : start + _STRIP_ROWS] for start in range(0, len(values), _STRIP_ROWS)]
 
 
 @functools.cache

@@ -15,10 +15,14 @@ import numpy as np
 from prosepose_jax.errors import InputError
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
+from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRefused, ImageRule, image_path
 from prosepose_jax.scene import Scene
+from prosepose_jax.untrusted import as_input_error, budgets, shown
 
 MAX_BETAS = 10
 NUM_REGIONS = 75
+MAX_KEY_BYTES = 200
+"""Names of files have 255 bytes; endings and the marks of temporary files are added to a key."""
 
 # Detectors write confidences in float32: what rounding adds above 1 is not an error.
 _CONFIDENCE_SLACK = 1e-4
@@ -32,6 +36,12 @@ _OPTIONAL_POSES: dict[str, tuple[int | str, ...]] = {
     "expression": ("E",),
 }
 _TRUTH = ("gt_global_orient", "gt_body_pose", "gt_betas", "gt_transl")
+
+# What is read: a further field is ignored, whatever it holds.
+_FIELDS = frozenset(
+    ("global_orient", "body_pose", "betas", "transl", "keypoints", "focal_length", "principal_point", "image_size",
+     "kid_scale", "image", "gt_contacts", "gt_region_pairs", *_OPTIONAL_POSES, *_TRUTH)
+)  # fmt: skip
 
 # Part names that gt_contacts may use: the parts of the contact vocabulary, the side named where there are two.
 _SIDED = ("hand", "arm", "foot", "leg", "shoulder", "shoulder (front)", "shoulder (back)")
@@ -47,11 +57,15 @@ class SceneSet(Sequence[Scene]):
 
     Attributes:
       failures: {key: reason} of the scene files that could not be used.
+      notes: {key: reason} of the scenes that are used without their picture.
     """
 
-    def __init__(self, scenes: Iterable[Scene], failures: dict[str, str] | None = None):
+    def __init__(
+        self, scenes: Iterable[Scene], failures: dict[str, str] | None = None, notes: dict[str, str] | None = None
+    ):
         self._scenes = tuple(scenes)
         self.failures: dict[str, str] = dict(failures or {})
+        self.notes: dict[str, str] = dict(notes or {})
 
     @overload
     def __getitem__(self, index: int) -> Scene: ...
@@ -59,7 +73,7 @@ class SceneSet(Sequence[Scene]):
     def __getitem__(self, index: slice) -> SceneSet: ...
     def __getitem__(self, index: int | slice) -> Scene | SceneSet:
         if isinstance(index, slice):
-            return SceneSet(self._scenes[index], self.failures)
+            return SceneSet(self._scenes[index], self.failures, self.notes)
         return self._scenes[index]
 
     def __len__(self) -> int:
@@ -77,11 +91,12 @@ class SceneSet(Sequence[Scene]):
         return f"SceneSet({len(self)} scenes, {len(self.failures)} failures)"
 
 
-def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
+def load_scenes(folder: str | os.PathLike[str], images: ImageRule = INSIDE) -> SceneSet:
     """All scenes of a folder (`*.npz`, sorted by name; hidden and temporary files are left out).
 
     Args:
       folder: the folder of the scene files.
+      images: where their pictures may lie; a scene that names another one is read without it (`.notes`).
 
     Returns:
       The readable scenes; the others are in `.failures` with their reason.
@@ -89,13 +104,17 @@ def load_scenes(folder: str | os.PathLike[str]) -> SceneSet:
     Raises:
       InputError: there is no such folder, or no scene file in it.
     """
-    scenes, failures = [], {}
+    scenes, failures, notes = [], {}, {}
     for file in scene_files(folder):
         try:
-            scenes.append(load_scene(file))
+            try:
+                scenes.append(load_scene(file, images))
+            except ImageRefused as error:
+                scenes.append(load_scene(file, None))
+                notes[file.stem] = str(error)
         except InputError as error:
-            failures[file.stem] = str(error)
-    return SceneSet(scenes, failures)
+            failures[shown(file.stem)] = str(error)
+    return SceneSet(scenes, failures, notes)
 
 
 def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
@@ -113,19 +132,25 @@ def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
     return files
 
 
-def load_scene(file: str | os.PathLike[str]) -> Scene:
+def load_scene(file: str | os.PathLike[str], images: ImageRule | None = INSIDE) -> Scene:
     """One scene file, every field checked (docs/formats.md, "Scenes").
 
     Shape coefficients are padded with zeros to ten. The image path is resolved against the file's folder.
+
+    Args:
+      file: the scene's file.
+      images: where its picture may lie; None: the field `image` is not read.
 
     Raises:
       InputError: the message names the file, the field, what was expected and what was found.
     """
     file = Path(file)
-    return _scene_from_arrays(file, read_npz(file))
+    check_key(file.stem)
+    with as_input_error(file, "not a readable scene"):
+        return _scene_from_arrays(file, read_npz(file, _FIELDS, budgets.SCENE_BYTES), images)
 
 
-def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
+def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray], images: ImageRule | None) -> Scene:
     reader = FieldReader(file, arrays)
     global_orient = reader.floats("global_orient", ("P", 3))
     num_people = global_orient.shape[0]
@@ -146,11 +171,11 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray]) -> Scene:
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
     if reader.has("agreement"):
         optional["agreement"] = reader.floats("agreement", (num_people,), finite=False)
-    if reader.has("image") and reader.text("image"):
-        optional["image"] = (file.parent / reader.text("image")).resolve()
-    larger_side = float(image_size.max())
     if reader.has("keypoints_hands"):
+        larger_side = float(image_size.max())
         optional["keypoints_hands"] = _points(reader, "keypoints_hands", (num_people, 2, 21, 3), larger_side)
+    if images is not None and reader.has("image") and reader.text("image"):
+        optional["image"] = image_path(file, reader.text("image"), images)
     optional |= _truth(reader, num_people)
     if reader.has("gt_contacts"):
         optional["gt_contacts"] = _contacts(reader)
@@ -271,7 +296,7 @@ def save_scene(folder: str | os.PathLike[str], scene: Scene) -> Path:
     check_key(scene.key)
     path = folder / f"{scene.key}.npz"
     arrays = scene_arrays(scene, folder)
-    _scene_from_arrays(path, {name: np.asarray(value) for name, value in arrays.items()})
+    _scene_from_arrays(path, {name: np.asarray(value) for name, value in arrays.items()}, ANYWHERE)
     write_npz(path, arrays)
     return path
 
@@ -303,9 +328,15 @@ def _stored(value: Any) -> np.ndarray:
 
 
 def check_key(key: str) -> None:
-    """Raises InputError when `key` cannot be a file name (without its ending)."""
+    """Raises InputError when `key` cannot be a file name (without its ending) on every system, or names no one file."""
+    wanted = "expected a plain file name without folders, leading dot or outer blanks"
     if not key or key.startswith(".") or any(c in key for c in "/\\\0") or key != key.strip():
-        raise InputError(f"scene key {key!r}: expected a plain file name without folders, leading dot or outer blanks")
+        raise InputError(f"scene key {shown(key)!r}: {wanted}")
+    if not key.isprintable():
+        raise InputError(f"scene key {shown(key)!r}: expected UTF-8 text without control characters")
+    length = len(key.encode("utf-8"))
+    if length > MAX_KEY_BYTES:
+        raise InputError(f"scene key {shown(key)!r}: expected at most {MAX_KEY_BYTES} bytes, found {length}")
 
 
 def _what_is(path: Path) -> str:

@@ -27,6 +27,7 @@ import numpy as np
 
 from prosepose_jax.body._unpickle import Bad, ClosedCall
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error, open_regular
 
 _MOST_PICKLE_BYTES = 64 << 20
 _MOST_ELEMENTS = 1 << 30  # of one tensor
@@ -293,15 +294,13 @@ def load_torch_file(path: str | os.PathLike[str]) -> Any:
       InputError: no such file, a damaged file, or one that names anything else.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
+    with as_input_error(path, "not a readable torch.save file"):
+        with open_regular(path) as file:
             start = file.read(len(_LEGACY_PICKLE))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    if start[:2] == b"PK":
-        return _load_zip(path)
-    if start == _LEGACY_PICKLE:
-        return _load_legacy(path)
+        if start[:2] == b"PK":
+            return _load_zip(path)
+        if start == _LEGACY_PICKLE:
+            return _load_legacy(path)
     raise InputError(f"{path}: expected a file written by torch.save (a zip archive or torch's older stream)")
 
 

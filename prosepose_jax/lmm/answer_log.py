@@ -7,18 +7,23 @@ disk, a lost machine) is cut off by the next start.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.claim import claim
+from prosepose_jax.io.claim import Claim, make_folder
+from prosepose_jax.untrusted import open_regular, parse_json
+from prosepose_jax.untrusted.json_file import NotJson
 
 # On Windows a file is text, and its lines end otherwise, unless O_BINARY says that it is not.
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+_NOT_THE_PATH = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
 
 
 class AskedFor(NamedTuple):
@@ -45,18 +50,31 @@ class AnswerLog:
             raise InputError(f"--out={file}: expected an answers file that ends in .jsonl")
         self._lock = threading.Lock()
         self._dirty = False
+        make_folder(self.file.parent, "the folder of --out")
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self.file, _OPEN, 0o666)
-        except OSError as error:
-            raise InputError(f"--out={file}: cannot be written ({(error.strerror or str(error)).lower()})") from error
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _NOT_THE_PATH:
+                raise
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            raise InputError(f"--out={file}: cannot be written ({reason})") from error
+        claim = None
         try:
-            if not claim(self._descriptor):
-                raise InputError(f"--out={self.file}: another prosepose ask is writing to it; give each its own file")
+            if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                raise InputError(f"--out={self.file}: expected a regular file, found a device, pipe or socket")
+            claim = Claim(self._descriptor, self.file)
+            if not claim.held:
+                by = f" ({claim.by})" if claim.by else ""
+                raise InputError(
+                    f"--out={self.file}: another prosepose ask is writing to it{by}; give each its own file"
+                )
             self.samples, self.repaired = self._read()
         except BaseException:
+            if claim is not None:
+                claim.close()
             os.close(self._descriptor)
             raise
+        self._claim = claim
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Writes lines in one go.
@@ -69,10 +87,15 @@ class AnswerLog:
         with self._lock:
             if self._descriptor < 0:
                 raise OSError("the answers file is closed")
-            written = os.write(self._descriptor, data)
-            if written != len(data):
+            try:
+                written = os.write(self._descriptor, data)
+            except OSError as error:
                 self._close()
-                raise OSError(f"{self.file}: only {written} of {len(data)} bytes could be written")
+                raise OSError(error.errno, error.strerror, str(self.file)) from None
+            if written != len(data):
+                # The system says why only to a second attempt; the next start cuts the torn line off.
+                self._close()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
             self._dirty = True
 
     def sync(self) -> None:
@@ -96,6 +119,7 @@ class AnswerLog:
 
     def _close(self) -> None:
         if self._descriptor >= 0:
+            self._claim.close()
             os.close(self._descriptor)
         self._descriptor = -1
 
@@ -125,16 +149,20 @@ def read_samples(file: Path) -> tuple[dict[AskedFor, set[int]], tuple[int, bool]
     samples: dict[AskedFor, set[int]] = {}
     start = 0
     try:
-        with open(file, "rb") as lines:
+        with open_regular(file) as lines:
             for number, line in enumerate(lines, start=1):
                 ended = line.endswith(b"\n")
                 if line.strip():
                     try:
-                        entry = json.loads(line)
-                    except (ValueError, RecursionError) as error:
+                        entry = parse_json(line, f"{file}: line {number}")
+                    except NotJson as error:
                         if not ended:
                             return samples, (start, False)
-                        raise InputError(f"{file}: line {number} is not JSON ({error})") from error
+                        raise InputError(f"{file}: line {number} is not JSON ({error.reason})") from error
+                    except InputError:
+                        if not ended:  # cut inside a character
+                            return samples, (start, False)
+                        raise
                     _note(samples, entry, f"{file}: line {number}")
                 if not ended:
                     return samples, (start, True)
@@ -148,7 +176,7 @@ def _note(samples: dict[AskedFor, set[int]], entry: Any, where: str) -> None:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in ("key", "text")):
         raise InputError(f"{where}: expected an answer, an object with the texts 'key' and 'text'")
     sample, pair = entry.get("sample"), entry.get("pair") or [0, 1]
-    if not isinstance(sample, int) or not isinstance(pair, list) or len(pair) != 2:
+    if not isinstance(sample, int) or not isinstance(pair, list) or [type(i) for i in pair] != [int, int]:
         return  # an answer from elsewhere, which answers none of our questions
     asked = AskedFor(
         entry["key"], (pair[0], pair[1]), str(entry.get("model") or ""), str(entry.get("prompt") or ""),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients.base import Request
+from prosepose_jax.untrusted import read_json
 
 if TYPE_CHECKING:
     from prosepose_jax.lmm.sampling import Work
@@ -87,8 +87,8 @@ def load_prices(file: str | None, model: str) -> tuple[Price | None, ImageTokens
     """
     path = Path(file) if file else PRICES_FILE
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        table = read_json(path)
+    except InputError as error:
         raise InputError(f"{path}: expected a table of prices in JSON; {error}") from error
     models = table.get("models") if isinstance(table, dict) else None
     if not isinstance(models, dict):

@@ -14,9 +14,11 @@ from pathlib import Path
 
 from prosepose_jax.contact.vocabulary import AMBIGUOUS_NAMES, GROUND_NAME, NAME_PARTS, PROMPT_NAMES
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import read_bytes
 
 FOLDER = Path(__file__).resolve().parent / "prompts"
 INPUTS = ("image", "caption")
+_MOST_BYTES = 1 << 20
 _FIELDS = ("id", "people", "input", "columns", "parts", "sides", "actions", "free", "marked")
 _NEEDED = ("id", "people", "input", "columns", "parts")
 _PLACEHOLDERS = ("who", "header", "parts", "actions", "caption")
@@ -87,10 +89,10 @@ def load_prompt(name: str) -> Prompt:
                 f"--prompt={name}: expected a file or one of the packaged prompts {', '.join(prompt_names())}{hint}"
             )
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(file, _MOST_BYTES).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InputError(f"{file}: expected a prompt in UTF-8 text; {error}") from error
-    return parse_prompt(text, str(file))
+    return parse_prompt(text.replace("\r\n", "\n"), str(file))
 
 
 def parse_prompt(text: str, where: str) -> Prompt:

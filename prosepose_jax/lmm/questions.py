@@ -10,10 +10,12 @@ from pathlib import Path
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.matching import boxes_overlap
+from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRule
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.lmm.crops import View, person_extent, view_hash
 from prosepose_jax.lmm.prompts import Prompt
 from prosepose_jax.scene import Scene
+from prosepose_jax.untrusted import shown as readable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ def make_questions(
     marked: bool = False,
     max_side: int = 0,
     captions: Callable[[str], Sequence[str]] | None = None,
+    images: ImageRule = INSIDE,
 ) -> Questions:
     """Reads scenes one by one and keeps only what the questions need.
 
@@ -60,12 +63,13 @@ def make_questions(
       marked: whether people are marked in the image, so that Person 1 is known.
       max_side: larger crops are reduced to it; 0: never.
       captions: a scene's captions by its key, for prompts that take one.
+      images: where pictures may lie; a scene that names another one fails.
     """
     found = Questions()
     told = {people: prompt.told(marked and people > 1) for people, prompt in prompts.items()}
     for file in files:
         try:
-            scene = load_scene(file)
+            scene = load_scene(file, images if shown else ANYWHERE)  # what nobody is shown may lie anywhere
             prompt = told.get(min(scene.num_people, 2))
             if prompt is None:
                 (other,) = told.values()
@@ -81,7 +85,7 @@ def make_questions(
                 for pair in pairs
             ]
         except InputError as error:
-            found.failures[file.stem] = str(error)
+            found.failures[readable(file.stem)] = str(error)
     return found
 
 

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import queue
 import random
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.answer_log import AnswerLog, AskedFor
+from prosepose_jax.lmm.clients._discreet import DiscreetClient
 from prosepose_jax.lmm.clients.base import Client, Picture, Rejected, Reply, Request, Response, TryAgain, Unusable
 from prosepose_jax.lmm.crops import take_picture
 from prosepose_jax.lmm.estimate import ImageTokens, request_tokens
@@ -31,7 +31,6 @@ FAILURES_IN_A_ROW = 25
 """Requests that may fail one after the other before the rest is not even tried."""
 
 _TICK_S = 0.25
-_KEY_IN_URL = re.compile(r"\b(key|api_key|token)=[^&\s\"']+", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,13 +85,6 @@ def asked_for(question: Question, model: str) -> AskedFor:
     return AskedFor(question.key, question.pair, model, question.prompt.name, question.input_hash)
 
 
-def redact(text: str, secrets: Sequence[str]) -> str:
-    """A message without keys, on one line."""
-    for secret in secrets:
-        text = text.replace(secret, "[key]")
-    return " ".join(_KEY_IN_URL.sub(r"\1=[key]", text).split())
-
-
 @dataclasses.dataclass(frozen=True)
 class _Item:
     question: Question
@@ -132,7 +124,7 @@ class Sampler:
           seed: of the jitter, for tests.
         """
         self.tally = Tally()
-        self._client, self._log, self._failed_file = client, log, failed_file
+        self._client, self._log, self._failed_file = DiscreetClient(client), log, failed_file
         self._temperature, self._concurrency, self._attempts = temperature, concurrency, attempts
         self._pace, self._image_tokens = pace or Pace(), image_tokens
         self._rng = random.Random(seed)
@@ -241,11 +233,9 @@ class Sampler:
             try:
                 response = self._ask_until_answered(request)
             except (TryAgain, Rejected) as error:
-                self._fail(item.question, tuple(missing), redact(str(error), self._client.secrets))
+                self._fail(item.question, tuple(missing), str(error))
                 self._count_failure(error)
                 return
-            except Unusable as error:
-                raise Unusable(redact(str(error), self._client.secrets)) from None
             replies = response.replies[: len(missing)]
             records = [
                 self._record(item.question, sample, reply)
@@ -293,15 +283,7 @@ class Sampler:
             return response
 
     def _ask_once(self, request: Request, count: int) -> Response:
-        try:
-            response = self._client.ask(request, count)
-        except (TryAgain, Rejected, Unusable):
-            raise
-        except InputError as error:
-            raise Rejected(str(error)) from error
-        except Exception as error:
-            # A client's package may fail in ways that nobody has seen yet: the request is lost, not the run.
-            raise Rejected(f"{type(error).__name__}: {error}") from error
+        response = self._client.ask(request, count)
         if not response.replies:
             raise TryAgain("the response holds no answers")
         return response
@@ -324,7 +306,7 @@ class Sampler:
         if reply.finish:
             record["finish"] = reply.finish
         if reply.refused:
-            record["refused"] = redact(reply.refused, self._client.secrets)
+            record["refused"] = reply.refused
         elif not reply.text.strip():
             record["empty"] = True
         return record
@@ -347,8 +329,7 @@ class Sampler:
             # A rejected request says nothing about others once some were answered.
             self._in_a_row += not (isinstance(error, Rejected) and self.tally.answered)
             if not self.tally.stopped and self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._concurrency):
-                reason = redact(str(error), self._client.secrets)
-                self.tally.stopped = f"{self._in_a_row} requests failed in a row, the last with: {reason}"
+                self.tally.stopped = f"{self._in_a_row} requests failed in a row, the last with: {error}"
                 self._stop.set()
 
     def _fail(self, question: Question, samples: tuple[int, ...], reason: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from prosepose_jax.body._unpickle import safe_load
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import read_members, read_npy
 
 LSP_JOINTS: tuple[int, ...] = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
 """The SMPL-X joints that stand for the 14 LSP joints: ankle, knee, hip (right, left), wrist, elbow, shoulder
@@ -112,11 +113,9 @@ def _array(path: Path) -> np.ndarray:
             raise InputError(f"{path}: expected a pickle of one array, found {type(found).__name__}")
         return found
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.lib.npyio.NpzFile):
-            with loaded:
-                name = "J_regressor" if "J_regressor" in loaded.files else loaded.files[0]
-                return loaded[name]
-    except (OSError, ValueError, EOFError, IndexError, KeyError) as error:
+        if path.suffix.lower() == ".npz":
+            arrays = read_members(path)
+            return arrays.get("J_regressor", next(iter(arrays.values()), np.zeros(0)))
+        return read_npy(path)
+    except InputError as error:
         raise InputError(f"{path}: expected a joint regressor as .npy, .npz or .pkl; {error}") from error
-    return loaded

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from prosepose_jax.body import safe_load
 from prosepose_jax.errors import InputError
 from prosepose_jax.resources import smpl_assets_dir
 from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
+from prosepose_jax.untrusted import read_members
 
 _FIELDS = ("means", "covars", "weights")
 
@@ -34,15 +33,7 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
         if not isinstance(fields, dict):
             raise InputError(f"{file}: expected a dictionary with {', '.join(_FIELDS)}")
     else:
-        try:
-            # Opened here: numpy leaves the file open when the archive turns out to be damaged.
-            with open(file, "rb") as stream:
-                stored = np.load(stream, allow_pickle=False)
-                if not isinstance(stored, np.lib.npyio.NpzFile):
-                    raise ValueError("it holds a single array")
-                fields = {name: stored[name] for name in _FIELDS if name in stored.files}
-        except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
-            raise InputError(f"{file}: not a readable .npz file ({error})") from None
+        fields = read_members(file, _FIELDS)
     missing = [name for name in _FIELDS if name not in fields]
     if missing:
         raise InputError(f"{file}: field {missing[0]} is missing, expected {', '.join(_FIELDS)}")
@@ -55,5 +46,5 @@ def load_pose_prior(path: str | Path | None = None) -> PosePrior:
 def _numbers(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"pose prior: field {name}: expected numbers, found {type(value).__name__}") from None

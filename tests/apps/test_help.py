@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from prosepose_jax import __version__
-from prosepose_jax.apps import ablate, ask, demo, evaluate, fit, generate, import_, main
+from prosepose_jax.apps import ablate, ask, demo, doctor, evaluate, fit, generate, import_, main
 from prosepose_jax.apps._progress import Progress
 
 _VERBS = {
@@ -20,6 +20,7 @@ _VERBS = {
     "evaluate": evaluate.FLAGS,
     "ablate": ablate._flags(),
     "generate": generate.FLAGS,
+    "doctor": doctor.FLAGS,
 }
 
 

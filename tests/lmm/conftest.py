@@ -26,7 +26,7 @@ def scenes(tmp_path: Path) -> Callable[..., Path]:
         keys = [f"scene{k}" for k in range(names[0])] if isinstance(names[0], int) else names
         folder = tmp_path / "scenes"
         for seed, key in enumerate(keys):
-            picture = make_picture(tmp_path / "images" / f"{key}.jpg", seed)
+            picture = make_picture(tmp_path / "scenes" / f"{key}.jpg", seed)
             save_scene(folder, make_scene(str(key), picture, people, **fields))
         return folder
 

@@ -86,7 +86,7 @@ def test_only_what_is_missing_is_asked_for(scenes, tmp_path: Path, capsys) -> No
     assert asked("--prompt=two_people_sides", num_answers=2) == [2, 2, 2]
     assert "holds 15 answers of other models or prompts" in capsys.readouterr().err
     # So is another picture, whose answers take the place of the old ones.
-    make_picture(tmp_path / "images" / "scene1.jpg", seed=77)
+    make_picture(tmp_path / "scenes" / "scene1.jpg", seed=77)
     assert asked(num_answers=5) == [5]
     answers = pj.load_answers(out)
     assert {key: len(some) for key, some in answers.items()} == {f"scene{k}": 7 for k in range(3)}
@@ -96,7 +96,7 @@ def test_only_what_is_missing_is_asked_for(scenes, tmp_path: Path, capsys) -> No
 
 def test_scenes_of_three_people_are_asked_about_in_pairs(tmp_path: Path) -> None:
     folder, out = tmp_path / "scenes", tmp_path / "a.jsonl"
-    save_scene(folder, make_scene("three", make_picture(tmp_path / "a.jpg"), people=3, spread=75.0))
+    save_scene(folder, make_scene("three", make_picture(folder / "a.jpg"), people=3, spread=75.0))
     with FakeServer() as server:
         assert ask(folder, out, server.url, "openai") == 0
     wanted = [(pair, sample) for pair in ((0, 1), (1, 2)) for sample in range(4)]

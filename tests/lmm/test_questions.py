@@ -15,13 +15,13 @@ PROMPTS = {1: load_prompt("yoga"), 2: load_prompt("two_people")}
 
 
 def _folder(tmp_path: Path) -> Path:
-    folder, image = tmp_path / "scenes", make_picture(tmp_path / "a.jpg")
+    folder, image = tmp_path / "scenes", make_picture(tmp_path / "scenes" / "a.jpg")
     save_scene(folder, make_scene("alone", image, people=1))
     save_scene(folder, make_scene("apart", image, spread=300.0))
     save_scene(folder, make_scene("group", image, people=4, spread=75.0))
     save_scene(folder, make_scene("crowd", image, people=3, spread=200.0))
     save_scene(folder, make_scene("unseen"))
-    save_scene(folder, make_scene("lost", tmp_path / "none.jpg"))
+    save_scene(folder, make_scene("lost", folder / "none.jpg"))
     np.savez(folder / "broken.npz", global_orient=np.zeros((2, 3)))
     return folder
 

@@ -11,7 +11,7 @@ from prosepose_jax.lmm.clients.base import (
     TryAgain,
     Unusable,
 )
-from prosepose_jax.lmm.clients.opening import CLIENTS, KEY_VARIABLES, open_client
+from prosepose_jax.lmm.clients.opening import CLIENTS, KEY_VARIABLES, named_url, open_client, plain_http_warning
 from prosepose_jax.lmm.clients.scripted import ScriptedClient
 
 __all__ = [
@@ -27,5 +27,7 @@ __all__ = [
     "ScriptedClient",
     "TryAgain",
     "Unusable",
+    "named_url",
     "open_client",
+    "plain_http_warning",
 ]

@@ -1,26 +1,33 @@
-"""POSTs over connections that stay open, with a limit on the whole time a response may take.
+"""The one way to a server, for every client: what it may take, and where it may lead (docs/security.md).
 
-The standard library's client, one connection a thread. Its time-outs hold for a single read, so a server that
-sends a byte now and then could keep a thread for ever: a watchdog cuts the connection at the request's deadline.
+The standard library's client, one connection a thread that stays open. Its time-outs hold for a single read, so a
+server that sends a byte now and then could keep a thread for ever: a watchdog cuts the connection at the request's
+deadline. No redirect is followed, a reply is read up to a budget, and a compressed one is unpacked up to it.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import email.utils
 import http.client
+import importlib
+import ipaddress
+import os
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Mapping
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.lmm.clients.base import TryAgain
+from prosepose_jax.lmm.clients.base import TryAgain, Unusable
+from prosepose_jax.untrusted import budgets, shown
 
-_MAX_RESPONSE = 32 << 20  # bytes
 _IDLE_LIMIT_S = 4.0  # servers drop idle connections after 5 s and more
 _WATCH_EVERY_S = 0.1
 
@@ -34,8 +41,42 @@ class HttpResponse:
     body: bytes
 
 
+class TooMuch(Exception):
+    """A reply is beyond the budget."""
+
+
+def check_base_url(url: str) -> urllib.parse.SplitResult:
+    """The parts of a server's URL.
+
+    Raises:
+      InputError: no http(s) URL, or one with a password or a query, which would end up in messages; not repeated.
+    """
+    wanted = "--base_url: expected a URL as http://localhost:8000/v1"
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        raise InputError(f"{wanted}, found one that cannot be read") from None
+    if "@" in url:
+        raise InputError(f"{wanted}, found one with a user name or password; a key belongs into --api_key_file")
+    if parts.query or parts.fragment:
+        raise InputError(f"{wanted}, found one with a query; a key belongs into --api_key_file")
+    if parts.scheme not in ("http", "https") or not host or port == 0 or not url.isprintable() or " " in url:
+        raise InputError(f"{wanted}, found {shown(url)!r}")
+    return parts
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name means this machine: what is sent there meets no network."""
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
 class HttpSender:
-    """Sends POSTs to one server; every thread has its own connection."""
+    """Sends requests to one server; every thread has its own connection."""
 
     def __init__(self, base_url: str, timeout_s: float) -> None:
         """
@@ -46,55 +87,70 @@ class HttpSender:
         Raises:
           InputError: not such a URL.
         """
-        url = urllib.parse.urlsplit(base_url)
-        try:
-            port = url.port
-        except ValueError:
-            port = -1
-        if url.scheme not in ("http", "https") or not url.hostname or port == -1:
-            raise InputError(f"--base_url: expected a URL as http://localhost:8000/v1, found {base_url!r}")
+        url = check_base_url(base_url)
         self._url, self._timeout_s = url, timeout_s
-        self._host, self._port = url.hostname, port
+        self._host, self._port = str(url.hostname), url.port
         self._path = url.path.rstrip("/")
+        self._tls = _tls_context() if url.scheme == "https" else None
         self._proxy = self._find_proxy()
         self._local = threading.local()
         self._opened: list[http.client.HTTPConnection] = []
         self._watchdog = _Watchdog()
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+        """`send` with the method POST."""
+        return self.send("POST", path, headers, body)
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Sends one request.
 
         Raises:
-          TryAgain: no connection, broken off, or no whole response in time.
+          TryAgain: no connection, broken off, no whole response in time, or one beyond the budget.
+          Unusable: the server redirects. To follow would hand key and picture to a host that nobody named.
         """
         connection = self._connection()
         target = self._path + path
         if self._proxy and self._url.scheme == "http":
             target = f"http://{self._url.netloc}{target}"
         watch = self._watchdog.watch(connection, time.monotonic() + self._timeout_s)
+        response: http.client.HTTPResponse | None = None
         try:
-            connection.request("POST", target, body=body, headers=dict(headers))
+            connection.request(method, target, body=body, headers=dict(headers) | self._proxy_headers(secure=False))
             response = connection.getresponse()
-            content = response.read(_MAX_RESPONSE + 1)
+            if 300 <= response.status < 400:
+                raise Unusable(
+                    f"HTTP {response.status}: the server redirects to another address; give that one as --base_url"
+                )
+            content = response.read(budgets.REPLY_BYTES + 1)
+            if len(content) > budgets.REPLY_BYTES:
+                raise TooMuch
             if response.length:  # a body shorter than announced is not an error of http.client's sized reads
                 raise http.client.IncompleteRead(content, response.length)
-            if len(content) > _MAX_RESPONSE:
-                raise http.client.HTTPException(f"a response of more than {_MAX_RESPONSE >> 20} MiB")
+            received = {k.lower(): v for k, v in response.getheaders()}
+            content = _unpacked(content, received.pop("content-encoding", ""))
+        except Unusable:
+            _drop(connection, response)
+            raise
+        except (TooMuch, zlib.error) as error:
+            _drop(connection, response)
+            if isinstance(error, TooMuch):
+                raise TryAgain(f"the response exceeds the budget of {budgets.REPLY_BYTES >> 20} MiB") from None
+            raise TryAgain("the response cannot be unpacked") from error
         except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
             # ValueError and AttributeError: what http.client and ssl say when the watchdog cut their connection.
-            connection.close()
+            _drop(connection, response)
             if watch.expired or isinstance(error, TimeoutError):
                 raise TryAgain(f"no whole response within {self._timeout_s:g} s") from error
             raise TryAgain(f"connection to {self._url.netloc}: {_describe(error)}") from error
         finally:
             self._watchdog.done(watch)
         if watch.expired:
-            connection.close()
+            _drop(connection, response)
             raise TryAgain(f"no whole response within {self._timeout_s:g} s")
         if response.will_close:
             connection.close()
         self._local.used = time.monotonic()
-        return HttpResponse(response.status, {k.lower(): v for k, v in response.getheaders()}, content)
+        return HttpResponse(response.status, received, content)
 
     def close(self) -> None:
         """Stops the watchdog and closes the connections of all threads."""
@@ -114,21 +170,64 @@ class HttpSender:
 
     def _new_connection(self) -> http.client.HTTPConnection:
         secure = self._url.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        if not self._proxy:
-            return kind(self._host, self._port, timeout=self._timeout_s)
-        connection = kind(self._proxy[0], self._proxy[1], timeout=self._timeout_s)
-        if secure:
-            connection.set_tunnel(self._host, self._port)
+        host, port = (self._proxy.hostname or "", self._proxy.port or 80) if self._proxy else (self._host, self._port)
+        if not secure:
+            return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
+        connection = http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=self._tls)
+        if self._proxy:
+            connection.set_tunnel(self._host, self._port, self._proxy_headers(secure=True))
         return connection
 
-    def _find_proxy(self) -> tuple[str, int] | None:
+    def _proxy_headers(self, *, secure: bool) -> dict[str, str]:
+        """The proxy's password: with the tunnel when there is one, else with each request."""
+        if self._proxy is None or self._proxy.username is None or secure != (self._url.scheme == "https"):
+            return {}
+        name, password = (urllib.parse.unquote(part or "") for part in (self._proxy.username, self._proxy.password))
+        return {"Proxy-Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode("ascii")}
+
+    def _find_proxy(self) -> urllib.parse.SplitResult | None:
         """The proxy that the environment (HTTPS_PROXY, NO_PROXY, …) names for this server."""
         if urllib.request.proxy_bypass(self._host):
             return None
         named = urllib.request.getproxies().get(self._url.scheme)
         proxy = urllib.parse.urlsplit(named if "://" in named else f"http://{named}") if named else None
-        return (proxy.hostname, proxy.port or 80) if proxy and proxy.hostname else None
+        return proxy if proxy and proxy.hostname else None
+
+
+def _drop(connection: http.client.HTTPConnection, response: http.client.HTTPResponse | None) -> None:
+    """Closes both: a response that was not read to its end holds the socket by itself."""
+    if response is not None:
+        response.close()
+    connection.close()
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Who is trusted: the system's authorities, those of $SSL_CERT_FILE, and certifi's where it is installed."""
+    context = ssl.create_default_context()
+    if "SSL_CERT_FILE" not in os.environ:
+        with contextlib.suppress(ImportError, OSError, ssl.SSLError):
+            context.load_verify_locations(importlib.import_module("certifi").where())
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+    if bundle:
+        with contextlib.suppress(OSError, ssl.SSLError):
+            context.load_verify_locations(bundle)
+    return context
+
+
+def _unpacked(content: bytes, encoding: str) -> bytes:
+    """A body that a server compressed, though nobody asked it to, unpacked up to the budget."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return content
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise zlib.error(f"unknown encoding {shown(encoding)}")
+    unpacker = zlib.decompressobj(wbits=47 if "gzip" in encoding else 15)
+    found = unpacker.decompress(content, budgets.REPLY_BYTES + 1)
+    if len(found) > budgets.REPLY_BYTES:
+        raise TooMuch
+    if not unpacker.eof:
+        raise zlib.error("broken off")
+    return found
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -151,7 +250,7 @@ def _describe(error: Exception) -> str:
         return "broke off in the middle of the response"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
-    return str(error) or type(error).__name__
+    return shown(error) or type(error).__name__
 
 
 @dataclasses.dataclass(eq=False)
@@ -188,8 +287,8 @@ class _Watchdog:
         while not self._stopped.wait(_WATCH_EVERY_S):
             now = time.monotonic()
             with self._lock:
-                late = [watch for watch in self._watched if watch.deadline < now and not watch.expired]
-            for watch in late:
+                late = [watch for watch in self._watched if watch.deadline < now]
+            for watch in late:  # again and again until it is done: it may have been connecting
                 watch.expired = True
                 sock = watch.connection.sock
                 if sock is not None:

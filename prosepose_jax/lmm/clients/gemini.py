@@ -6,14 +6,13 @@ REST, so requests run in the sampler's threads.
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _gemini_protocol as protocol
-from prosepose_jax.lmm.clients._whole_time import WholeTime
-from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain, Unusable
+from prosepose_jax.lmm.clients._transports import RequestsAdapter, sender_error
+from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
 
 
 class GeminiClient:
@@ -54,14 +53,12 @@ class GeminiClient:
         self.model, self.candidates = model, min(candidates, protocol.MAX_CANDIDATES)
         self.secrets: tuple[str, ...] = (key,)
         self._settings = settings
-        self._time = WholeTime(settings.timeout_s)
         options = {"api_endpoint": base_url.rstrip("/")} if base_url else None
         genai.configure(api_key=key, transport="rest", client_options=options)
-        # A redirect would hand key and picture to a host that nobody named: `requests` refuses the first one.
         transport: Any = connections.get_default_generative_client()._transport
-        transport._session.max_redirects = 0
-        # More threads than pooled connections is no fault worth a message.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        self._adapter = RequestsAdapter(settings.timeout_s)
+        for scheme in ("https://", "http://"):
+            transport._session.mount(scheme, self._adapter)
 
     def ask(self, request: Request, count: int) -> Response:
         """See `Client`."""
@@ -78,20 +75,16 @@ class GeminiClient:
         # No retries of its own: the sampler's know about Retry-After and the rate limit.
         options: Any = {"timeout": self._settings.timeout_s, "retry": None}
 
-        def call() -> Any:
-            return model.generate_content(contents, generation_config=config, request_options=options)
-
         try:
-            response = self._time.call(call)
+            response = model.generate_content(contents, generation_config=config, request_options=options)
         except self._exceptions.GoogleAPICallError as error:
             return self._failed(error)
         except (self._parse_error, ValueError) as error:
             raise TryAgain("the response is not whole JSON") from error
         except (OSError, self._exceptions.GoogleAPIError) as error:  # requests' errors are OSErrors
-            if type(error).__name__ == "TooManyRedirects":
-                raise Unusable("the server redirects to another address; give that one as --base_url") from error
-            if "Timeout" in type(error).__name__:
-                raise TryAgain(f"no whole response within {self._settings.timeout_s:g} s") from error
+            found = sender_error(error)
+            if found is not None:
+                raise found from None
             raise TryAgain(f"connection: {type(error).__name__}: {error}") from error
         if not response.candidates and response.prompt_feedback.block_reason:
             return protocol.blocked(response.prompt_feedback.block_reason, count)
@@ -120,3 +113,4 @@ class GeminiClient:
 
     def close(self) -> None:
         """See `Client`."""
+        self._adapter.close()

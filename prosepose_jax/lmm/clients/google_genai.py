@@ -6,7 +6,7 @@ from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _gemini_protocol as protocol
-from prosepose_jax.lmm.clients._whole_time import WholeTime
+from prosepose_jax.lmm.clients._transports import HttpxTransport, sender_error
 from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
 
 
@@ -32,15 +32,13 @@ class GoogleGenaiClient:
         self.model, self.candidates = model, min(candidates, protocol.MAX_CANDIDATES)
         self.secrets: tuple[str, ...] = (key,)
         self._settings = settings
-        self._time = WholeTime(settings.timeout_s)
         self._client = genai.Client(
             api_key=key,
             vertexai=False,
             http_options=types.HttpOptions(
                 base_url=base_url,
                 timeout=round(settings.timeout_s * 1000),
-                # A redirect would hand key and picture to a host that nobody named.
-                client_args={"follow_redirects": False},
+                client_args={"transport": HttpxTransport(settings.timeout_s), "trust_env": False},
                 retry_options=types.HttpRetryOptions(attempts=1),  # the sampler retries
             ),
         )
@@ -58,23 +56,19 @@ class GoogleGenaiClient:
             candidate_count=count,
         )
 
-        def call() -> Any:
-            return self._client.models.generate_content(model=self.model, contents=contents, config=config)
-
         try:
-            response = self._time.call(call)
+            response = self._client.models.generate_content(model=self.model, contents=contents, config=config)
         except self._errors.APIError as error:
             headers = dict(getattr(error.response, "headers", None) or {})
             protocol.fail(int(error.code or 500), str(error.message or error), error.details, headers)
             raise AssertionError("protocol.fail returned") from None
-        except ValueError as error:  # JSON and the package's own models
+        except (ValueError, RecursionError) as error:  # JSON and the package's own models
             raise TryAgain("the response is not whole JSON") from error
-        except TryAgain:
-            raise
         except Exception as error:
             # The package lets through the errors of whichever HTTP library it uses.
-            if "Timeout" in type(error).__name__:
-                raise TryAgain(f"no whole response within {self._settings.timeout_s:g} s") from error
+            found = sender_error(error)
+            if found is not None:
+                raise found from None
             raise TryAgain(f"connection: {type(error).__name__}: {error}") from error
         feedback = response.prompt_feedback
         if not response.candidates and feedback is not None and feedback.block_reason:

@@ -6,11 +6,12 @@ checks every request anew, which takes several times as long.
 
 from __future__ import annotations
 
-import json
-
+from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
 from prosepose_jax.lmm.clients._http import HttpSender, retry_after
 from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
+from prosepose_jax.untrusted import budgets, parse_json
+from prosepose_jax.untrusted.json_file import NotJson
 
 
 class OpenAIClient:
@@ -46,10 +47,12 @@ class OpenAIClient:
         fields = protocol.body(request, self.model, count, self._settings, tokens_field)
         response = self._sender.post("/chat/completions", self._headers, protocol.encoded(fields, request))
         try:
-            content = json.loads(response.body)
-        except (ValueError, RecursionError) as error:
+            content = parse_json(response.body, "the response", budgets.REPLY_VALUES)
+        except InputError as error:
             if response.status == 200:
-                raise TryAgain("the response is not whole JSON") from error
+                raise TryAgain(
+                    "the response is not whole JSON" if isinstance(error, NotJson) else str(error)
+                ) from error
             content = response.body[:500].decode("utf-8", "replace")
         if response.status != 200:
             return protocol.failed(response.status, content, retry_after(response.headers), count)

@@ -6,14 +6,15 @@ the faster one.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
 from prosepose_jax.lmm.clients._http import retry_after
-from prosepose_jax.lmm.clients._whole_time import WholeTime
+from prosepose_jax.lmm.clients._transports import HttpxTransport, sender_error
 from prosepose_jax.lmm.clients.base import ModelSettings, Request, Response, TryAgain
+from prosepose_jax.untrusted import budgets, parse_json
+from prosepose_jax.untrusted.json_file import NotJson
 
 
 class OpenAIPackageClient:
@@ -40,16 +41,15 @@ class OpenAIPackageClient:
         self.model, self.candidates = model, candidates
         self.secrets: tuple[str, ...] = (key,) if key else ()
         self._settings = settings
+        transport: Any = HttpxTransport(settings.timeout_s)
         self._client = openai.OpenAI(
             # The package insists on a key; servers that want none ignore it.
             api_key=key or "none",
             base_url=base_url or protocol.DEFAULT_URL,
             timeout=settings.timeout_s,
             max_retries=0,  # the sampler retries
-            # A redirect would hand key and picture to a host that nobody named.
-            http_client=openai.DefaultHttpxClient(follow_redirects=False),
+            http_client=openai.DefaultHttpxClient(transport=transport, trust_env=False),
         )
-        self._time = WholeTime(settings.timeout_s)
         self._tokens_field = protocol.TokensField()
 
     def ask(self, request: Request, count: int) -> Response:
@@ -59,23 +59,24 @@ class OpenAIPackageClient:
     def _ask(self, request: Request, count: int, tokens_field: str) -> Response:
         fields = protocol.with_picture(protocol.body(request, self.model, count, self._settings, tokens_field), request)
 
-        def call() -> Any:
-            return self._client.chat.completions.with_raw_response.create(**fields)
-
         try:
-            raw = self._time.call(call)
+            raw = self._client.chat.completions.with_raw_response.create(**fields)
             # The text, not the package's own objects: its classes lack fields that other servers send.
-            content = json.loads(raw.text if isinstance(raw.text, str) else raw.text())
+            text = raw.text if isinstance(raw.text, str) else raw.text()
+            content = parse_json(text, "the response", budgets.REPLY_VALUES)
         except self._openai.APIStatusError as error:
             headers = {name.lower(): value for name, value in error.response.headers.items()}
             content = error.body if error.body is not None else str(error)
             return protocol.failed(error.status_code, content, retry_after(headers), count)
-        except self._openai.APITimeoutError as error:
-            raise TryAgain(f"no whole response within {self._settings.timeout_s:g} s") from error
         except self._openai.APIConnectionError as error:
+            found = sender_error(error)
+            if found is not None:
+                raise found from None
             raise TryAgain(f"connection: {error.__cause__ or error}") from error
-        except (ValueError, RecursionError) as error:
+        except NotJson as error:
             raise TryAgain("the response is not whole JSON") from error
+        except InputError as error:
+            raise TryAgain(str(error)) from error
         except (self._openai.APIError, OSError) as error:
             raise TryAgain(f"{type(error).__name__}: {error}") from error
         return protocol.read_response(content, count)

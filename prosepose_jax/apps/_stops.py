@@ -1,0 +1,80 @@
+"""How a command ends when somebody or the system stops it: one status for each, and a line that says how to go on.
+
+130, 143 and 129 are 128 + the signal's number, as shells have it for Ctrl-C, SIGTERM and SIGHUP. 3 is for what the
+system refuses (a full disk, a folder that is gone, no memory): another machine or a mended disk helps, another input
+does not, so a scheduler can tell it from 1 (some scenes failed) and 2 (bad usage).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from prosepose_jax.untrusted import one_line
+
+REFUSED_BY_SYSTEM = 3
+_SIGNALS = ("SIGTERM", "SIGHUP")
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the command to stop; it does so exactly as for Ctrl-C.
+
+    Attributes:
+      status: to exit with.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+@contextlib.contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise `Stopped` in the main thread, once; what is ignored stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        for other in before:  # a second one must not tear what the first one has finished
+            signal.signal(other, signal.SIG_IGN)
+        raise Stopped(number)
+
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # else: nohup, or a caller's own
+            before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def interrupted(verb: str, error: KeyboardInterrupt) -> int:
+    """Says how to go on; returns the exit status."""
+    by = f" by {error}" if isinstance(error, Stopped) else ""
+    print(f"prosepose {verb}: stopped{by}; the same command goes on where it was", file=sys.stderr)
+    return error.status if isinstance(error, Stopped) else 130
+
+
+def refused(verb: str, error: OSError | MemoryError) -> int:
+    """Says what the system refused; returns the exit status."""
+    if isinstance(error, MemoryError):
+        what = "not enough memory"
+    else:
+        file = f"{one_line(error.filename)}: " if error.filename else ""
+        what = f"{file}{(error.strerror or one_line(error)).lower()}"
+    with contextlib.suppress(OSError):  # the disk that is full may hold the log
+        print(
+            f"prosepose {verb}: {what}; what is finished is kept, the same command goes on where it was",
+            file=sys.stderr,
+        )
+    return REFUSED_BY_SYSTEM

@@ -1,0 +1,23 @@
+"""What one file or reply may take (docs/security.md, "Budgets"). Errors name the budget that was exceeded."""
+
+from __future__ import annotations
+
+MIB = 1 << 20
+
+JSON_BYTES = 256 * MIB
+JSON_VALUES = 5_000_000
+JSON_DEPTH = 100
+JSON_DIGITS = 300  # of a whole number: more digits exceed every float
+
+SCENE_BYTES = 128 * MIB  # of the fields that are read, unpacked
+ARCHIVE_BYTES = 1024 * MIB  # the same for body files, priors, fits and other tools' outputs
+ARCHIVE_MEMBERS = 10_000
+FILE_BYTES = 2048 * MIB  # of a file on disk
+HEADER_BYTES = 10_000  # of an array's description
+
+PICKLE_OPCODES = 2_000_000
+PICKLE_DEPTH = 50
+PICKLE_VALUES = 5_000_000  # shared parts counted as often as they are met
+
+REPLY_BYTES = 4 * MIB  # of a server's reply, unpacked; eight long answers take a fiftieth of it
+REPLY_VALUES = 50_000

@@ -1,0 +1,92 @@
+"""How commands end when a signal or the system stops them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from prosepose_jax.apps import main as app
+from prosepose_jax.apps._stops import Stopped, signals_as_interrupts
+
+
+def _verb(monkeypatch: pytest.MonkeyPatch, run: Callable[[], int]) -> None:
+    class Module:
+        @staticmethod
+        def main(_: list[str]) -> int:
+            return run()
+
+    monkeypatch.setattr(app.importlib, "import_module", lambda _: Module)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/disk/a.npz"), "/disk/a.npz: no space left on device"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk quota exceeded"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\x1b.npz"), "a\\x1b.npz: permission denied"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "/gone/a"), "/gone/a: no such file"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_what_the_system_refuses_has_a_status_of_its_own(error, says, monkeypatch, capsys) -> None:
+    def run() -> int:
+        raise error
+
+    _verb(monkeypatch, run)
+    assert app.main(["prosepose", "fit"]) == 3
+    told = capsys.readouterr().err
+    assert says in told and told.count("\n") == 1 and "goes on where it was" in told
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_signals_end_a_command_as_ctrl_c_does(name: str, status: int, monkeypatch, capsys) -> None:
+    ends: list[str] = []
+
+    def run() -> int:
+        try:
+            signal.raise_signal(getattr(signal, name))
+            signal.raise_signal(getattr(signal, name))
+        finally:
+            ends.append("cleaned up")
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    _verb(monkeypatch, run)
+    assert app.main(["prosepose", "fit"]) == status
+    assert ends == ["cleaned up"] and signal.getsignal(signal.SIGTERM) == before
+    assert "the same command goes on where it was" in capsys.readouterr().err
+
+
+def test_a_second_signal_does_not_disturb_the_end() -> None:
+    reached = False
+    with pytest.raises(Stopped), signals_as_interrupts():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            reached = True
+    assert reached
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with signals_as_interrupts():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    def run() -> None:
+        with signals_as_interrupts():
+            pass
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()

@@ -1,0 +1,247 @@
+"""The readers that are fed damaged inputs: each with a good input to begin with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+
+from prosepose_jax.ablation.store import read_records
+from prosepose_jax.apps._inputs import _noted
+from prosepose_jax.body._files import read_array, read_fields, read_mapping
+from prosepose_jax.body._region_files import load_regions
+from prosepose_jax.body.assets import load_body
+from prosepose_jax.config import load_config
+from prosepose_jax.contact import compile_answers
+from prosepose_jax.errors import InputError
+from prosepose_jax.fitting import settings_from_config
+from prosepose_jax.io import load_answers
+from prosepose_jax.io.fits import load_fit, save_fit
+from prosepose_jax.io.lock import read_known
+from prosepose_jax.io.openpose import read_openpose
+from prosepose_jax.io.pictures import open_picture, read_header
+from prosepose_jax.io.scenes import load_scene
+from prosepose_jax.io.torch_file import load_torch_file
+from prosepose_jax.lmm.answer_log import read_samples
+from prosepose_jax.lmm.clients import _openai_protocol
+from prosepose_jax.lmm.clients._discreet import redact
+from prosepose_jax.lmm.clients._http import check_base_url
+from prosepose_jax.lmm.clients.base import Rejected, TryAgain, Unusable
+from prosepose_jax.lmm.estimate import load_prices
+from prosepose_jax.lmm.prompts import parse_prompt
+from prosepose_jax.losses import load_pose_prior
+from prosepose_jax.metrics.pose import load_joint_regressor
+from prosepose_jax.scene import Fit
+from prosepose_jax.untrusted import parse_json
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+DEMO = Path(__file__).resolve().parents[2] / "prosepose_jax" / "demo"
+TABLE = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n| left hand, arm or foot | back and waist |\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A reader.
+
+    Attributes:
+      name: of its files.
+      read: what is tried.
+      good: an input that it reads.
+      slow: whether a reading takes tens of milliseconds: it comes less often.
+    """
+
+    name: str
+    read: Callable[[Path], object]
+    good: Callable[[], bytes]
+    slow: bool = False
+
+
+@functools.cache
+def _scene() -> bytes:
+    return (DEMO / "scenes" / "hug.npz").read_bytes()
+
+
+@functools.cache
+def _fit() -> bytes:
+    rng = np.random.default_rng(0)
+    people = {name: rng.normal(size=(2, *shape)).astype(np.float32)
+              for name, shape in (("global_orient", (3,)), ("body_pose", (21, 3)), ("betas", (10,)), ("transl", (3,)),
+                                  ("vertices", (40, 3)), ("joints", (22, 3)))}  # fmt: skip
+    folder = Path(__file__).parent / ".work"
+    fit = Fit("a", "ok", **people, losses=np.ones((2, 3, 4), np.float32), loss_terms=("a", "b", "c", "d"))
+    try:
+        return save_fit(folder, fit).read_bytes()
+    finally:
+        for file in sorted(folder.rglob("*"), reverse=True):
+            file.unlink() if file.is_file() else file.rmdir()
+        folder.rmdir()
+
+
+def _npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _picture(kind: str) -> bytes:
+    file = io.BytesIO()
+    rng = np.random.default_rng(1)
+    Image.fromarray(rng.integers(0, 255, (40, 60, 3), dtype=np.uint8)).save(file, kind)
+    return file.getvalue()
+
+
+def _answers_lines() -> bytes:
+    entries = [{"key": "a", "sample": k, "text": TABLE, "pair": [0, 1], "model": "m", "prompt": "p"} for k in range(4)]
+    return "".join(json.dumps(entry) + "\n" for entry in entries).encode()
+
+
+def _reply(file: Path) -> object:
+    try:
+        return _openai_protocol.read_response(parse_json(file.read_bytes(), "reply"), 2)
+    except (TryAgain, Rejected, Unusable) as error:
+        return redact(str(error), ["sk-key"])
+
+
+def _text(file: Path) -> str:
+    return file.read_bytes().decode("utf-8", "replace")
+
+
+def _url(file: Path) -> object:
+    return check_base_url(_text(file))
+
+
+def _open(file: Path) -> object:
+    read_header(file)
+    return open_picture(file)
+
+
+def _compiled(parser: str, people: int, file: Path) -> object:
+    return compile_answers(_text(file).split("\f")[:20], num_people=people, parser=parser)
+
+
+def _settings(file: Path) -> object:
+    values = parse_json(file.read_bytes(), file)
+    if not isinstance(values, dict):
+        raise InputError("no object")
+    try:
+        config = ConfigDict(load_config("two_person").to_dict() | values)
+    except (AttributeError, TypeError, ValueError) as error:  # no such ConfigDict
+        raise InputError("no config") from error
+    return settings_from_config(config)
+
+
+def _all(fields: Any) -> object:
+    return [fields[name] for name in fields]
+
+
+def _list(read: Callable[[Path], Any]) -> Callable[[Path], object]:
+    return lambda file: _all(read(file))
+
+
+def _records(file: Path) -> object:
+    folder = file.parent / "records"
+    folder.mkdir(exist_ok=True)
+    (folder / "scenes.jsonl").write_bytes(file.read_bytes())
+    return read_records(folder)
+
+
+def _folder_notes(file: Path) -> object:
+    return _noted(read_known(file), "fits")
+
+
+def _torch(file: Path) -> object:
+    def numbers(value: Any, depth: int = 0) -> None:
+        if hasattr(value, "numpy"):
+            value.numpy()
+        elif isinstance(value, dict):
+            for part in value.values():
+                numbers(part, depth + 1)
+
+    numbers(load_torch_file(file))
+    return None
+
+
+def _openpose() -> bytes:
+    return json.dumps({"people": [{"pose_keypoints_2d": [1.5, 2.5, 0.9] * 25}] * 2}).encode()
+
+
+def _list_of() -> tuple[Target, ...]:
+    return (
+        Target("scene.npz", load_scene, _scene),
+        Target("fit.npz", load_fit, _fit),
+        Target("answers.json", load_answers, lambda: json.dumps({"a": [{"table_response": TABLE}] * 3}).encode()),
+        Target("answers.jsonl", load_answers, _answers_lines),
+        Target("samples.jsonl", read_samples, _answers_lines),
+        Target("body.pkl", _list(read_fields), lambda: pickle.dumps({"a": np.eye(3), "b": [1, "x", None]}, 2)),
+        Target("tree.pkl", read_mapping, lambda: pickle.dumps({"a": {"b": (np.ones(2), {1, 2})}}, 4)),
+        Target("fields.npz", read_mapping, lambda: _npz(a=np.eye(3), b=np.array([{"x": 1}], object))),
+        Target("body.npz", load_body, _body, slow=True),
+        Target("array.npy", read_array, lambda: _npy(np.arange(12.0).reshape(3, 4))),
+        Target("regressor.npy", lambda f: load_joint_regressor(f, 20), lambda: _npy(np.ones((14, 20)))),
+        Target(
+            "regions.json",
+            lambda f: load_regions(f, 100),
+            lambda: json.dumps({str(k): [k] for k in range(75)}).encode(),
+        ),
+        Target("prior.npz", load_pose_prior, _prior, slow=True),
+        Target("keypoints.json", read_openpose, _openpose),
+        Target("weights.pt", _torch, lambda: (DATA / "torch_zip.pt").read_bytes()),
+        Target("old_weights.pt", _torch, lambda: (DATA / "torch_stream.pt").read_bytes()),
+        Target("photo.png", _open, lambda: _picture("PNG")),
+        Target("photo.jpg", _open, lambda: _picture("JPEG")),
+        Target("photo.tif", _open, lambda: _picture("TIFF")),
+        Target("photo.webp", _open, lambda: _picture("WEBP")),
+        Target("photo.gif", _open, lambda: _picture("GIF")),
+        Target("published.txt", functools.partial(_compiled, "published", 2), lambda: (TABLE * 2).encode()),
+        Target("extended.txt", functools.partial(_compiled, "extended", 2), lambda: (TABLE + "\f" + TABLE).encode()),
+        Target("alone.txt", functools.partial(_compiled, "extended", 1), lambda: (TABLE + "\f" + TABLE).encode()),
+        Target("prompt.txt", lambda f: parse_prompt(_text(f), "prompt"), _prompt),
+        Target("prices.json", lambda f: load_prices(str(f), "gpt-4.1"), _prices),
+        Target("settings.json", _settings, lambda: b'{"batch_size": 4, "seed": 0}'),
+        Target("reply.json", _reply, lambda: json.dumps({"choices": [{"message": {"content": "x"}}]}).encode()),
+        Target("url.txt", _url, lambda: b"http://localhost:8000/v1"),
+        Target("inputs.json", _folder_notes, lambda: b'{"fits": {"a": "0123"}, "files": {}}'),
+        Target("records.jsonl", _records, lambda: b'{"key": "a", "status": "ok", "problem": "x"}\n' * 3),
+    )
+
+
+def _body() -> bytes:
+    return (DATA / "small_body.npz").read_bytes()
+
+
+def _prior() -> bytes:
+    return (DATA.parents[1] / "smpl_assets" / "pose_prior.npz").read_bytes()
+
+
+def _regions() -> bytes:
+    return json.dumps({str(k): [k] for k in range(75)}).encode()
+
+
+def _package_file(*parts: str) -> bytes:
+    return DEMO.parent.joinpath(*parts).read_bytes()
+
+
+def _prompt() -> bytes:
+    return _package_file("lmm", "prompts", "two_people.txt")
+
+
+def _prices() -> bytes:
+    return _package_file("lmm", "prices.json")
+
+
+TARGETS: dict[str, Target] = {target.name: target for target in _list_of()}

@@ -1,0 +1,216 @@
+"""Servers that repeat the key, never end, trickle or explode: nothing leaves, and nothing is taken for an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.server
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from asking import ask, lines
+from test_clients_online import every_client, pytestmark  # noqa: F401  (the marks hold for this module too)
+
+from prosepose_jax.lmm.clients._discreet import redact, without_secrets
+from prosepose_jax.untrusted import budgets
+
+Answer = Callable[[http.server.BaseHTTPRequestHandler, dict], None]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Answer], str]]:
+    """`serve(answer)` starts a server; `answer` is called with the handler and the request's JSON."""
+    servers = []
+
+    def start(answer: Answer) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with contextlib.suppress(OSError):  # the client has had enough
+                    answer(self, body)
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _reply(handler: http.server.BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
+    handler.send_response(status)
+    for name, value in ({"Content-Type": "application/json", "Content-Length": str(len(body))} | headers).items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def _answer_json(path: str, text: str) -> dict:
+    if "generateContent" in path:
+        return {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}]}
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}
+
+
+def _echoed(handler: http.server.BaseHTTPRequestHandler) -> str:
+    return " ".join(f"{name}: {value}" for name, value in handler.headers.items()) + handler.path
+
+
+@every_client
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_a_server_that_repeats_the_key(status, client, serve, scenes, tmp_path: Path, keys_set, capsys) -> None:
+    def answer(handler, body) -> None:
+        told = _echoed(handler)
+        assert keys_set in told
+        content = _answer_json(handler.path, told) if status == 200 else {"error": {"code": status, "message": told}}
+        _reply(handler, json.dumps(content).encode(), status)
+
+    ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, "--attempts=1", "--candidates=1", num_answers=1)
+    written = "".join(p.read_text() for p in tmp_path.glob("*.jsonl"))
+    printed = capsys.readouterr()
+    assert keys_set.lower() not in (written + printed.out + printed.err).lower()
+    assert status != 200 or "[key]" in lines(tmp_path / "a.jsonl")[0]["text"]
+
+
+def _endless(handler, body) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"10000\r\n" + b"[" * 0x10000 + b"\r\n")
+
+
+def _bomb(handler, body) -> None:
+    packed = gzip.compress(b" " * (64 << 20))
+    _reply(handler, packed, Content_Encoding="gzip")
+
+
+def _many_values(handler, body) -> None:
+    _reply(handler, b"[" + b"[]," * 1_000_000 + b"[]]")
+
+
+def _deep(handler, body) -> None:
+    _reply(handler, b'{"choices": ' + b"[" * 50_000 + b"]" * 50_000 + b"}")
+
+
+def _long_number(handler, body) -> None:
+    _reply(handler, b'{"choices": [], "n": ' + b"9" * 5000 + b"}")
+
+
+@every_client
+@pytest.mark.parametrize("answer", [_endless, _bomb, _many_values, _deep, _long_number])
+def test_replies_beyond_the_budget_fail_by_name(answer, client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    begin = time.monotonic()
+    more = ("--attempts=1", "--candidates=1", "--timeout=20")
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, *more, num_answers=1) == 1
+    assert time.monotonic() - begin < 15
+    told = capsys.readouterr().err
+    assert "FAILED scene0: 1 answer" in told and "Traceback" not in told
+    assert (tmp_path / "a.jsonl").read_text() == ""
+    if answer in (_endless, _bomb):
+        assert f"exceeds the budget of {budgets.REPLY_BYTES >> 20} MiB" in told
+
+
+@every_client
+def test_a_trickle_ends_in_time_and_the_connection_with_it(client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    ended = threading.Event()
+
+    def answer(handler, body) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "100000")
+        handler.end_headers()
+        try:
+            while True:
+                handler.wfile.write(b" ")
+                time.sleep(0.02)
+        except OSError:
+            ended.set()
+
+    more = ("--attempts=1", "--candidates=1", "--timeout=0.5")
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, *more, num_answers=1) == 1
+    assert "no whole response within 0.5 s" in capsys.readouterr().err
+    assert ended.wait(5), "the request that was given up goes on"
+
+
+@every_client
+def test_compressed_replies_are_read(client, serve, scenes, tmp_path, keys_set) -> None:
+    def answer(handler, body) -> None:
+        _reply(handler, gzip.compress(json.dumps(_answer_json(handler.path, "hand | back")).encode()),
+               Content_Encoding="gzip")  # fmt: skip
+
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, "--candidates=1", num_answers=1) == 0
+    assert lines(tmp_path / "a.jsonl")[0]["text"] == "hand | back"
+
+
+@every_client
+@pytest.mark.parametrize(
+    "url",
+    ["http://me:swordfish@127.0.0.1:9", "http://127.0.0.1:9/v1?key=swordfish", "http://swordfish@h/",
+     "ftp://swordfish@h", "http://h:swordfish/", "me:swordfish@h"],
+)  # fmt: skip
+def test_urls_that_hold_a_password_are_refused_and_not_repeated(
+    url, client, scenes, tmp_path, keys_set, capsys, monkeypatch
+) -> None:
+    assert ask(scenes(1), tmp_path / "a.jsonl", url, client) == 2
+    printed = capsys.readouterr()
+    assert "--base_url" in printed.err and "swordfish" not in printed.err + printed.out
+    assert ask(scenes(1), tmp_path / "a.jsonl", url, client, "--dry_run") == 2
+    assert "swordfish" not in "".join(capsys.readouterr())
+
+
+@every_client
+def test_plain_http_to_another_host_is_warned_about(client, scenes, tmp_path, keys_set, capsys, monkeypatch) -> None:
+    def nowhere(*_: object, **__: object) -> None:
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket, "create_connection", nowhere)
+    more = ("--attempts=1", "--candidates=1")
+    for host, warned in (("model.example", True), ("127.0.0.1", False), ("localhost", False), ("[::1]", False)):
+        ask(scenes(1), tmp_path / "a.jsonl", f"http://{host}:9", client, *more, num_answers=1)
+        assert ("warning: the key and the pictures go unencrypted" in capsys.readouterr().err) == warned
+    ask(scenes(1), tmp_path / "a.jsonl", "https://model.example", client, *more, num_answers=1)
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_escapes_of_servers_are_shown_as_text(serve, scenes, tmp_path, keys_set, capsys) -> None:
+    def answer(handler, body) -> None:
+        _reply(
+            handler, json.dumps({"error": {"message": "\x1b[2J\x1b]0;owned\x07\nFAILED other: made up"}}).encode(), 400
+        )
+
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), "openai", "--candidates=1", num_answers=1) == 1
+    told = capsys.readouterr().err
+    assert "\x1b" not in told and "\\x1b[2J" in told and "\nFAILED other" not in told
+
+
+def test_keys_of_the_environment_that_cannot_be_sent_are_not_shown(scenes, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sword\nfish")
+    assert ask(scenes(1), tmp_path / "a.jsonl", "http://127.0.0.1:9", "openai") == 2
+    told = capsys.readouterr().err
+    assert "$OPENAI_API_KEY" in told and "sword" not in told
+
+
+@pytest.mark.parametrize("form", ["k/e+y=42", "K/E+Y=42", "k%2Fe%2By%3D42", "ay9lK3k9NDI=", "Bearer k/e+y=42."])
+def test_every_form_of_a_key_is_replaced(form: str) -> None:
+    assert "42" not in without_secrets(f"said {form} twice {form}", ["k/e+y=42"]).replace("[key]", "")
+    assert "NDI" not in redact(f"said {form}", ["k/e+y=42"])
+
+
+def test_stand_ins_for_keys_are_words() -> None:
+    assert without_secrets("EMPTY hands, none", ["EMPTY", "none", "abc"]) == "EMPTY hands, none"
+    assert redact("GET http://me:pw@h/?key=abc&x=1", []) == "GET http://[key]@h/?key=[key]&x=1"
