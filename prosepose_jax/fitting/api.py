@@ -13,6 +13,7 @@ normal equations over batches. P people, D numbers that move of a person (`flatt
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,10 @@ def make_problem(
       ValueError: two terms have one name.
     """
     settings = settings_from_config(FitSettings() if config is None else config, terms)
+    names = [term.name for term in settings.terms]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"terms: two are named {twice[0]}; a term's name finds its weight, data and records")
     if prior is None:
         settled = config is None or isinstance(config, FitSettings) or "prior" not in config
         prior = load_pose_prior(None if settled else config["prior"]["path"])  # type: ignore[index]
@@ -103,6 +108,7 @@ def make_problem(
     )
 
 
+@functools.partial(jax.jit, static_argnames=("stage",))
 def search(problem: SceneProblem, params: BodyParams, *, stage: int = -1, round_index: int = 0) -> Held:
     """Looks up the correspondences of every term at `params`, without gradient.
 
@@ -123,6 +129,7 @@ def search(problem: SceneProblem, params: BodyParams, *, stage: int = -1, round_
     return jax.tree.map(lambda x: x[0], held)
 
 
+@functools.partial(jax.jit, static_argnames=("stage",))
 def energy(
     problem: SceneProblem, found: Held, params: BodyParams, *, stage: int = -1
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -131,7 +138,7 @@ def energy(
     Args:
       problem: from `make_problem`.
       found: from `search`.
-      params: P people; fields that the stage does not move are read from here, too.
+      params: P people, of whom the fields of MOVABLE are read; the rest is the scene's.
       stage: whose weights count; the last by default.
 
     Returns:
@@ -141,6 +148,7 @@ def energy(
     return total, {term.name: terms[k] for k, term in enumerate(problem.structure.terms)}
 
 
+@functools.partial(jax.jit, static_argnames=("stage",))
 def normal_equations(
     problem: SceneProblem, found: Held, params: BodyParams, *, stage: int = -1
 ) -> tuple[jax.Array, jax.Array]:
@@ -170,6 +178,11 @@ def fit(problem: SceneProblem, params: BodyParams | None = None) -> BodyParams:
       P people's fitted parameters.
     """
     params = problem.initial if params is None else params
+    with jax.default_matmul_precision("highest"):
+        return _fit(problem, params)
+
+
+def _fit(problem: SceneProblem, params: BodyParams) -> BodyParams:
     scenes, batch = (jax.tree.map(lambda x: x[None], tree) for tree in (problem.scene, params))
     for index, numbers in enumerate(problem.numbers):
         here = jax.tree.map(lambda x: jnp.array(x, copy=True), batch)  # a stage uses its input up
@@ -181,7 +194,7 @@ def _problem_at(problem: SceneProblem, found: Held, params: BodyParams, stage: i
     index = stage % problem.num_stages
     scene, numbers = problem.scene, problem.numbers[index]
     everything = {name: jnp.ones_like(value) for name, value in numbers.moves.items()}
-    # What the solver holds, hands and face among it, is read from `params`; the initial pose is the scene's.
+    # Hands, face, expression and child scale are the scene's: no fit moves them.
     return Problem(
         model=problem.model,
         scene=scene,
