@@ -19,9 +19,11 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fit_model
 from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.prepare import (
+    FEW_SCENES,
     GroupShape,
     PreparedScene,
     Room,
+    covers,
     group_key,
     group_scenes,
     initial_batch,
@@ -94,6 +96,7 @@ class Fitter:
         self.model: FitModel = make_fit_model(body, prior, self.settings.terms)
         self.timing = Timing()
         self._finished = 0.0  # when the last batch was done
+        self._rooms: dict[Any, list[Room]] = {}  # of few scenes, fitted before: their programs are there
         # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
         self._models = {device: jax.device_put(self.model, device) for device in jax.local_devices()}
 
@@ -161,12 +164,23 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch, size, shape in self._calls(prepared, shared or rooms(prepared, self.settings)):
+        for batch, size, shape in self._calls(prepared, shared or self._rooms_of(prepared)):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
             running.append(self._start(batch, size, shape, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
+
+    def _rooms_of(self, prepared: Sequence[PreparedScene]) -> dict[Any, Room]:
+        """Rooms for scenes; few take one that is compiled already and large enough (a run without answers does)."""
+        found = rooms(prepared, self.settings)
+        for key, room in found.items():
+            known = self._rooms.setdefault(key[:-1], [])
+            if room.scenes <= FEW_SCENES:
+                room = found[key] = next((other for other in known if covers(other, room)), room)
+            if room.scenes <= FEW_SCENES and room not in known:
+                known.append(room)
+        return found
 
     def _calls(
         self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room]
@@ -176,7 +190,7 @@ class Fitter:
         The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
         is cheap, compiling is not.
         """
-        for group in group_scenes(prepared):
+        for group in group_scenes(prepared, shared):
             number, shape = shared[group_key(group[0])]
             portion = min(self.settings.scenes_per_call, -(-number // len(self._models)))
             size = call_size(portion, self.settings.batch_size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -178,11 +178,14 @@ def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSetting
     return keypoints
 
 
-def group_scenes(prepared: Sequence[PreparedScene]) -> list[list[PreparedScene]]:
-    """Scenes that share array shapes: same people and pairs, programs of similar size."""
-    groups: dict[GroupKey, list[PreparedScene]] = {}
+def group_scenes(
+    prepared: Sequence[PreparedScene], shared: Mapping[GroupKey, Room] | None = None
+) -> list[list[PreparedScene]]:
+    """Scenes that share array shapes: same people and pairs, programs of similar size, or one room of `shared`."""
+    groups: dict[Any, list[PreparedScene]] = {}
     for item in prepared:
-        groups.setdefault(group_key(item), []).append(item)
+        key = group_key(item)
+        groups.setdefault(key if shared is None else (key[:-1], shared[key]), []).append(item)
     return list(groups.values())
 
 
@@ -228,10 +231,36 @@ class Room(NamedTuple):
     shape: GroupShape
 
 
+# So few scenes of as many people are fitted sooner with padding than after another compilation.
+FEW_SCENES = 32
+
+
 def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[GroupKey, Room]:
-    """The room of every group of these scenes by its `group_key`."""
-    groups = group_scenes(prepared)
-    return {group_key(group[0]): Room(len(group), group_shape(group, settings)) for group in groups}
+    """The room of every group of these scenes by its `group_key`; few scenes of some people share one."""
+    groups = {group_key(group[0]): group for group in group_scenes(prepared)}
+    people: dict[tuple[Any, ...], list[GroupKey]] = {}
+    for key in groups:
+        people.setdefault(key[:-1], []).append(key)
+    found = {}
+    for keys in people.values():
+        every = [item for key in keys for item in groups[key]]
+        if len(every) <= FEW_SCENES:
+            found |= dict.fromkeys(keys, Room(len(every), group_shape(every, settings)))
+        else:
+            found |= {key: Room(len(groups[key]), group_shape(groups[key], settings)) for key in keys}
+    return found
+
+
+def covers(room: Room, other: Room) -> bool:
+    """Whether scenes of another room fit into this one, padded."""
+    mine, theirs = room.shape, other.shape
+    return (
+        room.scenes >= other.scenes
+        and mine.program.pairs == theirs.program.pairs
+        and all(a >= b for a, b in zip(mine.program, theirs.program, strict=True))
+        and mine.entries >= theirs.entries
+        and mine.fine_pairs >= theirs.fine_pairs
+    )
 
 
 def stack_scenes(

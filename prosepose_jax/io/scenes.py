@@ -171,8 +171,8 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray], images: ImageR
         optional["kid_scale"] = reader.floats("kid_scale", (num_people,))
     if reader.has("agreement"):
         optional["agreement"] = reader.floats("agreement", (num_people,), finite=False)
+    larger_side = float(image_size.max())
     if reader.has("keypoints_hands"):
-        larger_side = float(image_size.max())
         optional["keypoints_hands"] = _points(reader, "keypoints_hands", (num_people, 2, 21, 3), larger_side)
     if images is not None and reader.has("image") and reader.text("image"):
         optional["image"] = image_path(file, reader.text("image"), images)
