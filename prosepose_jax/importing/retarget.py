@@ -49,7 +49,7 @@ _IMAGE_SIGMA = 0.5 / 1.7
 _POSE_SIGMA = np.full((NUM_TREE_JOINTS, 1), 0.25, np.float32)
 _NO_POSE_SIGMA = np.full((NUM_TREE_JOINTS, 1), 0.5, np.float32)
 _NO_POSE_SIGMA[0] = 3.0  # the trunk as a whole may turn as it likes,
-_NO_POSE_SIGMA[[3, 6, 9, 13, 14]] = 0.1  # spine and collars follow it: no joints tell their bends
+_NO_POSE_SIGMA[[3, 6, 9, 13, 14]] = 0.25  # spine and collars rather follow it: no joints tell their bends
 # Kid scale: a hint near 0 means an adult and is to be trusted; a child's number belongs to another child template.
 _ADULT_KID_SIGMA = 0.03
 _CHILD_KID_SIGMA = 0.5  # times the hint, on top
