@@ -46,8 +46,10 @@ _LANDMARK_SIGMA_M = np.array([0.02, 0.02, 0.02, 0.03, 0.03] + [0.03] * 6, dtype=
 # The same in the image, as a share of the person's size: the projection is what the scene must keep.
 _IMAGE_SIGMA = 0.5 / 1.7
 # Rotations (rad): the rest poses differ by some degrees. Where the tool gives none, they are swings of the bones.
-_POSE_SIGMA = 0.25
-_NO_POSE_SIGMA = 0.5
+_POSE_SIGMA = np.full((NUM_TREE_JOINTS, 1), 0.25, np.float32)
+_NO_POSE_SIGMA = np.full((NUM_TREE_JOINTS, 1), 0.5, np.float32)
+_NO_POSE_SIGMA[0] = 3.0  # the trunk as a whole may turn as it likes,
+_NO_POSE_SIGMA[[3, 6, 9, 13, 14]] = 0.25  # spine and collars rather follow it: no joints tell their bends
 # Kid scale: a hint near 0 means an adult and is to be trusted; a child's number belongs to another child template.
 _ADULT_KID_SIGMA = 0.03
 _CHILD_KID_SIGMA = 0.5  # times the hint, on top
@@ -103,7 +105,7 @@ def retarget(
     focal, principal = jnp.asarray(focal_px, jnp.float32), jnp.asarray(principal_px, jnp.float32)
     start = _start(body, estimate, num_betas, keep_betas)
     if estimate.joints is not None and not keep_betas:
-        pose_sigma = jnp.float32(_NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA)
+        pose_sigma = jnp.asarray(_NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA)
         start = _solve(body, start, *_targets(estimate), pose_sigma, focal, principal)
     params = _unpack(start, num_betas)
     joints, keypoints = _forward(body, params)

