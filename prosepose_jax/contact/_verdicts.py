@@ -93,9 +93,11 @@ def denies(heading: str, cell: str, parts: frozenset[str]) -> bool:
 
 def _spares(text: str, parts: frozenset[str]) -> bool:
     """Whether a "no …" in a verdict's column is a double negation or about something else."""
-    return bool(
-        re.match(r"\W*(?:no|not)\s+(?:doubt|question|gap|space|distance|only|separat|clear gap|visible gap)", text)
-    ) or (bool(found := _DENIAL.match(text.lstrip())) and _about_something_else(text.lstrip()[found.end() :], parts))
+    if re.match(r"\W*(?:no|not)\s+(?:doubt|question|gap|space|distance|only|separat|clear gap|visible gap)", text):
+        return True
+    text = text.lstrip()
+    found = _DENIAL.match(text)
+    return found is not None and _about_something_else(text[found.end() :], parts)
 
 
 def _about_something_else(tail: str, parts: frozenset[str]) -> bool:
