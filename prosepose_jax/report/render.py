@@ -205,7 +205,8 @@ def load_background(scene: Scene, on_problem: Callable[[str], object] | None = N
     if scene.image is None:
         return None
     try:
-        picture, _ = picture_of_size(scene.image, scene.image_size, enough=MAX_SIDE_PX)
+        size = (float(scene.image_size[0]), float(scene.image_size[1]))
+        picture, _ = picture_of_size(scene.image, size, enough=MAX_SIDE_PX)
     except InputError as error:
         if on_problem is not None:
             on_problem(str(error))
