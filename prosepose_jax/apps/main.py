@@ -6,6 +6,7 @@
   prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
+  prosepose export DIR --format=glb,obj,…  fits to Blender, game engines, viewers
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
@@ -27,6 +28,7 @@ VERBS = {
     "evaluate": "prosepose_jax.apps.evaluate",
     "ablate": "prosepose_jax.apps.ablate",
     "generate": "prosepose_jax.apps.generate",
+    "export": "prosepose_jax.apps.export",
 }
 
 
