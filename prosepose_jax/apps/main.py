@@ -6,6 +6,7 @@
   prosepose fit --config=… --scenes=…   scenes and answers to fits, metrics, pictures, a report
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
+  prosepose export DIR --format=glb,obj,…  fits to Blender, game engines, viewers
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
   prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
   prosepose doctor                      what this machine has, what is wrong, what to do
@@ -34,6 +35,7 @@ VERBS = {
     "generate": "prosepose_jax.apps.generate",
     "table": "prosepose_jax.apps.table",
     "doctor": "prosepose_jax.apps.doctor",
+    "export": "prosepose_jax.apps.export",
 }
 
 

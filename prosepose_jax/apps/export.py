@@ -1,0 +1,97 @@
+"""Fits to other programs: meshes, skinned bodies with their skeleton, motions (docs/export.md).
+
+  prosepose export DIR --format=glb            skinned, with skeleton: Blender, game engines, viewers
+  prosepose export DIR --format=obj,ply,bvh    several at once
+  prosepose export DIR --format=npz --scenes=SCENES   SMPL-X parameters; hands and face come from the scenes
+
+Files go to DIR/exports/FORMAT/. Metres, y up (amass: z up).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.errors import InputError
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string("fits", None, "the folder of the run; or its first argument", flag_values=FLAGS)
+flags.DEFINE_list("format", ["glb"], "of glb, obj, ply, bvh, npz, amass; several with commas", flag_values=FLAGS)
+flags.DEFINE_string("out", None, "where the files go; default: exports/FORMAT in the run's folder", flag_values=FLAGS)
+flags.DEFINE_string("scenes", None, "the run's scenes, where they hold hands or faces", flag_values=FLAGS)
+flags.DEFINE_string("body", None, "SMPL-X format body; default: the run's, else the embedded one", flag_values=FLAGS)
+flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
+    argv = list(argv)
+    if len(argv) > 1 and not argv[1].startswith("-"):
+        argv[1] = f"--fits={argv[1]}"
+    return run_verb("export", __doc__, FLAGS, argv, _run)
+
+
+def _run() -> int:
+    # Late: --help and usage errors need no JAX.
+    from prosepose_jax.apps._progress import Progress
+    from prosepose_jax.apps._runtime import set_up_jax
+    from prosepose_jax.body import load_body
+    from prosepose_jax.exporting import FORMATS, export_scene, posed_people
+    from prosepose_jax.io import load_fits, load_scenes
+
+    if not FLAGS.fits:
+        raise InputError("the folder of the run is missing: prosepose export DIR --format=glb")
+    unknown = [name for name in FLAGS.format if name not in FORMATS]
+    if unknown or not FLAGS.format:
+        raise InputError(f"--format: expected some of {', '.join(FORMATS)}, found {', '.join(unknown) or 'none'}")
+    folder = Path(FLAGS.fits)
+    folder = folder.parent if folder.name == "fits" else folder
+    fits = load_fits(FLAGS.fits)
+    set_up_jax()
+    scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
+    body = load_body(**_body_files(folder))
+    failures: dict[str, str] = {}
+    with Progress(len(fits), "export") as progress:
+        for key, fit in fits.items():
+            try:
+                people = posed_people(body, fit, scenes.get(key))
+                for name in FLAGS.format:
+                    out = Path(FLAGS.out) if FLAGS.out else folder / "exports" / name
+                    if FLAGS.out and len(FLAGS.format) > 1:
+                        out /= name
+                    export_scene(out, key, people, name)
+            except InputError as error:
+                failures[key] = str(error).removeprefix(f"{key}: ")
+            progress.step()
+    for key, reason in sorted(failures.items()):
+        print(f"FAILED {key}: {reason}", file=sys.stderr)
+    print(f"{len(fits) - len(failures)} of {len(fits)} scenes exported")
+    return 1 if failures else 0
+
+
+def _body_files(folder: Path) -> dict[str, Any]:
+    """The files of the body: by --body, else as the run had them."""
+    if FLAGS.body:
+        return {"path": FLAGS.body}
+    file = folder / "config.json"
+    if not file.is_file():
+        return {}
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: expected the JSON of a run's config; {error}") from error
+    of_run = config.get("body") if isinstance(config, dict) else None
+    if not isinstance(of_run, dict):
+        return {}
+    names = ("path", "regions", "keypoints", "lowres", "kid_template")
+    return {name: of_run.get(name) or None for name in names} | {"flat_hands": bool(of_run.get("flat_hands", False))}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
