@@ -63,7 +63,9 @@ class SelfContact:
         own = centre[pairs[open_pairs, 0]]
         to_first, to_second = reach[own, pairs[open_pairs, 0]], reach[own, pairs[open_pairs, 1]]
         surely_near = to_first + to_second < self._radius
-        surely_far = to_second - to_first >= self._radius
+        # In one voxel may be vertices that are far apart along the surface: then nothing is known of them.
+        known = np.isfinite(to_first)
+        surely_far = known & (to_second - np.where(known, to_first, 0.0) >= self._radius)
         far[open_pairs[surely_far & ~surely_near]] = True
         for source in np.unique(pairs[open_pairs[~surely_near & ~surely_far], 0]):
             mine = open_pairs[~surely_near & ~surely_far & (pairs[open_pairs, 0] == source)]
