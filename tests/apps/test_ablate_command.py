@@ -89,7 +89,7 @@ def test_a_full_disk_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str],
 
     monkeypatch.setattr("prosepose_jax.ablation.run.append_records", full)
     status, _, err = _run(capsys, "--config=ablation_answers:smoke", f"--workdir={tmp_path}/a")
-    assert status == 2 and "No space left on device" in err and "is kept" in err and "Traceback" not in err
+    assert status == 3 and "no space left on device" in err and "is kept" in err and "Traceback" not in err
 
 
 def test_help_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:

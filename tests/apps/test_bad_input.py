@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from prosepose_jax.apps._run import _lock_config
 from prosepose_jax.apps.main import main
+from prosepose_jax.config import load_config
 from prosepose_jax.io import load_fits, save_scene
 from prosepose_jax.resources import smpl_assets_dir
 from prosepose_jax.scene import Scene
@@ -283,12 +285,16 @@ def test_folders(good: Case, capsys: pytest.CaptureFixture[str]) -> None:
     assert "a_file" in error and "folder of a run" in error
 
 
-def test_damaged_config_of_the_run(good: Case, capsys: pytest.CaptureFixture[str]) -> None:
-    good.workdir.mkdir()
-    (good.workdir / "config.json").write_text("{")
-    assert good.fit() == 2
-    error = capsys.readouterr().err
-    assert "config.json: not the JSON of a run's config" in error and "Traceback" not in error
+@pytest.mark.parametrize("content", ["{", "[]", "null", "9" * 5000, "[" * 5000])
+def test_a_damaged_config_of_the_run_counts_as_missing(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.json"
+    file.write_text(content)
+    config = load_config("two_person")
+    _lock_config(file, [config])
+    assert "could not be read and is written anew" in capsys.readouterr().err
+    assert json.loads(file.read_text())["batch_size"] == config.batch_size
 
 
 @pytest.mark.parametrize(

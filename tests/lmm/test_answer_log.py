@@ -126,7 +126,7 @@ def test_a_full_disk_ends_the_writing_and_the_next_start_repairs(tmp_path: Path,
     log.append([_line(0)])
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:30]))
-    with pytest.raises(OSError, match="only 30 of"):
+    with pytest.raises(OSError, match="No space left"):
         log.append([_line(1)])
     monkeypatch.undo()
     with pytest.raises(OSError, match="closed"):

@@ -165,9 +165,9 @@ def test_dry_run_needs_no_key(scenes, monkeypatch, capsys) -> None:
 def test_bad_scenes_are_named_and_the_others_asked_about(scenes, tmp_path: Path, capsys) -> None:
     folder = scenes(2)
     save_scene(folder, make_scene("no_image"))
-    save_scene(folder, make_scene("gone", tmp_path / "gone.jpg"))
-    (tmp_path / "text.jpg").write_text("text")
-    save_scene(folder, make_scene("no_picture", tmp_path / "text.jpg"))
+    save_scene(folder, make_scene("gone", folder / "gone.jpg"))
+    (folder / "text.jpg").write_text("text")
+    save_scene(folder, make_scene("no_picture", folder / "text.jpg"))
     (folder / "broken.npz").write_bytes(b"PK")
     with FakeServer() as server:
         assert ask(folder, tmp_path / "a.jsonl", server.url, "openai") == 1

@@ -41,7 +41,8 @@ def find_key(client: str, file: str | None, environment: Mapping[str, str] = os.
     except UnicodeDecodeError:
         raise InputError(f"--api_key_file={file}: cannot be read (not UTF-8 text)") from None
     except InputError as error:
-        raise InputError(f"--api_key_file={error}") from None
+        reason = str(error).removeprefix(f"{file}: ")
+        raise InputError(f"--api_key_file={file}: cannot be read ({reason})") from None
     key = lines[0].strip()
     if not key or not _can_be_sent(key):
         raise InputError(f"--api_key_file={file}: expected the key alone on the first line")
