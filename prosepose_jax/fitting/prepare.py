@@ -241,7 +241,7 @@ def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[Grou
     people: dict[tuple[Any, ...], list[GroupKey]] = {}
     for key in groups:
         people.setdefault(key[:-1], []).append(key)
-    found = {}
+    found: dict[GroupKey, Room] = {}
     for keys in people.values():
         every = [item for key in keys for item in groups[key]]
         if len(every) <= FEW_SCENES:

@@ -24,10 +24,10 @@ from prosepose_jax.config import load_config
 from prosepose_jax.contact import compile_answers
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import settings_from_config
+from prosepose_jax.importing.keypoints import read_keypoints
 from prosepose_jax.io import load_answers
 from prosepose_jax.io.fits import load_fit, save_fit
 from prosepose_jax.io.lock import read_known
-from prosepose_jax.io.openpose import read_openpose
 from prosepose_jax.io.pictures import open_picture, read_header
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.io.torch_file import load_torch_file
@@ -38,9 +38,9 @@ from prosepose_jax.lmm.clients._http import check_base_url
 from prosepose_jax.lmm.clients.base import Rejected, TryAgain, Unusable
 from prosepose_jax.lmm.estimate import load_prices
 from prosepose_jax.lmm.prompts import parse_prompt
-from prosepose_jax.losses import load_pose_prior
 from prosepose_jax.metrics.pose import load_joint_regressor
 from prosepose_jax.scene import Fit
+from prosepose_jax.terms import load_pose_prior
 from prosepose_jax.untrusted import parse_json
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -199,7 +199,7 @@ def _list_of() -> tuple[Target, ...]:
             lambda: json.dumps({str(k): [k] for k in range(75)}).encode(),
         ),
         Target("prior.npz", load_pose_prior, _prior, slow=True),
-        Target("keypoints.json", read_openpose, _openpose),
+        Target("keypoints.json", read_keypoints, _openpose),
         Target("weights.pt", _torch, lambda: (DATA / "torch_zip.pt").read_bytes()),
         Target("old_weights.pt", _torch, lambda: (DATA / "torch_stream.pt").read_bytes()),
         Target("photo.png", _open, lambda: _picture("PNG")),
