@@ -40,7 +40,8 @@ _TRUTH = ("gt_global_orient", "gt_body_pose", "gt_betas", "gt_transl")
 # What is read: a further field is ignored, whatever it holds.
 _FIELDS = frozenset(
     ("global_orient", "body_pose", "betas", "transl", "keypoints", "focal_length", "principal_point", "image_size",
-     "kid_scale", "image", "gt_contacts", "gt_region_pairs", *_OPTIONAL_POSES, *_TRUTH)
+     "kid_scale", "keypoints_hands", "agreement", "image", "gt_contacts", "gt_region_pairs", "gt_kid_scale",
+     *_OPTIONAL_POSES, *_TRUTH)
 )  # fmt: skip
 
 # Part names that gt_contacts may use: the parts of the contact vocabulary, the side named where there are two.

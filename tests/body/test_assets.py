@@ -271,7 +271,7 @@ def test_truncated_files(tmp_path, fields, ending, share) -> None:
     path = _write(tmp_path / f"b.{ending}", fields)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(InputError, match=rf"b\.{ending}: not a complete"):
+    with pytest.raises(InputError, match=rf"b\.{ending}: not a (complete|readable)"):
         load_body(path)
 
 
@@ -282,7 +282,7 @@ def test_damaged_member_is_named(tmp_path, fields, extras) -> None:
     at = data.index(fields["weights"][:4].tobytes())
     data[at] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(InputError, match="field 'weights' cannot be read; the file is damaged"):
+    with pytest.raises(InputError, match="field .weights.: cannot be read"):
         load_body(path, **extras)
 
 

@@ -68,11 +68,11 @@ def test_bad_regions_are_named(tmp_path, mapping, change, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("r.json", b"{not json", "not a readable region file"),
-        ("r.json", b"\xff\xfe\x00", "not a readable region file"),
+        ("r.json", b"{not json", "not JSON: .* line 1"),
+        ("r.json", b"\xff\xfe\x00", "expected UTF-8 text"),
         ("r.json", b"[1, 2]", "expected {region id: vertex ids}, found list"),
-        ("r.npz", b"PK\x03\x04broken", "not a readable region file"),
-        ("r.npz", b"", "not a readable region file"),
+        ("r.npz", b"PK\x03\x04broken", "not a readable .npz file"),
+        ("r.npz", b"", "not a readable .npz file"),
         ("r.txt", b"{}", "ending in .pkl, .json or .npz"),
         ("r.pkl", pickle.dumps([1, 2]), "expected {region id: vertex ids}, found list"),
     ],
