@@ -1,10 +1,11 @@
-"""Fits to other programs: meshes, skinned bodies with their skeleton, motions (docs/export.md).
+"""`prosepose export`: fits to other programs: meshes, skinned bodies with their skeleton, motions (docs/export.md).
 
   prosepose export DIR --format=glb            skinned, with skeleton: Blender, game engines, viewers
   prosepose export DIR --format=obj,ply,bvh    several at once
   prosepose export DIR --format=npz --scenes=SCENES   SMPL-X parameters; hands and face come from the scenes
 
 Files go to DIR/exports/FORMAT/. Metres, y up (amass: z up).
+Exit status: 0 all exported, 1 some failed (named on stderr), 2 bad usage or an unusable input.
 """
 
 from __future__ import annotations

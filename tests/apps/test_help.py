@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from prosepose_jax import __version__
-from prosepose_jax.apps import ablate, ask, demo, doctor, evaluate, fit, generate, import_, main
+from prosepose_jax.apps import ablate, ask, demo, doctor, evaluate, export, fit, generate, import_, main, table
 from prosepose_jax.apps._progress import Progress
 
 _VERBS = {
@@ -21,6 +21,8 @@ _VERBS = {
     "ablate": ablate._flags(),
     "generate": generate.FLAGS,
     "doctor": doctor.FLAGS,
+    "export": export.FLAGS,
+    "table": table.FLAGS,
 }
 
 
@@ -51,8 +53,10 @@ def test_help_is_a_screenful_and_true(verb: str, flag: str, capsys: pytest.Captu
     mentioned = set(re.findall(r"--([a-z_]+)", captured.out)) - {
         "flag",
         "help",
-        "workdir",
-    }  # --workdir: of prosepose fit, where evaluate looks
+        "workdir",  # of prosepose fit, where evaluate looks
+        "root",  # of datasets, whose import has a help of its own
+        "split",
+    }
     assert mentioned <= listed | {"config"}
 
 
