@@ -105,8 +105,7 @@ def _run() -> int:
     written: dict[str, str] = {}  # the image of each scene
     for image in images:
         try:
-            with as_input_error(image.estimates, "cannot be imported"):
-                failed = _import(body, image, out, written)
+            failed = _import(body, image, out, written)
         except InputError as error:
             _print_notes(getattr(error, "__notes__", ()))
             if not FLAGS.folder:
@@ -125,7 +124,9 @@ def _import(body: BodyModel, image: ImageInputs, out: Path, written: dict[str, s
     from prosepose_jax.importing.images import import_image
     from prosepose_jax.io.scenes import save_scene
 
-    result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
+    # What the system refuses when scenes are written is no fault of the estimates.
+    with as_input_error(image.estimates, "cannot be imported"):
+        result = import_image(body, image, FLAGS.source, int(FLAGS.people), FLAGS.betas == "keep", FLAGS.force)
     _print_notes(result.notes)
     failures = dict(result.failures)
     for imported in result.scenes:

@@ -144,7 +144,8 @@ def finished(
 ) -> tuple[Case, int, str, str]:
     """One whole run that several tests look at: the case, exit status, stdout and stderr. Not to be changed."""
     case = Case(tmp_path_factory.mktemp("finished"), small_body_file)
-    photo = case.root / "photo.jpg"
+    photo = case.scenes / "images" / "photo.jpg"  # elsewhere no command would take it
+    photo.parent.mkdir(parents=True)
     Image.fromarray(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)).save(photo)
     # The three ways a key finds its answers: itself, with _0 added, with _0 removed; one finds none.
     save_scene(case.scenes, dataclasses.replace(make_scene("exact", 1), image=photo))

@@ -158,7 +158,9 @@ def test_command_for_one_image(small_body_file, capsys, files):
         f"--out={out}",
     )
     assert status == 0 and "photo_0" in text and "kid scale" in text
-    assert load_scene(out / "photo_0.npz").image == files / "photo.png"
+    # Below the scenes' folder, where alone other commands take pictures from.
+    image = load_scene(out / "photo_0.npz").image
+    assert image == out / "images" / "photo.png" and image.read_bytes() == (files / "photo.png").read_bytes()
     status, _, _ = run(
         small_body_file,
         capsys,
@@ -202,7 +204,7 @@ def test_folder_by_kind(small_body_file, capsys, tmp_path, trio):
     assert status == 0, err
     scene = load_scene(tmp_path / "out" / "img_7_0.npz")
     np.testing.assert_array_equal(scene.gt_region_pairs, [[1, 2]])
-    assert scene.kid_scale[0] > 0.3 and scene.image == tmp_path / "in" / "images" / "img_7.png"
+    assert scene.kid_scale[0] > 0.3 and scene.image == tmp_path / "out" / "images" / "img_7.png"
 
 
 def test_bad_usage(small_body_file, capsys, tmp_path, files):
