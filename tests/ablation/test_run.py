@@ -239,11 +239,11 @@ def test_killed_runs_go_on(make_sweep: Callable[..., ConfigDict], tmp_path: Path
 
 
 def test_store_reads_whole_lines_only(tmp_path: Path) -> None:
-    append_records(tmp_path, [{"key": "a", "x": 1}, {"key": "b", "x": 2}])
+    append_records(tmp_path, [{"key": "a", "status": "ok", "x": 1}, {"key": "b", "status": "ok", "x": 2}])
     with open(tmp_path / "scenes.jsonl", "ab") as file:
         file.write(b'{"key": "c", "x"')
     assert set(read_records(tmp_path)) == {"a", "b"}
-    append_records(tmp_path, [{"key": "d", "x": 4}, {"key": "a", "x": 5}])
+    append_records(tmp_path, [{"key": "d", "status": "ok", "x": 4}, {"key": "a", "status": "ok", "x": 5}])
     assert {key: record["x"] for key, record in read_records(tmp_path).items()} == {"a": 5, "b": 2, "d": 4}
     with pytest.raises(ValueError):
         append_records(tmp_path, [{"key": "e", "x": float("nan")}])

@@ -50,11 +50,11 @@ def test_records_are_complete() -> None:
 def test_printed_names_are_those_of_before() -> None:
     """Scripts and readers know the lines of a run's table and the columns of sweeps."""
     assert [metric.titled() for metric in MAIN] == [
-        "joint PA-MPJPE (mm)", "PA-MPJPE (mm)", "MPJPE (mm)", "PCC (%)", "penetration, deepest (mm)",
-        "penetration, mean (mm)", "reprojection (px)",
+        "joint PA-MPJPE (mm)", "PA-MPJPE (mm)", "MPJPE (mm)", "vector between the pelvises (mm)", "PCC (%)",
+        "penetration, deepest (mm)", "penetration, mean (mm)", "reprojection (px)",
     ]  # fmt: skip
     assert [m.titled(m.heading) for m in BY_KIND["two_person"]] == [
-        "joint PA-MPJPE (mm)", "PCC (%)", "PA-MPJPE (mm)", "deepest penetration (mm)",
+        "joint PA-MPJPE (mm)", "PCC (%)", "PA-MPJPE (mm)", "pelvis vector (mm)", "deepest penetration (mm)",
     ]  # fmt: skip
 
 
