@@ -7,12 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 from shape_units import body_in_other_units, turn
+from small_scenes import answer
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.fitting import fit_scenes
 from prosepose_jax.scene import Scene
-
-from .conftest import answer
 
 _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
 _REASON = "prior and estimate of the shape are stated in betas, whose unit differs between bodies (issue 18, item 2)"

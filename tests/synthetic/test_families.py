@@ -13,7 +13,8 @@ from shape_units import body_in_other_units, in_other_units, turn
 from prosepose_jax.apps import generate
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.scenes import load_scenes
-from prosepose_jax.metrics.contact import annotated_pairs, contact_f1
+from prosepose_jax.metrics.answers import contact_f1
+from prosepose_jax.metrics.contact import annotated_pairs
 from prosepose_jax.resources import demo_dir
 from prosepose_jax.scene import Answer
 from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
