@@ -100,7 +100,7 @@ _RECORDS = (
            about="mean vertex error with every person's pelvis on the true one"),
     Metric("pa_pve_mm", "vertex error, aligned", "mm", 1, LOWER, (TRUTH,), heading="PA-PVE",
            about="mean vertex error after a similarity of every person's own, fitted to the vertices"),
-    Metric("pelvis_vector_mm", "vector between the pelvises", "mm", 1, LOWER, (TRUTH, PEOPLE), heading="pelvis vector",
+    Metric("pelvis_vector_mm", "pelvis vector", "mm", 1, LOWER, (TRUTH, PEOPLE),
            about="error of the vector between the pelvises of two people, camera frame, not aligned"),
     Metric("pcc", "PCC", "%", 1, HIGHER, (CONTACTS,),
            about="share of annotated pairs of regions nearer than r, mean over r = 0, 0.05, …, 0.95 m"),

@@ -50,7 +50,7 @@ def test_records_are_complete() -> None:
 def test_printed_names_are_those_of_before() -> None:
     """Scripts and readers know the lines of a run's table and the columns of sweeps."""
     assert [metric.titled() for metric in MAIN] == [
-        "joint PA-MPJPE (mm)", "PA-MPJPE (mm)", "MPJPE (mm)", "vector between the pelvises (mm)", "PCC (%)",
+        "joint PA-MPJPE (mm)", "PA-MPJPE (mm)", "MPJPE (mm)", "pelvis vector (mm)", "PCC (%)",
         "penetration, deepest (mm)", "penetration, mean (mm)", "reprojection (px)",
     ]  # fmt: skip
     assert [m.titled(m.heading) for m in BY_KIND["two_person"]] == [
