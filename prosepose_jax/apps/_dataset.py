@@ -118,6 +118,7 @@ def import_dataset(
     """
     from prosepose_jax.datasets import read_dataset
     from prosepose_jax.io import save_scene, write_json
+    from prosepose_jax.io.image_paths import with_picture_inside
 
     dataset = read_dataset(
         name, root, split, body, keep_betas=keep_betas, cameras=cameras, every=every, mocap_frames=mocap_frames,
@@ -127,7 +128,8 @@ def import_dataset(
     failures: dict[str, str] = {}
     for scene in dataset:
         try:
-            save_scene(out, scene)
+            # Elsewhere the other commands wouldn't take it: scenes may come from a stranger.
+            save_scene(out, with_picture_inside(out, scene))
             done += 1
         except InputError as error:
             failures[scene.key] = str(error)

@@ -36,6 +36,9 @@ def test_a_split_becomes_scene_files(roots, tmp_path, capsys) -> None:
     scenes = load_scenes(tmp_path / "scenes")
     assert scenes.keys == ("00_dance00_4_0000110", "00_dance00_4_0000300") and not scenes.failures
     assert all(scene.has_truth for scene in scenes)
+    assert scenes.notes == {}
+    inside = (tmp_path / "scenes").resolve()
+    assert all(scene.image is not None and scene.image.is_relative_to(inside) for scene in scenes)
     assert json.loads((tmp_path / "record.json").read_text())["counts"]["scenes"] == 2
 
 
