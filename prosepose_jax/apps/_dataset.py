@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import one_line, printable
 
 if TYPE_CHECKING:
     from prosepose_jax.body.model import BodyModel
@@ -94,6 +95,7 @@ def import_dataset(
     mocap_frames: str = "published",
     truth_fits: Path | None = None,
     record: Path | None = None,
+    asked: Mapping[str, Any] | None = None,
 ) -> int:
     """Writes the scenes of a split, prints counts, notes and failures.
 
@@ -108,7 +110,8 @@ def import_dataset(
       every: see `read_dataset`.
       mocap_frames: see `read_dataset`.
       truth_fits: see `read_dataset`.
-      record: where counts, notes and failures are written as JSON; None: nowhere.
+      record: where counts, notes and failures are written as JSON, also when nothing could be made; None: nowhere.
+      asked: what the record says of the question, for who takes its scenes as they are.
 
     Returns:
       The exit status: 0, or 1 when some scenes failed.
@@ -118,6 +121,7 @@ def import_dataset(
     """
     from prosepose_jax.datasets import read_dataset
     from prosepose_jax.io import save_scene, write_json
+    from prosepose_jax.io.image_paths import with_picture_inside
 
     dataset = read_dataset(
         name, root, split, body, keep_betas=keep_betas, cameras=cameras, every=every, mocap_frames=mocap_frames,
@@ -127,20 +131,20 @@ def import_dataset(
     failures: dict[str, str] = {}
     for scene in dataset:
         try:
-            save_scene(out, scene)
+            # Elsewhere the other commands wouldn't take it: scenes may come from a stranger.
+            save_scene(out, with_picture_inside(out, scene))
             done += 1
         except InputError as error:
             failures[scene.key] = str(error)
     failures = dict(dataset.failures) | failures
     for note in dataset.notes:
-        print(f"note: {note}", file=sys.stderr)
-    for key, reason in failures.items():
-        print(f"FAILED {key}: {reason}", file=sys.stderr)
-    print(f"{name}, split {split}:\n{dataset.summary()}")
+        print(f"note: {one_line(note)}", file=sys.stderr)
+    say_failures(failures)
+    print(f"{name}, split {split}:\n{printable(dataset.summary())}")
     print(f"{done} scenes written to {out}" + (f", {len(failures)} failed" if failures else ""))
+    if record is not None:
+        write_json(record, {"dataset": name, "split": split, "asked": dict(asked or {}), "written": done,
+                            "counts": dataset.counts, "notes": dataset.notes, "failures": failures})  # fmt: skip
     if not done:
         raise InputError(f"{root}: no scene of split {split} could be made; the notes and counts above say why")
-    if record is not None:
-        write_json(record, {"dataset": name, "split": split, "counts": dataset.counts, "notes": dataset.notes,
-                            "failures": failures})  # fmt: skip
     return 1 if failures else 0

@@ -71,6 +71,16 @@ def _noted(known: Mapping[str, Any], section: str) -> dict[str, Any]:
     return dict(found) if isinstance(found, dict) else {}
 
 
+def content_digest(path: str) -> str:
+    """A hash of what is in a file.
+
+    Raises:
+      InputError: it can't be read.
+    """
+    with as_input_error(path), open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:24]
+
+
 def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
     """Remembers the contents of the config's files, or checks that they are what the folder's fits were made with.
 
@@ -88,8 +98,7 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
     for section in ("body", "prior"):
         for field, path in dict(config.get(section, {})).items():
             if isinstance(path, str) and path:
-                with as_input_error(path), open_regular(path) as file:
-                    now[f"{section}.{field}"] = hashlib.file_digest(file, "sha256").hexdigest()[:24]
+                now[f"{section}.{field}"] = content_digest(path)
     before = _noted(known, _FILES)
     for field, content in now.items():
         if before.get(field, content) != content:

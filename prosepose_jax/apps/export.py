@@ -18,7 +18,7 @@ from typing import Any
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
 FLAGS = flags.FlagValues()
@@ -70,8 +70,7 @@ def _run() -> int:
             except InputError as error:
                 failures[key] = str(error).removeprefix(f"{key}: ")
             progress.step()
-    for key, reason in sorted(failures.items()):
-        print(f"FAILED {key}: {reason}", file=sys.stderr)
+    say_failures(failures)
     print(f"{len(fits) - len(failures)} of {len(fits)} scenes exported")
     return 1 if failures else 0
 

@@ -156,15 +156,13 @@ def _agreement(scene: Scene, person: int) -> str:
 
 
 def _with_picture_inside(out: Path, scene: Scene) -> Scene:
-    """The scene with its picture below the scenes' folder, where alone other commands take it from."""
-    from prosepose_jax.io.image_paths import bring_inside
+    from prosepose_jax.io.image_paths import with_picture_inside
 
-    if scene.image is None or not scene.image.is_file():
-        return scene
-    image = bring_inside(out, scene.image)
-    if image != scene.image.resolve():
-        print(f"note: {scene.key}: the photograph was linked or copied to {image}", file=sys.stderr)
-    return dataclasses.replace(scene, image=image)
+    moved = with_picture_inside(out, scene)
+    if moved is not scene and scene.image is not None and moved.image != scene.image.resolve():
+        where = one_line(moved.image)
+        print(f"note: {one_line(scene.key)}: the photograph was linked or copied to {where}", file=sys.stderr)
+    return moved
 
 
 def _one_image() -> ImageInputs:

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from prosepose_jax.apps._usage import run_verb
+from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import read_json, shown
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -77,8 +78,7 @@ def _run() -> int:
     scenes = load_scenes(FLAGS.scenes or _imported(workdir))
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
     failed = bool(scenes.failures)
-    for key, reason in sorted(scenes.failures.items()):
-        print(f"FAILED {key}: {reason}", file=sys.stderr)
+    say_failures(scenes.failures)
     tables = []
     for kind, specs in ROWS.items():
         mine = [scene for scene in scenes if (scene.num_people > 1) == (kind == "two_person")]
@@ -118,22 +118,61 @@ def _imported(workdir: Path) -> Path:
         raise InputError("--root needs --dataset")
     folder = workdir / "scenes"
     done = workdir / "scenes.json"
-    if done.is_file() and folder.is_dir():
+    asked = _asked()
+    if done.is_file() and folder.is_dir() and _was_made(done, asked):
         print(f"scenes: those of {folder} (delete it to import again)", file=sys.stderr)
         return folder
     set_up_jax()
     keep = {"auto": None, "keep": True, "estimate": False}[FLAGS.betas]
     import_dataset(
         FLAGS.dataset, Path(FLAGS.root), FLAGS.split, folder, _body(), keep_betas=keep,
-        truth_fits=Path(FLAGS.truth_fits) if FLAGS.truth_fits else None, record=done,
+        truth_fits=Path(FLAGS.truth_fits) if FLAGS.truth_fits else None, record=done, asked=asked,
     )  # fmt: skip
     return folder
+
+
+def _asked() -> dict[str, Any]:
+    """All that the imported scenes depend on."""
+    from prosepose_jax.apps._inputs import content_digest
+
+    body = {name: content_digest(value) if isinstance(value, str) and Path(value).is_file() else value
+            for name, value in _body_files().items() if value}  # fmt: skip
+    fits = str(Path(FLAGS.truth_fits).resolve()) if FLAGS.truth_fits else None
+    return {"dataset": FLAGS.dataset, "root": str(Path(FLAGS.root).resolve()), "split": FLAGS.split,
+            "betas": FLAGS.betas, "truth_fits": fits, "body": body}  # fmt: skip
+
+
+def _was_made(record: Path, asked: dict[str, Any]) -> bool:
+    """Whether an earlier call made scenes of what is asked for now.
+
+    Raises:
+      InputError: it made those of something else.
+    """
+    known = read_json(record)
+    if not isinstance(known, dict) or not isinstance(before := known.get("asked"), dict):
+        raise InputError(f"{record}: field 'asked': expected what its scenes were made of; delete the file")
+    if not known.get("written"):
+        return False
+    for name, value in asked.items():
+        if before.get(name) != value:
+            raise InputError(
+                f"{record}: field 'asked.{name}': its scenes were made with {shown(before.get(name))}, now it is "
+                f"{shown(value)}; choose another --workdir or delete it"
+            )
+    return True
+
+
+def _body_files() -> dict[str, Any]:
+    """What the rows' config says of the body."""
+    fields = ("path", "regions", "flat_hands", "keypoints", "lowres", "kid_template")
+    section = _config("two_person").get("body", {})
+    return {name: section.get(name) for name in fields}
 
 
 def _body() -> Any:
     from prosepose_jax.body import load_body
 
-    files = _config("two_person").get("body", {})
+    files = _body_files()
     named: dict[str, Any] = {name: files.get(name) or None for name in ("keypoints", "lowres", "kid_template")}
     return load_body(
         files.get("path") or None, files.get("regions") or None, flat_hands=bool(files.get("flat_hands")), **named
@@ -186,8 +225,7 @@ def _rows(
     rows: dict[str, Any] = {}
     status = 0
     for name, folder in runs.items():
-        entries = json.loads((folder / "metrics.json").read_text(encoding="utf-8")).get("scenes", {})
-        mine = {key: entry for key, entry in entries.items() if key in keys}
+        mine = {key: entry for key, entry in _entries(folder).items() if key in keys}
         if mine:
             rows[name] = mine
     wanted = set(FLAGS.rows) or {spec.name for spec in specs}
@@ -235,8 +273,20 @@ def _row(
     set_up_jax()
     print(f"row {spec.name}: {len(scenes)} scenes, config {spec.config}", file=sys.stderr)
     status = run([config], scenes, given, folder, pictures=False)
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    return metrics["scenes"], status
+    return _entries(folder), status
+
+
+def _entries(folder: Path) -> dict[str, Any]:
+    """{scene: its figures} of a run."""
+    file = folder / "metrics.json"
+    content = read_json(file)
+    scenes = content.get("scenes") if isinstance(content, dict) else None
+    if not isinstance(scenes, dict):
+        raise InputError(f"{file}: field 'scenes': expected an object with an entry for each scene")
+    for key, entry in scenes.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get("initial", {}), dict):
+            raise InputError(f"{file}: field {shown(f'scenes.{key}')!r}: expected an object of figures")
+    return scenes
 
 
 def _initial(rows: dict[str, Any], scenes: SceneSet) -> dict[str, Any]:

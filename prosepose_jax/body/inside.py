@@ -16,8 +16,6 @@ from flax import struct
 from prosepose_jax.body.cells import divide, pad_lists
 from prosepose_jax.errors import InputError
 
-# A point is inside when the surface winds around it at least this often (1 up to rounding).
-INSIDE_THRESHOLD = 0.99
 _TINY = 1e-30
 _GROUP_SIZE = 32
 

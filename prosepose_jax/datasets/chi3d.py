@@ -18,6 +18,7 @@ from prosepose_jax.datasets.samples import Sample, Truth
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.io.scenes import NUM_REGIONS
+from prosepose_jax.untrusted import as_input_error
 
 CAMERAS = ("50591643", "58860488", "60457274", "65906101")
 IMAGE_SIZE = (900, 900)
@@ -90,21 +91,22 @@ def _from_persons(
                 stem = f"{action}_{contact.frame:06d}_{camera}"
                 key = f"{subject}_{stem}_0"
                 try:
-                    if not images.has(stem):
-                        log.count("dropped: not in the processed file")
-                        continue
-                    people = [images.get(stem).get(index) for index in (0, 1)]
-                    if not _complete(people):
-                        log.count("dropped: a detector missed a person")
-                        continue
-                    sample = Sample(
-                        key=key,
-                        people=tuple(read_person(person) for person in people),
-                        image_size=np.array(IMAGE_SIZE),
-                        image=find_image([processed / subject / "images"], stem),
-                        truth=truths.of(subject, action, contact.frame, camera),
-                        region_pairs=contact.region_pairs,
-                    )
+                    with as_input_error(key):
+                        if not images.has(stem):
+                            log.count("dropped: not in the processed file")
+                            continue
+                        people = [images.get(stem).get(index) for index in (0, 1)]
+                        if not _complete(people):
+                            log.count("dropped: a detector missed a person")
+                            continue
+                        sample = Sample(
+                            key=key,
+                            people=tuple(read_person(person) for person in people),
+                            image_size=np.array(IMAGE_SIZE),
+                            image=find_image([processed / subject / "images"], stem),
+                            truth=truths.of(subject, action, contact.frame, camera),
+                            region_pairs=contact.region_pairs,
+                        )
                 except InputError as error:
                     log.failures[key] = str(error)
                     continue
@@ -132,22 +134,23 @@ def _from_lists(
             if subject not in subjects or camera not in cameras or key in done:
                 continue
             try:
-                if not item.get("is_contact_frame").flag():
-                    continue
-                done.add(key)
-                log.count(f"contact frames × {len(cameras)} cameras")
-                people = split_people(item)
-                if not _complete(people):
-                    log.count("dropped: a detector missed a person")
-                    continue
-                sample = Sample(
-                    key=key,
-                    people=tuple(read_person(person) for person in people),
-                    image_size=np.array(IMAGE_SIZE),
-                    image=find_image([processed / subject / "images"], f"{action}_{frame:06d}_{camera}"),
-                    truth=truths.of(subject, action, frame, camera) or _list_truth(item),
-                    region_pairs=_region_pairs(item),
-                )
+                with as_input_error(key):
+                    if not item.get("is_contact_frame").flag():
+                        continue
+                    done.add(key)
+                    log.count(f"contact frames × {len(cameras)} cameras")
+                    people = split_people(item)
+                    if not _complete(people):
+                        log.count("dropped: a detector missed a person")
+                        continue
+                    sample = Sample(
+                        key=key,
+                        people=tuple(read_person(person) for person in people),
+                        image_size=np.array(IMAGE_SIZE),
+                        image=find_image([processed / subject / "images"], f"{action}_{frame:06d}_{camera}"),
+                        truth=truths.of(subject, action, frame, camera) or _list_truth(item),
+                        region_pairs=_region_pairs(item),
+                    )
             except InputError as error:
                 log.failures[key] = str(error)
                 continue
@@ -225,7 +228,8 @@ class _Truths:
                 entries = read_object(file, "{action: {fr_id, smplx_signature}}")
                 for action, entry in entries.items():
                     try:
-                        found[action] = _Contact(file, action, entry)
+                        with as_input_error(file):
+                            found[action] = _Contact(file, action, entry)
                     except InputError as error:
                         self._log.failures[f"{subject}_{action}"] = str(error)
             elif self._folder is not None:

@@ -1,4 +1,4 @@
-"""The small files beside the pickles: JSON, `.npz` with pickled parts, keypoints in OpenPose's layout."""
+"""The small files beside the pickles: JSON, `.npz` with pickled parts; keypoints put together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from prosepose_jax.body._files import read_fields
 from prosepose_jax.datasets.pickles import Node
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.matching import DETECTOR_LIMIT, _with_feet, match_people
+from prosepose_jax.importing.matching import DETECTOR_LIMIT, match_people, with_feet
 
 
 def read_json(path: Path) -> Any:
@@ -50,28 +50,6 @@ def read_archive(path: Path) -> Node:
     return Node(str(path), read_fields(path))
 
 
-def read_keypoints(path: Path) -> np.ndarray:
-    """(n, 25, 3) BODY_25 of the people in a JSON file of OpenPose's layout (ViTPose's exports use it too).
-
-    Raises:
-      InputError: not JSON, no `people`, or a person without 25 × (x, y, confidence).
-    """
-    people = read_object(path, "{people: […]}").get("people")
-    if not isinstance(people, list):
-        raise InputError(f"{path}: field 'people': expected a list of detected people (OpenPose's layout)")
-    found = np.zeros((len(people), 25, 3), np.float32)
-    for index, person in enumerate(people):
-        numbers = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
-        try:
-            values = np.array(numbers, dtype=np.float32).reshape(25, 3)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: field 'people[{index}].pose_keypoints_2d': expected 25 × (x, y, confidence)"
-            ) from error
-        found[index] = clean_keypoints(values)
-    return found
-
-
 def clean_keypoints(keypoints: np.ndarray) -> np.ndarray:
     """Keypoints (25, 3) with confidences in [0, 1] and zeros where nothing was seen."""
     keypoints = np.where(np.isfinite(keypoints).all(axis=-1, keepdims=True), keypoints, 0.0).astype(np.float32)
@@ -91,7 +69,7 @@ def merge_keypoints(seen: Sequence[np.ndarray]) -> np.ndarray | None:
         return None
     merged = seen[0]
     for other in seen[1:]:
-        merged = _with_feet(merged, other)
+        merged = with_feet(merged, other)
     return merged
 
 
@@ -102,7 +80,7 @@ def merge_people(detections: Sequence[np.ndarray]) -> np.ndarray:
         people = people[(people[..., 2] > 0).any(axis=1)] if len(people) else people
         known = match_people(people, np.array(merged).reshape(-1, 25, 3), DETECTOR_LIMIT)
         for later, earlier in known:
-            merged[earlier] = _with_feet(merged[earlier], people[later])
+            merged[earlier] = with_feet(merged[earlier], people[later])
         taken = {later for later, _ in known}
         merged += [person for index, person in enumerate(people) if index not in taken]
     return np.array(merged, np.float32).reshape(-1, 25, 3)

@@ -24,6 +24,7 @@ from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_boxes, match_
 from prosepose_jax.io._npz import read_npz
 from prosepose_jax.io.pictures import picture_size
 from prosepose_jax.io.scenes import NUM_REGIONS
+from prosepose_jax.untrusted import as_input_error
 
 SPLITS = ("train", "val", "test")
 _NAMES = ("FlickrCI3D_Signatures", "FlickrCI3D_signature", "FlickrCI3D_Signature")
@@ -173,23 +174,26 @@ def _from_list(
             continue
         log.count("annotated pairs")
         try:
-            people = split_people(item)
-            found = tuple(read_person(person) for person in people)
-            reason = _missing(found)
-            if reason:
-                log.count(f"dropped: {reason}")
-                continue
-            size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
-            pairs = None
-            if item.has("contact_map"):
-                table = item.get("contact_map").array()
-                if table.shape != (NUM_REGIONS, NUM_REGIONS):
-                    raise item.fail(f"contact_map: expected shape {(NUM_REGIONS, NUM_REGIONS)}, found {table.shape}")
-                pairs = np.argwhere(table.astype(bool)).astype(np.int32)
-            elif item.has("hhc_contacts_region_ids"):
-                pairs = item.get("hhc_contacts_region_ids").array().astype(np.int32).reshape(-1, 2)
-            sample = Sample(key, found, size, image=_image(download, image), region_pairs=pairs)
-            kept = _finished(sample, truths, _listed_truth(item), log)
+            with as_input_error(key):
+                people = split_people(item)
+                found = tuple(read_person(person) for person in people)
+                reason = _missing(found)
+                if reason:
+                    log.count(f"dropped: {reason}")
+                    continue
+                size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
+                pairs = None
+                if item.has("contact_map"):
+                    table = item.get("contact_map").array()
+                    if table.shape != (NUM_REGIONS, NUM_REGIONS):
+                        raise item.fail(
+                            f"contact_map: expected shape {(NUM_REGIONS, NUM_REGIONS)}, found {table.shape}"
+                        )
+                    pairs = np.argwhere(table.astype(bool)).astype(np.int32)
+                elif item.has("hhc_contacts_region_ids"):
+                    pairs = item.get("hhc_contacts_region_ids").array().astype(np.int32).reshape(-1, 2)
+                sample = Sample(key, found, size, image=_image(download, image), region_pairs=pairs)
+                kept = _finished(sample, truths, _listed_truth(item), log)
         except InputError as error:
             log.failures[key] = str(error)
             continue
@@ -210,21 +214,22 @@ def _from_processed(
             key = f"{image}_{index}"
             log.count("annotated pairs")
             try:
-                if not content.has(image):
-                    log.count("dropped: not in processed.pkl")
-                    continue
-                fields = content.get(image)
-                found = tuple(
-                    read_person(fields.get(person)) if fields.has(person) else Person(None, None)
-                    for person in ids[image][index]
-                )
-                reason = _missing(found)
-                if reason:
-                    log.count(f"dropped: {reason}")
-                    continue
-                size = np.array([fields.get("img_width").integer(), fields.get("img_height").integer()])
-                sample = Sample(key, found, size, image=_image(download, image), region_pairs=pair.region_pairs)
-                kept = _finished(sample, truths, None, log)
+                with as_input_error(key):
+                    if not content.has(image):
+                        log.count("dropped: not in processed.pkl")
+                        continue
+                    fields = content.get(image)
+                    found = tuple(
+                        read_person(fields.get(person)) if fields.has(person) else Person(None, None)
+                        for person in ids[image][index]
+                    )
+                    reason = _missing(found)
+                    if reason:
+                        log.count(f"dropped: {reason}")
+                        continue
+                    size = np.array([fields.get("img_width").integer(), fields.get("img_height").integer()])
+                    sample = Sample(key, found, size, image=_image(download, image), region_pairs=pair.region_pairs)
+                    kept = _finished(sample, truths, None, log)
             except InputError as error:
                 log.failures[key] = str(error)
                 continue
@@ -238,11 +243,12 @@ def _from_download(download: Path, wanted: frozenset[str] | None, truths: _Truth
             continue
         log.count("images")
         try:
-            file = _image(download, image)
-            if file is None:
-                raise InputError(f"{download / 'images'}: no image {image}.png")
-            size = np.array(picture_size(file))
-            people = _matched(download, image, pairs)
+            with as_input_error(image):
+                file = _image(download, image)
+                if file is None:
+                    raise InputError(f"{download / 'images'}: no image {image}.png")
+                size = np.array(picture_size(file))
+                people = _matched(download, image, pairs)
         except InputError as error:
             log.count("annotated pairs", len(pairs))
             log.failures[image] = str(error)
@@ -256,8 +262,9 @@ def _from_download(download: Path, wanted: frozenset[str] | None, truths: _Truth
                 log.count(f"dropped: {reason}")
                 continue
             try:
-                sample = Sample(key, found, size, image=file, region_pairs=pair.region_pairs)
-                kept = _finished(sample, truths, None, log)
+                with as_input_error(key):
+                    sample = Sample(key, found, size, image=file, region_pairs=pair.region_pairs)
+                    kept = _finished(sample, truths, None, log)
             except InputError as error:
                 log.failures[key] = str(error)
                 continue

@@ -12,8 +12,6 @@ from prosepose_jax.body.model import BodyModel
 
 # "unit" frame of BUDDI's processed Hi4D: the world turned half a turn about x. Its own inverse.
 HI4D_UNIT = np.diag([1.0, -1.0, -1.0])
-# The same of CHI3D: a quarter turn about x.
-CHI3D_UNIT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
 def axis_angle(matrices: np.ndarray) -> np.ndarray:

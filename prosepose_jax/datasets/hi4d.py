@@ -26,6 +26,7 @@ from prosepose_jax.datasets.samples import Guess, Person, Sample, Truth
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_people
 from prosepose_jax.io._npz import FieldReader, read_npz
+from prosepose_jax.untrusted import as_input_error
 
 SPLITS = ("train", "val", "test")
 PUBLISHED_CAMERAS = ("4",)
@@ -135,14 +136,15 @@ def _from_processed(
             log.count("actions")
             name = f"{pair}_{action}"
             try:
-                truth = _ProcessedTruth(fields)
-                frames = [Path(str(path)).stem for path in fields.get("action_path").items()]
-                images = fields.get("image_data").nodes()
-                if not len(frames) == len(images) == truth.count:
-                    raise fields.fail(
-                        f"expected one entry a contact frame in every field, found {len(frames)} in action_path, "
-                        f"{len(images)} in image_data and {truth.count} in the SMPL fields"
-                    )
+                with as_input_error(name):
+                    truth = _ProcessedTruth(fields)
+                    frames = [Path(str(path)).stem for path in fields.get("action_path").items()]
+                    images = fields.get("image_data").nodes()
+                    if not len(frames) == len(images) == truth.count:
+                        raise fields.fail(
+                            f"expected one entry a contact frame in every field, found {len(frames)} in action_path, "
+                            f"{len(images)} in image_data and {truth.count} in the SMPL fields"
+                        )
             except InputError as error:
                 log.failures[name] = str(error)
                 continue
@@ -154,7 +156,8 @@ def _from_processed(
                     stem = frames[place]
                     key = f"{name}_{camera}_{stem}0"
                     try:
-                        sample = _processed_sample(key, images[place], camera, stem, truth, place, to_camera)
+                        with as_input_error(key):
+                            sample = _processed_sample(key, images[place], camera, stem, truth, place, to_camera)
                     except InputError as error:
                         log.failures[key] = str(error)
                         continue
@@ -247,7 +250,11 @@ def _reason_to_drop(people: list[Node]) -> str:
 def _from_list(content: Node, request: Request, log: Log) -> Iterator[Sample]:
     cameras = request.cameras or PUBLISHED_CAMERAS
     for item in content.nodes():
-        name = Path(item.get("imgname").text()).stem
+        try:
+            name = Path(item.get("imgname").text()).stem
+        except InputError as error:
+            log.failures[f"item {item.where}"] = str(error)
+            continue
         match = re.fullmatch(r"(\d\d)_(.+)_(\d+)_(\d{6})", name)
         if match is None:
             log.failures[name] = f"{item.source}: imgname {name!r}: expected PP_action_camera_frame"
@@ -258,22 +265,23 @@ def _from_list(content: Node, request: Request, log: Log) -> Iterator[Sample]:
         log.count(f"camera {' '.join(cameras)}")
         key = f"{name}0"
         try:
-            people = split_people(item)
-            reason = _reason_to_drop(people)
-            if reason:
-                log.count(f"dropped: {reason}")
-                continue
-            size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
-            truth = None
-            if item.has("global_orient_cam_smplx"):
-                pose = item.get("body_pose_smplx").floats((2, 63)) if item.has("body_pose_smplx") else None
-                if pose is not None:
-                    truth = Truth(
-                        np.eye(3), np.zeros(3), item.get("global_orient_cam_smplx").floats((2, 3)),
-                        pose.reshape(2, 21, 3), item.get("betas_smplx").array().astype(np.float32).reshape(2, -1),
-                        item.get("transl_cam_smplx").floats((2, 3)),
-                    )  # fmt: skip
-            sample = Sample(key, tuple(read_person(person) for person in people), size, truth=truth)
+            with as_input_error(key):
+                people = split_people(item)
+                reason = _reason_to_drop(people)
+                if reason:
+                    log.count(f"dropped: {reason}")
+                    continue
+                size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
+                truth = None
+                if item.has("global_orient_cam_smplx"):
+                    pose = item.get("body_pose_smplx").floats((2, 63)) if item.has("body_pose_smplx") else None
+                    if pose is not None:
+                        truth = Truth(
+                            np.eye(3), np.zeros(3), item.get("global_orient_cam_smplx").floats((2, 3)),
+                            pose.reshape(2, 21, 3), item.get("betas_smplx").array().astype(np.float32).reshape(2, -1),
+                            item.get("transl_cam_smplx").floats((2, 3)),
+                        )  # fmt: skip
+                sample = Sample(key, tuple(read_person(person) for person in people), size, truth=truth)
         except InputError as error:
             log.failures[key] = str(error)
             continue
@@ -312,8 +320,9 @@ def _from_download(
             continue
         log.count("actions")
         try:
-            frames = _contact_frames(action.folder)
-            poses, intrinsics = read_cameras(action.folder)
+            with as_input_error(name):
+                frames = _contact_frames(action.folder)
+                poses, intrinsics = read_cameras(action.folder)
         except InputError as error:
             log.failures[name] = str(error)
             continue
@@ -324,11 +333,18 @@ def _from_download(
                 log.count(f"every {request.every}th contact frame, camera {' '.join(cameras)}")
                 key = f"{name}_{camera}_{frame:06d}0"
                 try:
-                    if camera not in poses:
-                        raise InputError(f"{action.folder}: camera {camera} is not calibrated")
-                    sample = _download_sample(
-                        key, action.folder, frame, camera, poses[camera], intrinsics[camera], images[camera].get(frame)
-                    )
+                    with as_input_error(key):
+                        if camera not in poses:
+                            raise InputError(f"{action.folder}: camera {camera} is not calibrated")
+                        sample = _download_sample(
+                            key,
+                            action.folder,
+                            frame,
+                            camera,
+                            poses[camera],
+                            intrinsics[camera],
+                            images[camera].get(frame),
+                        )
                 except InputError as error:
                     log.failures[key] = str(error)
                     continue

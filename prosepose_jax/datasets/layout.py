@@ -43,7 +43,7 @@ class Request:
       split: as the user names it.
       cameras: names of cameras; None: those of the published protocol.
       every: of Hi4D's contact frames, each how manyth.
-      mocap_frames: MOYO: "published" (mocap frame = 2 × image number) or "toolkit" (one image later).
+      mocap_frames: MOYO: "published" (mocap frame = 2 × image number) or "toolkit" (one image earlier).
       truth_fits: FlickrCI3D: folder of pseudo ground truth; None: looked for in the dataset.
     """
 

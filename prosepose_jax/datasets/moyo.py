@@ -17,6 +17,7 @@ from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_people, person_box
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.pictures import picture_size
+from prosepose_jax.untrusted import as_input_error
 
 SPLITS = {"test": "test", "val": "trainval", "trainval": "trainval", "train": "trainval"}
 HALF_SIZE = (2056, 1504)
@@ -66,7 +67,8 @@ def samples(request: Request, log: Log) -> Iterator[Sample]:
         log.count("keys")
         key = f"{name}_0"
         try:
-            sample = _sample(key, name, folder, truths)
+            with as_input_error(key):
+                sample = _sample(key, name, folder, truths)
         except InputError as error:
             log.failures[key] = str(error)
             continue

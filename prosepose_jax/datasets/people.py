@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from prosepose_jax.body.keypoints import BODY25_SOURCE
-from prosepose_jax.datasets.files import clean_keypoints, merge_keypoints, merge_people, read_archive, read_keypoints
+from prosepose_jax.datasets.files import clean_keypoints, merge_keypoints, merge_people, read_archive
 from prosepose_jax.datasets.pickles import Node
 from prosepose_jax.datasets.samples import Guess, Person
 from prosepose_jax.errors import InputError
+from prosepose_jax.importing.keypoints import read_keypoints
 
 DETECTORS = ("vitpose", "openpose")  # the more trusted first
 INDICES = ("openpose_human_idx", "vitpose_human_idx", "vitposeplus_human_idx", "bev_human_idx")
@@ -82,7 +83,8 @@ def read_guesses(path: Path) -> list[Guess]:
 
 def read_detections(files: Sequence[Path]) -> np.ndarray:
     """(n, 25, 3) the people of those keypoint files of an image that are there, the most trusted first."""
-    return merge_people([read_keypoints(file) for file in files if file.is_file()])
+    # ViTPose's exports have OpenPose's layout too.
+    return merge_people([read_keypoints(file, layout="body25").keypoints for file in files if file.is_file()])
 
 
 def joints_cam(guess: Guess) -> np.ndarray | None:

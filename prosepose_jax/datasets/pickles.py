@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
+import os
 import pickle
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,12 +22,17 @@ import numpy as np
 
 from prosepose_jax.body import _unpickle as base
 from prosepose_jax.errors import InputError
+from prosepose_jax.importing.containers.pickles import check_instructions
+from prosepose_jax.untrusted import as_input_error, open_regular, shown
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _KINDS = {
     "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
     "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
 }  # fmt: skip
+# Steps of one file: those of the releases hold thousands of scenes of some hundred values each.
+_MOST_STEPS = 50_000_000
+_BLOB_STEPS = 10_000  # of a pickle within a tensor's bytes, which names one storage
 _MOST_REPEATED = 1 << 20  # elements that a tensor may repeat beyond its storage
 
 
@@ -107,6 +115,7 @@ def _storage_from_bytes(data: Any = b"", *_: Any) -> _Storage:
     storages: dict[str, _Storage] = {}
 
     def load() -> Any:
+        check_instructions(stream, _BLOB_STEPS)
         unpickler = _Unpickler(stream, encoding="latin1")
         unpickler.storages = storages
         return unpickler.load()
@@ -254,15 +263,23 @@ def read_pickle(path: Path) -> Node:
     Raises:
       InputError: no such file, a damaged file, or one that mentions anything but arrays, tensors and containers.
     """
-    try:
-        with path.open("rb") as file:
-            value = _Unpickler(file, encoding="latin1").load()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except base.Bad as error:
-        raise InputError(
-            f"{path}: refused: it contains {error}; expected arrays, tensors, numbers, text and containers"
-        ) from error
-    except (EOFError, pickle.UnpicklingError, OSError, MemoryError, *_BROKEN[1:]) as error:
-        raise InputError(f"{path}: not a complete pickle file ({type(error).__name__}: {error})") from error
+    with as_input_error(path, "not a complete pickle file"), open_regular(path) as file:
+        try:
+            value = _load(file)
+        except base.Bad as error:
+            raise InputError(
+                f"{path}: refused: it contains {shown(error)}; expected arrays, tensors, numbers, text and containers"
+            ) from error
     return Node(str(path), value)
+
+
+def _load(file: BufferedReader) -> Any:
+    """The object of a file whose instructions were looked over: Python's unpickler reserves what they announce.
+
+    The file is mapped: a mapping gives no more than there is, a buffered file reserves what it's asked for.
+    """
+    if os.fstat(file.fileno()).st_size == 0:
+        raise EOFError("it is empty")
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        check_instructions(content, _MOST_STEPS)
+        return _Unpickler(content, encoding="latin1").load()

@@ -14,6 +14,7 @@ from prosepose_jax.datasets.samples import Sample
 from prosepose_jax.datasets.scenes import is_smplx, to_scene
 from prosepose_jax.errors import InputError
 from prosepose_jax.scene import Scene
+from prosepose_jax.untrusted import as_input_error
 
 DATASETS: MappingProxyType[str, Callable[[Request, Log], Iterator[Sample]]] = MappingProxyType(
     {"hi4d": hi4d.samples, "chi3d": chi3d.samples, "flickrci3d": flickrci3d.samples, "moyo": moyo.samples}
@@ -53,7 +54,8 @@ class Dataset:
         without: dict[str, int] = {}
         for sample in DATASETS[self.name](self._request, log):
             try:
-                scene, notes = to_scene(self._body, sample, self._keep)
+                with as_input_error(sample.key, "can't be made a scene"):
+                    scene, notes = to_scene(self._body, sample, self._keep)
             except InputError as error:
                 log.failures[sample.key] = str(error)
                 continue
@@ -94,7 +96,7 @@ def read_dataset(
       keep_betas: True: the parameters are this body's own; None: when it has SMPL-X's 10,475 vertices.
       cameras: names of cameras; None: those of the published table.
       every: of Hi4D's contact frames, each how manyth.
-      mocap_frames: MOYO's mocap frame of an image: "published" (2 × number) or "toolkit" (one image later).
+      mocap_frames: MOYO's mocap frame of an image: "published" (2 × number) or "toolkit" (one image earlier).
       truth_fits: FlickrCI3D: the folder of pseudo ground truth with its `bad_fits`.
 
     Returns:

@@ -187,7 +187,7 @@ def merge_detections(detections: list[Detections]) -> Detections:
         hands = np.zeros((len(people), 2, 21, 3), np.float32) if one.hands is None else one.hands[seen]
         pairs = match_people(people, merged, DETECTOR_LIMIT)
         for later, earlier in pairs:
-            merged[earlier] = _with_feet(merged[earlier], people[later])
+            merged[earlier] = with_feet(merged[earlier], people[later])
             if not (merged_hands[earlier, ..., 2] > 0).any():
                 merged_hands[earlier] = hands[later]
         known = {later for later, _ in pairs}
@@ -201,7 +201,8 @@ def merge_detections(detections: list[Detections]) -> Detections:
     )
 
 
-def _with_feet(keypoints: np.ndarray, other: np.ndarray) -> np.ndarray:
+def with_feet(keypoints: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A person's keypoints (25, 3) with the toes and heels of a later detector, where both agree on the ankle."""
     keypoints = keypoints.copy()
     for ankle, foot in _FEET:
         both_seen = keypoints[ankle, 2] > 0 and other[ankle, 2] > 0

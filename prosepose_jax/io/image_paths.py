@@ -14,6 +14,7 @@ from pathlib import Path
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import atomic_file
+from prosepose_jax.scene import Scene
 from prosepose_jax.untrusted import open_regular, shown
 
 IMAGES_FOLDER = "images"
@@ -117,6 +118,19 @@ def bring_inside(folder: Path, image: Path) -> Path:
             with atomic_file(target) as copy:
                 shutil.copyfileobj(source, copy, _CHUNK)
     return target
+
+
+def with_picture_inside(folder: Path, scene: Scene) -> Scene:
+    """The scene with its picture below the scenes' folder, where alone other commands take it from.
+
+    A scene whose picture isn't there stays as it is.
+
+    Raises:
+      OSError: the picture can be neither linked nor copied.
+    """
+    if scene.image is None or not scene.image.is_file():
+        return scene
+    return dataclasses.replace(scene, image=bring_inside(folder, scene.image))
 
 
 def _same(one: Path, other: Path) -> bool:

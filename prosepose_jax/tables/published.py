@@ -6,7 +6,6 @@ import dataclasses
 
 # Where a figure comes from.
 PAPER = "Subramanian et al., CVPR 2025, from secondary notes"
-BUDDI_PAPER = "Müller et al., CVPR 2024, from secondary notes"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,3 +94,14 @@ def test_one_broken_action_does_not_stop_the_others(make, read, tmp_path) -> Non
     (base / "interaction_contact_signature.json").write_text(json.dumps(contacts))
     dataset, scenes = read("chi3d", tmp_path / "copy")
     assert list(scenes) == ["s03_Hug 3_000040_50591643_0"] and "fr_id" in dataset.failures["s03_Grab 10"]
+
+
+@pytest.mark.parametrize("extrinsics", [[1, 2], {"R": [[1, 0, 0]] * 3, "T": [1, [2]]}, {"R": [[1], [1, 2]], "T": None}])
+def test_a_ragged_file_fails_its_own_scene_only(make, read, tmp_path, extrinsics) -> None:
+    root, _ = make("chi3d")
+    shutil.copytree(root, tmp_path / "copy")
+    folder = tmp_path / "copy" / "original" / "CHI3D" / "train" / "s03" / "camera_parameters" / "50591643"
+    (folder / "Grab 10.json").write_text(json.dumps({"extrinsics": extrinsics}))
+    dataset, scenes = read("chi3d", tmp_path / "copy")
+    assert "s03_Hug 3_000040_50591643_0" in scenes
+    assert [key for key in dataset.failures if key.startswith("s03_Grab 10_") and "50591643" in key]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -33,6 +35,39 @@ def test_tensors_inside_pickles(tmp_path, array) -> None:
 def test_other_things_are_refused(tmp_path, data) -> None:
     (tmp_path / "a.pkl").write_bytes(data)
     with pytest.raises(InputError, match=r"a\.pkl"):
+        read_pickle(tmp_path / "a.pkl")
+
+
+def _blob(*pickles: bytes) -> bytes:
+    """A pickle of a tensor's storage whose bytes are these pickles."""
+    data = b"".join(pickles)
+    return b"\x80\x04ctorch.storage\n_load_from_bytes\nB" + len(data).to_bytes(4, "little") + data + b"\x85R."
+
+
+HOSTILE = {
+    "table": b"\x80\x04]r\xff\xff\xff\x7f.",  # LONG_BINPUT: the unpickler's table gets as long as it says
+    "bytearray": b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b"abc.",  # made before it is read
+    "frame": b"\x80\x04\x95" + (1 << 33).to_bytes(8, "little") + b"N.",
+    "bytes": b"\x80\x04\x8e" + (1 << 40).to_bytes(8, "little") + b"abc.",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("nested", [False, True])
+def test_sizes_that_a_file_only_announces_are_refused(tmp_path, name, nested) -> None:
+    (tmp_path / "a.pkl").write_bytes(_blob(HOSTILE[name]) if nested else HOSTILE[name])
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"a\.pkl"):
+            read_pickle(tmp_path / "a.pkl")
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_only_regular_files_are_opened(tmp_path) -> None:
+    os.mkfifo(tmp_path / "a.pkl")
+    with pytest.raises(InputError, match="expected a regular file"):
         read_pickle(tmp_path / "a.pkl")
 
 

@@ -36,6 +36,9 @@ def test_a_split_becomes_scene_files(roots, tmp_path, capsys) -> None:
     scenes = load_scenes(tmp_path / "scenes")
     assert scenes.keys == ("00_dance00_4_0000110", "00_dance00_4_0000300") and not scenes.failures
     assert all(scene.has_truth for scene in scenes)
+    assert scenes.notes == {}
+    inside = (tmp_path / "scenes").resolve()
+    assert all(scene.image is not None and scene.image.is_relative_to(inside) for scene in scenes)
     assert json.loads((tmp_path / "record.json").read_text())["counts"]["scenes"] == 2
 
 
@@ -52,6 +55,10 @@ def test_bad_usage(roots, tmp_path, capsys) -> None:
         assert _import(*flags) == 2
         err = capsys.readouterr().err
         assert message in err and "Traceback" not in err
+    record = tmp_path / "record.json"
+    flags = ["--source=hi4d", f"--root={roots / 'hi4d'}", f"--out={tmp_path}", "--split=val", f"--record={record}"]
+    assert _import(*flags) == 2
+    assert json.loads(record.read_text())["written"] == 0
 
 
 def test_a_table_of_figures_that_need_no_fit(roots, tmp_path, capsys) -> None:
@@ -70,6 +77,15 @@ def test_a_table_of_figures_that_need_no_fit(roots, tmp_path, capsys) -> None:
     # The scenes are there: they are not imported again.
     assert table.main(["prosepose table", *flags]) == 0
     assert "delete it to import again" in capsys.readouterr().err
+    # Other scenes are never taken for those that are asked for.
+    for flag, field in (("--split=train", "split"), ("--betas=estimate", "betas"), (f"--root={tmp_path}", "root")):
+        assert table.main(["prosepose table", *flags, flag]) == 2
+        assert f"field 'asked.{field}'" in capsys.readouterr().err
+    # A record of an import that made nothing is no import.
+    record = tmp_path / "run" / "scenes.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"written": 0}))
+    assert table.main(["prosepose table", *flags]) == 0
+    assert "delete it to import again" not in capsys.readouterr().err
 
 
 def test_rows_from_runs_that_are_there(roots, tmp_path, capsys) -> None:
@@ -93,6 +109,10 @@ def test_rows_from_runs_that_are_there(roots, tmp_path, capsys) -> None:
     ):  # fmt: skip
         assert table.main(["prosepose table", *flags, *wrong]) == 2
         assert message in capsys.readouterr().err
+    for text in ("[]", '{"scenes": []}', '{"scenes": {"a": 1}}', "{", "[" * 10000):
+        (tmp_path / "mine" / "metrics.json").write_text(text)
+        assert table.main(["prosepose table", *flags]) == 2
+        assert str(tmp_path / "mine" / "metrics.json") in capsys.readouterr().err
 
 
 def test_answers_in_the_releases_layouts(tmp_path) -> None:

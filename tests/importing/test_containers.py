@@ -18,6 +18,7 @@ from foreign_containers import (
     Global,
     Tensor,
     _Pickler,
+    write_gzip,
     write_joblib,
     write_npy,
     write_npz,
@@ -65,6 +66,13 @@ def test_compressed_streams(tmp_path, pack):
         path = WRITERS[name](tmp_path / "a.pkl", TREE)
         path.write_bytes(pack(path.read_bytes()))
         check(read_tree(path))
+
+
+def test_a_gzipped_pickle(tmp_path):
+    tree = {"pose": np.arange(6.0).reshape(2, 3), "names": ["a", "b"]}
+    found = read_tree(write_gzip(tmp_path / "a.pkl.gz", tree))
+    np.testing.assert_array_equal(found["pose"], tree["pose"])
+    assert list(found["names"]) == tree["names"]
 
 
 def test_archives_and_json(tmp_path):

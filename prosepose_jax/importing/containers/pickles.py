@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NoReturn
+from typing import IO, Any, ClassVar, NoReturn, cast
 
 import numpy as np
 
@@ -369,19 +370,23 @@ def _guarded(load: Callable[[], Any]) -> Any:
         raise Unreadable(f"an incomplete or damaged pickle ({type(error).__name__}: {error})") from error
 
 
-def check_instructions(stream: io.BytesIO) -> None:
+def check_instructions(stream: io.BytesIO | mmap.mmap, most: int = MAX_OPCODES) -> None:
     """Goes through the next pickle of a stream without running it, and back to its beginning.
 
     Python's unpickler keeps a table as long as the largest number in it and makes byte arrays as long as they say,
     so that nine bytes can take all memory.
 
+    Args:
+      stream: a file's content, which gives no more bytes than it has however many are asked for.
+      most: instructions.
+
     Raises:
       Bad: an instruction asks for more than the file holds.
     """
     start, entries = stream.tell(), 0
-    for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
-        if count > MAX_OPCODES:
-            raise base.Bad(f"a pickle of more than {MAX_OPCODES} instructions")
+    for count, (operation, argument, _) in enumerate(pickletools.genops(cast(IO[bytes], stream))):
+        if count > most:
+            raise base.Bad(f"a pickle of more than {most} instructions")
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT"):
             if not isinstance(argument, int) or argument > entries + 1024:
                 raise base.Bad("a pickle that asks for a table larger than its contents")

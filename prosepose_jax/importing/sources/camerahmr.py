@@ -17,7 +17,6 @@ from prosepose_jax.importing.sources.common import (
 )
 
 _CROP_CAMERAS = ("out_cam", "pred_cam")
-_TRANSLATIONS = ("output_cam_trans", *_CROP_CAMERAS)
 
 
 def _recognises(source: SourceInput) -> bool:

@@ -132,11 +132,6 @@ def rest_hands_on_thighs(f: Figure) -> None:
         )
 
 
-def lay_hand(f: Figure, side: str, other: Figure, spot: str, elbow: np.ndarray, fingers: np.ndarray) -> None:
-    """Lays a palm flat on a spot of somebody."""
-    f.reach(side, other.spot(spot, 0.025), elbow, palm=-other.spot_normal(spot), fingers=fingers)
-
-
 def between(*points: np.ndarray) -> np.ndarray:
     """The middle of some points."""
     return np.mean(points, axis=0)
