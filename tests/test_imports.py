@@ -70,6 +70,29 @@ def test_the_check_would_see_a_heavy_import() -> None:
     assert found in _run(("prosepose_jax", found))
 
 
+def _rooms_of_the_table() -> dict[str, set[str] | None]:
+    """What each room may import by the table of docs/developing.md, in its order; None: all above."""
+    text = (ROOT / "docs" / "developing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \|.*\| (.*) \|$", text, re.MULTILINE)
+    return {room: None if "all above" in named else set(re.findall(r"[a-z]{2,}", re.sub(r"\(.*?\)", "", named)))
+            for room, named in rows}  # fmt: skip
+
+
+def test_rooms_import_what_the_table_says() -> None:
+    table = _rooms_of_the_table()
+    package = ROOT / "prosepose_jax"
+    assert set(table) == {file.parent.name for file in package.glob("*/__init__.py")}
+    above: set[str] = set()
+    for room, named in table.items():
+        source = "\n".join(file.read_text(encoding="utf-8") for file in (package / room).rglob("*.py"))
+        found = set(re.findall(r"^\s*(?:from|import) prosepose_jax\.(\w+)", source, re.MULTILINE))
+        found = (found & set(table)) - {room}
+        assert found <= above, f"{room} imports rooms below it"
+        if named is not None:
+            assert found == named, room
+        above.add(room)
+
+
 def _requirements() -> tuple[list[str], dict[str, list[str]]]:
     """install_requires and extras_require as setup.py passes them on."""
     setuptools = pytest.importorskip("setuptools")

@@ -21,7 +21,7 @@ from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
-from prosepose_jax.metrics import Evaluator
+from prosepose_jax.metrics import Evaluator, load_joint_set
 from prosepose_jax.scene import Fit, Scene
 from prosepose_jax.terms import PosePrior, load_pose_prior
 
@@ -81,7 +81,8 @@ def run_sweep(
       step: called with (fits done, fits of this run).
 
     Raises:
-      InputError: scenes, a body, a prior or a config cannot be used.
+      InputError: scenes, a body, a prior or a config cannot be used, or points that are compared with each other
+        have different joint regressors.
     """
     loader = _Loader(scenes_cache or workdir / "scenes")
     folders = {point: workdir / "points" / point.folder for point in sweep.points}
@@ -92,8 +93,16 @@ def run_sweep(
         solved.update((r["problem"], r) for r in records.values() if "problem" in r and "seconds" in r)
 
     jobs: dict[str, _Job] = {}
+    joint_sets: dict[str, str] = {}
     for point in sweep.points:
         bodies, scenes = loader.bodies(point), loader.scenes(point)
+        joints = joint_sets.setdefault(point.group, bodies.evaluator.joint_set.name)
+        if joints != bodies.evaluator.joint_set.name:
+            # Errors on different joints are centimetres apart, and the points of a group are subtracted.
+            raise InputError(
+                f"point {point.folder}: body.joint_regressor: expected the joints of the other points of its group "
+                f"({joints}), found {bodies.evaluator.joint_set.name}"
+            )
         outcome.failures |= {f"{point.folder}: {key}": reason for key, reason in scenes.failures.items()}
         settings = None if point.config is None else settings_from_config(point.config)
         new: list[Record] = []
@@ -159,7 +168,11 @@ class _Loader:
             flat = bool(section.get("flat_hands"))
             body = load_body(section.get("path") or None, section.get("regions") or None, flat_hands=flat, **files)
             loaded = load_pose_prior(prior)
-            self._bodies[name] = _Bodies(body, loaded, digest_arrays((body, loaded)), Evaluator(body))
+            regressor = section.get("joint_regressor")
+            joints = load_joint_set(regressor, body.num_vertices) if regressor else None
+            # The regressor is in the digest since records hold figures: None adds no leaf, older sweeps go on.
+            digest = digest_arrays((body, loaded, None if joints is None else joints.regressor))
+            self._bodies[name] = _Bodies(body, loaded, digest, Evaluator(body, joints))
         return self._bodies[name]
 
     def scenes(self, point: Point) -> Scenes:

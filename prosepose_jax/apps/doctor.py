@@ -30,7 +30,7 @@ from prosepose_jax.untrusted import one_line, open_regular
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm")
 _EXTRAS = {
     "gemini": "google-generativeai", "google-genai": "google-genai", "openai": "openai", "heic": "pillow-heif",
-    "cuda": "jax-cuda12-plugin", "tpu": "libtpu",
+    "export": "pygltflib", "report": "pyvista", "smplx": "smplx", "cuda": "jax-cuda12-plugin", "tpu": "libtpu",
 }  # fmt: skip
 _VARIABLES = ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS", "XLA_PYTHON_CLIENT_MEM_FRACTION",
               "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64")  # fmt: skip
@@ -197,8 +197,8 @@ def _file_system(workdir: Path) -> Iterator[Finding]:
 def _environment() -> Iterator[Finding]:
     for name in _VARIABLES:
         if name in os.environ:
-            advice = "unset it: fits are made and compared in float32" if name == "JAX_ENABLE_X64" else ""
-            yield Finding(name, os.environ[name], advice)
+            # No advice on JAX_ENABLE_X64: the command settles it before it starts (_environment.py).
+            yield Finding(name, os.environ[name])
     for name in _SECRET_VARIABLES:
         yield Finding(name, "set" if os.environ.get(name) or os.environ.get(name.lower()) else "not set")
 

@@ -2,9 +2,9 @@
 
   prosepose evaluate --scenes=SCENES --fits=DIR [--answers=FILE] [--out=metrics.json]
 
-Prints the means and writes DIR/metrics.json. The body is the one of DIR/config.json unless --body says
-otherwise. Without ground truth a scene still gets reprojection and penetration. docs/evaluate.md explains
-every figure. Exit status: 0 all evaluated, 1 some scenes failed (named on stderr), 2 bad usage or an
+Prints the means and writes DIR/metrics.json. The body is the one of DIR/config.json; --body and --regions
+replace its files. Without ground truth a scene still gets reprojection and penetration. docs/evaluate.md
+explains every figure. Exit status: 0 all evaluated, 1 some scenes failed (named on stderr), 2 bad usage or an
 unusable input.
 """
 
@@ -17,9 +17,9 @@ from typing import Any
 
 from absl import flags
 
+from prosepose_jax.apps._run_body import body_files, run_config, section
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.lock import read_lock
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -30,7 +30,10 @@ flags.DEFINE_enum(
     "parser", None, ["published", "extended"], "how the contact F1 reads the answers; default: as the run did",
     flag_values=FLAGS,
 )  # fmt: skip
-flags.DEFINE_string("body", None, "SMPL-X format body; default: the run's, else the embedded one", flag_values=FLAGS)
+flags.DEFINE_string(
+    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
+    flag_values=FLAGS,
+)  # fmt: skip
 flags.DEFINE_alias("body_path", "body", flag_values=FLAGS)
 flags.DEFINE_string("regions", None, "the body's regions file", flag_values=FLAGS)
 flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body (.npy, .npz)", flag_values=FLAGS)
@@ -58,13 +61,12 @@ def _run() -> int:
     set_up_jax()
     folder = Path(FLAGS.fits)
     folder = folder.parent if folder.name == "fits" else folder
-    config = _run_config(folder)
+    config = run_config(folder)
     scenes = load_scenes(FLAGS.scenes)
     fits = load_fits(FLAGS.fits)
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
-    files = _body_files(config)
-    body = load_body(**files)
-    regressor_file = FLAGS.joint_regressor or (None if FLAGS.body else _section(config, "body").get("joint_regressor"))
+    body = load_body(**body_files(config, FLAGS.body, FLAGS.regions))
+    regressor_file = FLAGS.joint_regressor or section(config, "body").get("joint_regressor")
     regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     metrics = evaluate(
         body, scenes, fits,
@@ -87,36 +89,8 @@ def _run() -> int:
     return 1 if failures else 0
 
 
-def _run_config(folder: Path) -> dict[str, Any]:
-    """The run's config.json, empty when there is none."""
-    file = folder / "config.json"
-    if not file.is_file():
-        return {}
-    config = read_lock(file, "a run's config")
-    if not isinstance(config, dict):
-        raise InputError(f"{file}: expected a JSON object, found {type(config).__name__}")
-    return config
-
-
-def _section(config: dict[str, Any], name: str) -> dict[str, Any]:
-    found = config.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _body_files(config: dict[str, Any]) -> dict[str, Any]:
-    """The files of the body: by flags, else as the run had them."""
-    if FLAGS.body:
-        return {"path": FLAGS.body, "regions": FLAGS.regions}
-    of_run = _section(config, "body")
-    files: dict[str, Any] = {
-        name: of_run.get(name) or None for name in ("path", "regions", "keypoints", "lowres", "kid_template")
-    }
-    files["flat_hands"] = bool(of_run.get("flat_hands", False))
-    return files | ({"regions": FLAGS.regions} if FLAGS.regions else {})
-
-
 def _parser(config: dict[str, Any]) -> str:
-    of_run = _section(config, "contact").get("parser") or config.get("parser")
+    of_run = section(config, "contact").get("parser") or config.get("parser")
     return FLAGS.parser or (of_run if of_run in ("published", "extended") else "published")
 
 

@@ -10,14 +10,13 @@ Exit status: 0 all exported, 1 some failed (named on stderr), 2 bad usage or an 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
+from prosepose_jax.apps._run_body import body_files, run_config
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -26,7 +25,10 @@ flags.DEFINE_string("fits", None, "the folder of the run; or its first argument"
 flags.DEFINE_list("format", ["glb"], "of glb, obj, ply, bvh, npz, amass; several with commas", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "where the files go; default: exports/FORMAT in the run's folder", flag_values=FLAGS)
 flags.DEFINE_string("scenes", None, "the run's scenes, where they hold hands or faces", flag_values=FLAGS)
-flags.DEFINE_string("body", None, "SMPL-X format body; default: the run's, else the embedded one", flag_values=FLAGS)
+flags.DEFINE_string(
+    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
+    flag_values=FLAGS,
+)  # fmt: skip
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 
@@ -45,6 +47,7 @@ def _run() -> int:
     from prosepose_jax.body import load_body
     from prosepose_jax.exporting import FORMATS, export_scene, posed_people
     from prosepose_jax.io import load_fits, load_scenes
+    from prosepose_jax.io.scenes import SceneSet
 
     if not FLAGS.fits:
         raise InputError("the folder of the run is missing: prosepose export DIR --format=glb")
@@ -55,12 +58,15 @@ def _run() -> int:
     folder = folder.parent if folder.name == "fits" else folder
     fits = load_fits(FLAGS.fits)
     set_up_jax()
-    scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
-    body = load_body(**_body_files(folder))
+    found = load_scenes(FLAGS.scenes) if FLAGS.scenes else SceneSet(())
+    scenes = {scene.key: scene for scene in found}
+    body = load_body(**body_files(run_config(folder), FLAGS.body))
     failures: dict[str, str] = {}
     with Progress(len(fits), "export") as progress:
         for key, fit in fits.items():
             try:
+                if key in found.failures:
+                    raise InputError(f"its scene cannot be read: {found.failures[key]}")
                 people = posed_people(body, fit, scenes.get(key))
                 for name in FLAGS.format:
                     out = Path(FLAGS.out) if FLAGS.out else folder / "exports" / name
@@ -70,27 +76,10 @@ def _run() -> int:
             except InputError as error:
                 failures[key] = str(error).removeprefix(f"{key}: ")
             progress.step()
-    say_failures(failures)
     print(f"{len(fits) - len(failures)} of {len(fits)} scenes exported")
+    failures = found.failures | failures
+    say_failures(failures)
     return 1 if failures else 0
-
-
-def _body_files(folder: Path) -> dict[str, Any]:
-    """The files of the body: by --body, else as the run had them."""
-    if FLAGS.body:
-        return {"path": FLAGS.body}
-    file = folder / "config.json"
-    if not file.is_file():
-        return {}
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: expected the JSON of a run's config; {error}") from error
-    of_run = config.get("body") if isinstance(config, dict) else None
-    if not isinstance(of_run, dict):
-        return {}
-    names = ("path", "regions", "keypoints", "lowres", "kid_template")
-    return {name: of_run.get(name) or None for name in names} | {"flat_hands": bool(of_run.get("flat_hands", False))}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What one file or reply may take (docs/security.md, "Budgets"). Errors name the budget that was exceeded."""
+"""What one file or reply may take (docs/security.md, "Budgets"). Errors name the budget that was exceeded.
+
+Other tools' estimates and keypoints have limits of their own (importing/containers/limits.py).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ JSON_DEPTH = 100
 JSON_DIGITS = 300  # of a whole number: more digits exceed every float
 
 SCENE_BYTES = 128 * MIB  # of the fields that are read, unpacked
-ARCHIVE_BYTES = 1024 * MIB  # the same for body files, priors, fits and other tools' outputs
+ARCHIVE_BYTES = 1024 * MIB  # the same for body files, priors and fits
 ARCHIVE_MEMBERS = 10_000
 FILE_BYTES = 2048 * MIB  # of a file on disk
 HEADER_BYTES = 10_000  # of an array's description

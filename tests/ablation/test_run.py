@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -21,6 +22,7 @@ from prosepose_jax.ablation import expand, run_sweep, summarise
 from prosepose_jax.ablation.run import _Bodies, _fitters, _Job, _Loader
 from prosepose_jax.ablation.store import append_records, read_records
 from prosepose_jax.body import BodyModel, load_body
+from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
 from prosepose_jax.io import load_answers, load_scenes
@@ -192,6 +194,21 @@ def test_scenes_are_measured_against_the_truth_of_the_body(
     embedded = dataclasses.replace(small, files={"body": {}, "prior": {}})
     found = [len(loader.truth(scene, loader.bodies(point))[0][0]) for point in (small, embedded, small)]
     assert found[0] == found[2] != found[1]
+
+
+def test_errors_are_on_the_joints_of_the_config(
+    make_sweep: Callable[..., ConfigDict], inputs: Path, small_body: BodyModel, tmp_path: Path
+) -> None:
+    file = tmp_path / "j14.npy"
+    np.save(file, np.eye(14, small_body.num_vertices))
+    loader = _Loader(tmp_path)
+    points = [{"name": "a"}, {"name": "b", "config": {"body.joint_regressor": str(file)}}]
+    sweep = expand(make_sweep(points, "a", count=1))
+    plain, other = (loader.bodies(p) for p in sweep.points if p.config is not None)
+    assert plain.evaluator.joint_set.name == "SMPL-X joints" and "J14" in other.evaluator.joint_set.name
+    assert plain.digest != other.digest
+    with pytest.raises(InputError, match="point b: body.joint_regressor: expected the joints of the other points"):
+        run_sweep(sweep, tmp_path)
 
 
 def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable[..., ConfigDict]) -> None:

@@ -260,8 +260,9 @@ def test_what_does_not_fit_together_is_named(posed: tuple[BodyModel, Fit, Scene]
 
 
 def test_the_command_exports_a_folder(
-    small_body_file: Path, small_body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    small_body_file: Path, small_body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     params = BodyParams.zeros(2, 2)
     params = dataclasses.replace(params, transl=jnp.asarray([[0.0, 0.0, 3.0], [0.5, 0.0, 3.0]]))
     people = pose_body(small_body, params)
@@ -284,6 +285,28 @@ def test_the_command_exports_a_folder(
         }.items()
         for key in "ab" for ending in endings
     )  # fmt: skip
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for name in ("a", "of\x1bnone"):
+        (scenes / f"{name}.npz").write_bytes(b"PK no scene")
+    assert main([*command, "--format=obj", f"--scenes={scenes}", f"--out={tmp_path / 'other'}"]) == 1
+    said = capsys.readouterr()
+    assert "FAILED a: its scene cannot be read: " in said.err and r"FAILED of\x1bnone: " in said.err
+    assert "1 of 3 scenes exported" in said.out and [f.name for f in (tmp_path / "other").iterdir()] == ["b.obj"]
+    (tmp_path / "config.json").write_text("{", encoding="utf-8")
+    assert main([*command, "--format=obj"]) == 2
+    assert "config.json: not the JSON of a run's config" in capsys.readouterr().err
+    asked: dict = {}
+    (tmp_path / "config.json").write_text('{"body": {"path": "old.npz", "flat_hands": true}}', encoding="utf-8")
+
+    def asked_for(**files: object) -> BodyModel:
+        asked.update(files)
+        return small_body
+
+    monkeypatch.setattr("prosepose_jax.body.load_body", asked_for)
+    assert main([*command, "--format=obj"]) == 1
+    assert asked["path"] == str(small_body_file) and asked["flat_hands"] is True
+    capsys.readouterr()
     assert main([*command, "--format=fbx"]) == 2
     assert "--format: expected some of glb, obj, ply, bvh, npz, amass, found fbx" in capsys.readouterr().err
     assert main(["prosepose", "export"]) == 2

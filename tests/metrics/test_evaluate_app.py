@@ -63,6 +63,17 @@ def test_writes_and_prints(run_folder, capsys):
     assert table["mean"]["two_person"]["pcc"] == pytest.approx(95.0)
 
 
+def test_a_moved_body_keeps_the_rest_of_the_runs(run_folder, capsys):
+    folder, asked = run_folder
+    body = {"path": "old.npz", "regions": "r.json", "keypoints": "k.json", "lowres": "l.npz",
+            "kid_template": "kid.npy", "flat_hands": True}  # fmt: skip
+    write_json(folder / "run" / "config.json", {"body": body})
+    assert _main(folder, "--body=moved.npz") == 0
+    assert asked == body | {"path": "moved.npz"}
+    assert _main(folder, "--body=moved.npz", "--regions=other.json") == 0
+    assert asked == body | {"path": "moved.npz", "regions": "other.json"}
+
+
 def test_some_failed(run_folder, capsys):
     folder, _ = run_folder
     (folder / "scenes" / "torn.npz").write_bytes(b"PK no scene")

@@ -1,0 +1,46 @@
+"""The body of a finished run: as its config says, unless the user names another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.io.lock import read_lock
+
+
+def run_config(folder: Path) -> dict[str, Any]:
+    """The run's config.json, empty when there is none.
+
+    Raises:
+      InputError: it cannot be read or is no JSON object.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        return {}
+    config = read_lock(file, "a run's config")
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: expected a JSON object, found {type(config).__name__}")
+    return config
+
+
+def section(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """A section of a run's config, empty when there is none."""
+    found = config.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def body_files(config: dict[str, Any], path: str | None = None, regions: str | None = None) -> dict[str, Any]:
+    """What `load_body` is to be called with.
+
+    Args:
+      config: of the run.
+      path: the body file in the place of the run's. It is the same body moved, or one like it: what else the run's
+        config says of the body (flat hands, regions, keypoints, …) stays.
+      regions: the regions file in the place of the run's.
+    """
+    of_run = section(config, "body")
+    names = ("path", "regions", "keypoints", "lowres", "kid_template")
+    files: dict[str, Any] = {name: of_run.get(name) or None for name in names}
+    files["flat_hands"] = bool(of_run.get("flat_hands", False))
+    return files | {name: value for name, value in (("path", path), ("regions", regions)) if value}
