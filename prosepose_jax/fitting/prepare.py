@@ -282,9 +282,11 @@ def stack_scenes(
     shape = group_shape(group, settings) if shape is None else shape
     scenes = []
     for item, pixels in zip(group, initial_px, strict=True):
-        scene = item.scene
+        scene, initial = item.scene, initial_params(body, item.scene)
         reading = SceneReading(
             scene=scene,
+            initial=initial,
+            errors=item.settings.errors,
             keypoints=_target_keypoints(scene, pixels, item.settings),
             program=item.arrays,
             program_shape=shape.program,
@@ -296,7 +298,7 @@ def stack_scenes(
             "principal_px": np.asarray(scene.principal_point, np.float32),
         }
         leaves: dict[str, Any] = {
-            "params": initial_params(body, scene),
+            "params": initial,
             "camera": Camera(**camera),
             "weights": item.weights,
             "terms": {term.name: term.prepare_scene(reading) for term in settings.terms},

@@ -107,9 +107,7 @@ class Problem:
         )
 
     def _if_active(self, term: Term, function: Callable[[], Any]) -> Any:
-        """What a function gives, zeros where a term that looks something up weighs nothing in the whole batch."""
-        if not jax.tree.leaves(self.held[term.name]):
-            return function()
+        """What a function gives, zeros where a term weighs nothing in the whole batch."""
         shapes = jax.eval_shape(function)
         return jax.lax.cond(
             self.active[term.name], function, lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)

@@ -13,7 +13,7 @@ from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings,
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.terms import TERMS, Term
-from prosepose_jax.terms.defaults import FALLBACK_WEIGHTS, SCALES, STAGE_WEIGHTS
+from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE_WEIGHTS
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
@@ -45,6 +45,7 @@ class StageSettings:
     move_global_orient: bool = True
     weights: Mapping[str, float] = _weights_field()  # by term; absent: the term's own weight
     fallback_weights: Mapping[str, float] = _weights_field()  # for scenes whose answers cannot be used
+    scales: Mapping[str, float] = dataclasses.field(default_factory=dict)  # of kernels, where not those of the fit
 
     def weight(self, term: Term, fallback: bool = False) -> float:
         """The weight of a term in this stage."""
@@ -132,6 +133,8 @@ class FitSettings:
     lost_ankle: str = "leave_out"  # "leave_out" | "initial"
     exchange_swapped: bool = True  # detections whose left and right look swapped are exchanged back
     scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(SCALES))  # of each term's kernel
+    # Stated standard deviations by name (`terms.defaults.ERRORS`).
+    errors: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(ERRORS))
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = _STAGES
@@ -186,7 +189,10 @@ class FitSettings:
         """The numbers of a stage, as the leaves of fitting.arrays.Numbers."""
         stage = self.stages[index]
         return {
-            "scales": {term.name: np.float32(self.scales.get(term.name, 0.0)) for term in self.terms},
+            "scales": {
+                term.name: np.float32(stage.scales.get(term.name, self.scales.get(term.name, 0.0)))
+                for term in self.terms
+            },
             "moves": {
                 "transl": np.float32(1.0),
                 "body_pose": np.float32(1.0),
@@ -291,6 +297,7 @@ def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> Stage
         move_global_orient=_take(section, "move_global_orient", bool, where),
         weights=_weights(section["weights"], f"{where}weights.", terms),
         fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights.", terms),
+        scales=_weights(section.get("scales", {}), f"{where}scales.", terms),
     )
 
 
@@ -316,6 +323,18 @@ def _scales(config: Mapping[str, Any], terms: Sequence[Term]) -> dict[str, float
             value = _take(config[section], field, float, f"{section}.")
             found[term.name] = _within(value, term.scale_field, 0.0)
     return found
+
+
+def _errors(config: Mapping[str, Any]) -> dict[str, float]:
+    """Stated standard deviations, those of the package where the config names none."""
+    section = config.get("errors", {})
+    unknown = sorted(set(section) - set(ERRORS))
+    if unknown:
+        raise InputError(f"config: field errors.{unknown[0]} is unknown, expected one of {', '.join(ERRORS)}")
+    given = {name: _take(section, name, float, "errors.") for name in section}
+    for name, value in given.items():
+        _within(value, f"errors.{name}", 1e-6)
+    return ERRORS | given
 
 
 def _limits(section: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -389,6 +408,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
         exchange_swapped=_take(config["keypoints"], "exchange_swapped", bool, "keypoints."),
         scales=_scales(config, terms),
+        errors=_errors(config),
         refresh_every=_refresh(config, stages, terms),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,

@@ -3,6 +3,9 @@
 from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, SceneReading, Term, at_vertices
 from prosepose_jax.terms.closest_meshes import ClosestMeshes
 from prosepose_jax.terms.contact import Contact
+from prosepose_jax.terms.estimate_place import EstimatePlace
+from prosepose_jax.terms.estimate_pose import EstimatePose
+from prosepose_jax.terms.estimate_shape import EstimateShape, PopulationShape
 from prosepose_jax.terms.initial_pose import InitialPose
 from prosepose_jax.terms.keypoints import Keypoints
 from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
@@ -21,6 +24,10 @@ TERMS: tuple[Term, ...] = (
     ShapePrior(),
     Penetration(),
     ClosestMeshes(),
+    EstimatePose(),
+    EstimateShape(),
+    PopulationShape(),
+    EstimatePlace(),
 )
 
 __all__ = [
@@ -31,6 +38,9 @@ __all__ = [
     "Context",
     "Elements",
     "End",
+    "EstimatePlace",
+    "EstimatePose",
+    "EstimateShape",
     "InitialPose",
     "Keypoints",
     "Lookup",
@@ -38,6 +48,7 @@ __all__ = [
     "Penetration",
     "PosePrior",
     "PosePriorTerm",
+    "PopulationShape",
     "SceneReading",
     "ShapePrior",
     "Surface",

@@ -10,7 +10,7 @@ k numbers of a residual, D numbers that move of a person, S scenes of a batch, V
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -103,6 +103,8 @@ class SceneReading:
 
     Attributes:
       scene: the scene.
+      initial: its P people as estimated (numpy leaves).
+      errors: stated standard deviations by name (`terms.defaults.ERRORS`).
       keypoints: (P, 25, 3) that the fit sees: swapped sides and lost ankles handled.
       program: what its answers say; empty for a fallback.
       program_shape: sizes to which the program is padded.
@@ -111,6 +113,8 @@ class SceneReading:
     """
 
     scene: Scene
+    initial: BodyParams
+    errors: Mapping[str, float]
     keypoints: np.ndarray
     program: ProgramArrays
     program_shape: ProgramShape

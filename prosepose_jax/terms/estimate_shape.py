@@ -1,0 +1,106 @@
+"""How large people are: about the estimate, and about what people are like (docs/method.md, "Stated errors").
+
+Stated in metres of stature and of the surface besides it, not in betas: the same for every body's shape space.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from prosepose_jax.body.measurements import shape_measures
+from prosepose_jax.body.model import BodyModel, BodyParams
+from prosepose_jax.terms.base import Context, OnBody, SceneReading, Term
+
+
+@struct.dataclass
+class SizeMap:
+    """Stature and the rest of the shape as linear maps. B betas."""
+
+    mean: jax.Array  # () m, stature of the mean shape
+    kid: jax.Array  # () m of stature per unit of child scale
+    stature: jax.Array  # (B,) m per unit of beta
+    build: jax.Array  # (B, B) of which |build @ betas| is the rms displacement besides the stature, m
+
+    def stature_of(self, params: BodyParams) -> jax.Array:
+        """() m of one person."""
+        return self.mean + self.stature @ params.betas + self.kid * params.kid_scale
+
+
+def size_map(body: BodyModel) -> SizeMap:
+    """The maps of a body whose first ten betas are used."""
+    measures = shape_measures(body, min(10, body.num_betas))
+    count = measures.directions.shape[1]
+    besides = jnp.eye(count) - jnp.outer(measures.taller(), measures.directions[0])
+    return SizeMap(measures.mean[0], measures.kid[0], measures.directions[0], measures.surface @ besides)
+
+
+@struct.dataclass
+class ShapeEstimate:
+    """The shape that P people are compared with."""
+
+    betas: jax.Array  # (P, B)
+    stature_share: jax.Array  # (P,) sd of the stature, share of it
+    build_m: jax.Array  # (P,) sd, m
+
+
+def _sized(params: BodyParams, data: tuple[SizeMap, ShapeEstimate]) -> jax.Array:
+    """(1 + B,) in standard deviations."""
+    sizes, estimate = data
+    off = params.betas - estimate.betas
+    stature = sizes.mean + sizes.stature @ estimate.betas + sizes.kid * params.kid_scale
+    taller = (sizes.stature @ off) / (stature * estimate.stature_share)
+    return jnp.concatenate([taller[None], sizes.build @ off / estimate.build_m])
+
+
+def _every(people: int, value: float) -> Any:
+    return np.full(people, value, np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class EstimateShape(Term):
+    """(error of the stature / sd)² + (rms of the rest of the surface / sd)² about the estimated shape."""
+
+    name: str = "estimate_shape"
+
+    def prepare_body(self, body: BodyModel, prior: Any) -> SizeMap:
+        return size_map(body)
+
+    def prepare_scene(self, reading: SceneReading) -> ShapeEstimate:
+        betas: Any = np.asarray(reading.initial.betas, np.float32)
+        errors, people = reading.errors, len(betas)
+        return ShapeEstimate(betas, _every(people, errors["stature_share"]), _every(people, errors["build_m"]))
+
+    def elements(self, context: Context) -> Sequence[OnBody]:
+        return [OnBody((each(context.mine, context.num_people), context.data), residual=_sized)]
+
+
+@dataclasses.dataclass(frozen=True)
+class PopulationShape(Term):
+    """The same about the mean shape: how people differ."""
+
+    name: str = "population_shape"
+
+    def prepare_body(self, body: BodyModel, prior: Any) -> SizeMap:
+        return size_map(body)
+
+    def prepare_scene(self, reading: SceneReading) -> ShapeEstimate:
+        betas: Any = np.zeros_like(np.asarray(reading.initial.betas, np.float32))
+        errors, people = reading.errors, len(betas)
+        return ShapeEstimate(
+            betas, _every(people, errors["population_stature_share"]), _every(people, errors["population_build_m"])
+        )
+
+    def elements(self, context: Context) -> Sequence[OnBody]:
+        return [OnBody((each(context.mine, context.num_people), context.data), residual=_sized)]
+
+
+def each(tree: Any, people: int) -> Any:
+    """What all people share, with a leading axis (P, …)."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (people, *x.shape)), tree)
