@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import BodyModel, BodyParams
-from prosepose_jax.terms.base import Context, Elements, End, OnBody, Term
+from prosepose_jax.terms.base import Context, Elements, End, OnBody, OnPeople, Term
 from prosepose_jax.terms.kernels import SMALLEST
 from prosepose_jax.terms.points import MOVABLE, Kinematics, directed_gradient, make_kinematics, make_levers, pose_rows
 
@@ -67,6 +67,9 @@ def term_energy(term: Term, context: Context, kin: Kinematics, scale: jax.Array)
         if isinstance(part, OnBody):
             values = jax.vmap(part.residual)(context.params, part.data)
             total = total + jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
+        elif isinstance(part, OnPeople):
+            values = part.residual(context.params, part.data)
+            total = total + jnp.sum(part.kernel(values * values, scale))
         else:
             total = total + elements_energy(part, jnp.stack([_points(end, kin) for end in part.ends], axis=-2), scale)
     return total
@@ -85,6 +88,8 @@ def term_linearised(term: Term, context: Context, kin: Kinematics, scale: jax.Ar
     for part in term.elements(context):
         if isinstance(part, OnBody):
             found = _linearise_on_body(part, context, scale, found)
+        elif isinstance(part, OnPeople):
+            found = _linearise_on_people(part, context, scale, found)
         else:
             found = _linearise_elements(part, context, kin, scale, found)
     return found
@@ -212,6 +217,22 @@ def _linearise_on_body(part: OnBody, context: Context, scale: jax.Array, found: 
 
         pull, blocks = jax.vmap(derived)(context.params, part.data)
     return Linearised(found.terms + energy, found.gradient + pull, found.curvature.at[every, :, every, :].add(blocks))
+
+
+def _linearise_on_people(part: OnPeople, context: Context, scale: jax.Array, found: Linearised) -> Linearised:
+    def local(flat: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = part.residual(unflatten(flat, context.params), part.data)
+        return value, value
+
+    jac, value = jax.jacrev(local, has_aux=True)(flatten(context.params))  # (k, P, D)
+    squared = value * value
+    weight = 2.0 * _slopes(part.kernel, squared, scale)
+    heavy = weight[:, None, None] * jac
+    return Linearised(
+        found.terms + jnp.sum(part.kernel(squared, scale)),
+        found.gradient + jnp.einsum("kpd,k->pd", heavy, value),
+        found.curvature + jnp.einsum("kpd,kqe->pdqe", heavy, jac),
+    )
 
 
 def _from_quadratic(part: OnBody, params: BodyParams, size: int) -> tuple[jax.Array, jax.Array]:

@@ -27,6 +27,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import SceneArrays
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.fitting.swaps import exchange_swapped_sides
+from prosepose_jax.language import Votes, aligned, compile_votes
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.terms import Camera, SceneReading
 from prosepose_jax.terms.contact import entries_of, fine_pairs_of, only_pair
@@ -54,6 +55,7 @@ class PreparedScene:
     arrays: ProgramArrays  # what the fit uses: an empty program for a fallback
     fallback: bool
     settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
+    votes: Votes | None = None  # what the answers tell beyond touch
     place: int = 0  # among the scenes of a call
 
     @property
@@ -114,11 +116,12 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
         )
 
     program = compiled(answers)
+    votes = aligned(compile_votes(answers, scene.num_people)) if settings.use_answers else None
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
-        return PreparedScene(scene, program, program.arrays, fallback=False, settings=settings)
+        return PreparedScene(scene, program, program.arrays, fallback=False, settings=settings, votes=votes)
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
     empty = dataclasses.replace(compiled([]).arrays, pairs=np.array(pairs, np.int32))
-    return PreparedScene(scene, program, empty, fallback=True, settings=settings)
+    return PreparedScene(scene, program, empty, fallback=True, settings=settings, votes=votes)
 
 
 def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
@@ -287,6 +290,7 @@ def stack_scenes(
             scene=scene,
             initial=initial,
             errors=item.settings.errors,
+            votes=item.votes,
             keypoints=_target_keypoints(scene, pixels, item.settings),
             program=item.arrays,
             program_shape=shape.program,

@@ -1,6 +1,6 @@
 """The terms of the objective, one file each, and the one list of them (docs/extending.md)."""
 
-from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, SceneReading, Term, at_vertices
+from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, OnPeople, SceneReading, Term, at_vertices
 from prosepose_jax.terms.closest_meshes import ClosestMeshes
 from prosepose_jax.terms.contact import Contact
 from prosepose_jax.terms.estimate_place import EstimatePlace
@@ -14,6 +14,7 @@ from prosepose_jax.terms.pose_prior import PosePriorTerm
 from prosepose_jax.terms.prior_file import load_pose_prior
 from prosepose_jax.terms.shape_prior import ShapePrior
 from prosepose_jax.terms.surface import Surface, make_surface
+from prosepose_jax.terms.told import Told
 
 # The only list; its order is that of the records.
 TERMS: tuple[Term, ...] = (
@@ -28,6 +29,7 @@ TERMS: tuple[Term, ...] = (
     EstimateShape(),
     PopulationShape(),
     EstimatePlace(),
+    Told(),
 )
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Keypoints",
     "Lookup",
     "OnBody",
+    "OnPeople",
     "Penetration",
     "PosePrior",
     "PosePriorTerm",
@@ -53,6 +56,7 @@ __all__ = [
     "ShapePrior",
     "Surface",
     "Term",
+    "Told",
     "at_vertices",
     "load_pose_prior",
     "make_pose_prior",

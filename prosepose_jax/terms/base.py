@@ -21,6 +21,7 @@ from flax import struct
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.contact.program import ProgramArrays, ProgramShape
+from prosepose_jax.language import Votes
 from prosepose_jax.scene import Scene
 from prosepose_jax.terms import kernels
 from prosepose_jax.terms.points import Rows, gather_rows
@@ -90,6 +91,21 @@ class OnBody:
 
 
 @struct.dataclass
+class OnPeople:
+    """Residuals of several people's parameters together: Σ kernel(r²) over the numbers.
+
+    Attributes:
+      residual: (BodyParams of P people, data) -> (k,), few numbers.
+      data: pytree.
+      kernel: how each squared number counts.
+    """
+
+    data: Any = None
+    residual: Callable[[BodyParams, Any], jax.Array] = struct.field(pytree_node=False, default=None)
+    kernel: Kernel = struct.field(pytree_node=False, default=kernels.plain)
+
+
+@struct.dataclass
 class Camera:
     """A pinhole camera."""
 
@@ -105,6 +121,7 @@ class SceneReading:
       scene: the scene.
       initial: its P people as estimated (numpy leaves).
       errors: stated standard deviations by name (`terms.defaults.ERRORS`).
+      votes: what the answers tell beyond touch; None: nothing, or they are not used.
       keypoints: (P, 25, 3) that the fit sees: swapped sides and lost ankles handled.
       program: what its answers say; empty for a fallback.
       program_shape: sizes to which the program is padded.
@@ -115,6 +132,7 @@ class SceneReading:
     scene: Scene
     initial: BodyParams
     errors: Mapping[str, float]
+    votes: Votes | None
     keypoints: np.ndarray
     program: ProgramArrays
     program_shape: ProgramShape
@@ -218,7 +236,7 @@ class Term:
         """Its correspondences for a batch of scenes; a pytree with leaves (S, …)."""
         return None
 
-    def elements(self, context: Context) -> Sequence[Elements | OnBody]:
+    def elements(self, context: Context) -> Sequence[Elements | OnBody | OnPeople]:
         """Its residuals of one scene."""
         raise NotImplementedError
 

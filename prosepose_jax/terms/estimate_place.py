@@ -30,6 +30,14 @@ class PelvisMap:
         return params.transl + self.template + self.shape_dirs @ params.betas + self.kid_dir * params.kid_scale
 
 
+def pelvis_map(body: BodyModel) -> PelvisMap:
+    """The map of a body whose first ten betas are used."""
+    count = min(10, body.num_betas)
+    return PelvisMap(
+        body.joint_template[0], body.joint_shape_dirs[0][..., :count], body.joint_kid_dir[0], size_map(body)
+    )
+
+
 @struct.dataclass
 class PlaceEstimate:
     """P estimated people and how sure their places are."""
@@ -72,9 +80,7 @@ class EstimatePlace(Term):
     name: str = "estimate_place"
 
     def prepare_body(self, body: BodyModel, prior: Any) -> PelvisMap:
-        count = min(10, body.num_betas)
-        shape_dirs = body.joint_shape_dirs[0][..., :count]
-        return PelvisMap(body.joint_template[0], shape_dirs, body.joint_kid_dir[0], size_map(body))
+        return pelvis_map(body)
 
     def prepare_scene(self, reading: SceneReading) -> PlaceEstimate:
         errors, people = reading.errors, len(reading.initial.transl)
