@@ -10,7 +10,16 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.ablation.building import MANY, sweep, variant
 
-TERMS = ("contact", "keypoints", "pose_prior", "shape_prior", "initial_pose", "penetration")
+TERMS = (
+    "contact",
+    "keypoints",
+    "estimate_pose",
+    "estimate_shape",
+    "estimate_place",
+    "population_shape",
+    "pose_prior",
+    "penetration",
+)
 
 
 def get_config(name: str | None = None) -> ConfigDict:

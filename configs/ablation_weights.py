@@ -10,7 +10,16 @@ from ml_collections import ConfigDict
 from prosepose_jax.ablation.building import sweep, variant
 from prosepose_jax.config import load_config
 
-TERMS = ("contact", "initial_pose", "keypoints", "pose_prior", "shape_prior", "penetration")
+TERMS = (
+    "contact",
+    "keypoints",
+    "estimate_pose",
+    "estimate_shape",
+    "estimate_place",
+    "population_shape",
+    "pose_prior",
+    "penetration",
+)
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 
 

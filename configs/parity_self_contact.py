@@ -20,7 +20,19 @@ def get_config() -> ConfigDict:
     config.penetration = published.penetration
     config.stop = published.stop
     config.solver = published.solver
-    for stage in (config.stage1, config.stage2):
+    for number, stage in enumerate((config.stage1, config.stage2)):
         stage.move_global_orient = False
-        stage.weights.contact = 10000.0
+        stage.scales = ConfigDict()
+        stage.weights = ConfigDict(
+            dict.fromkeys(stage.weights, 0.0)
+            | {
+                "keypoints": 0.1 if number else 0.04,
+                "contact": 10000.0,
+                "initial_pose": 400.0,
+                "shape_prior": 0.0 if number else 40.0,
+            }
+        )
+        stage.fallback_weights = stage.weights.copy_and_resolve_references()
+        stage.fallback_weights.contact = 0.0
+    config.stage2.move_betas = False
     return config

@@ -11,6 +11,16 @@ from ml_collections import ConfigDict
 
 from prosepose_jax.config import load_config
 
+# Stage 1, stage 2 (docs/method.md, "Weights").
+PUBLISHED_WEIGHTS = (
+    {"keypoints": 0.04, "contact": 1000.0, "initial_pose": 200.0, "pose_prior": 4.0, "shape_prior": 40.0},
+    {"keypoints": 0.1, "contact": 1000.0, "initial_pose": 200.0, "pose_prior": 4.0, "penetration": 1000.0},
+)
+PUBLISHED_FALLBACK = (
+    {"keypoints": 0.02, "heuristic": 10000.0, "initial_pose": 200.0, "pose_prior": 2.0, "shape_prior": 40.0},
+    {"keypoints": 0.1, "heuristic": 10000.0, "initial_pose": 200.0, "pose_prior": 2.0, "penetration": 0.1},
+)
+
 
 def get_config() -> ConfigDict:
     """The two-person parity config."""
@@ -29,9 +39,14 @@ def get_config() -> ConfigDict:
     config.keypoints.exchange_swapped = False
     config.keypoints.robust_px = config.contact.robust_m = config.penetration.robust_m = 0.0
     config.solver = "adam"
-    for stage in (config.stage1, config.stage2):
+    for stage, weights, fallback in zip(
+        (config.stage1, config.stage2), PUBLISHED_WEIGHTS, PUBLISHED_FALLBACK, strict=True
+    ):
         stage.move_global_orient = False
-        stage.weights.initial_pose = stage.fallback_weights.initial_pose = 200.0
+        stage.scales = ConfigDict()
+        nothing = dict.fromkeys(stage.weights, 0.0)
+        stage.weights, stage.fallback_weights = ConfigDict(nothing | weights), ConfigDict(nothing | fallback)
+    config.stage2.move_betas = False
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

@@ -13,7 +13,7 @@ from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings,
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.terms import TERMS, Term
-from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE_WEIGHTS
+from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE_SCALES, STAGE_WEIGHTS
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
@@ -104,12 +104,12 @@ class Structure:
 
 
 _STAGES = (
-    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0]),
+    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0], scales=STAGE_SCALES[0]),
     StageSettings(
         learning_rate=0.001,
-        move_betas=False,
         weights=STAGE_WEIGHTS[1],
         fallback_weights=FALLBACK_WEIGHTS[1],
+        scales=STAGE_SCALES[1],
     ),
 )
 

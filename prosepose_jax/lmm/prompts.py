@@ -14,6 +14,7 @@ from pathlib import Path
 
 from prosepose_jax.contact.vocabulary import AMBIGUOUS_NAMES, GROUND_NAME, NAME_PARTS, PROMPT_NAMES
 from prosepose_jax.errors import InputError
+from prosepose_jax.language import QUESTIONS, question_names
 from prosepose_jax.untrusted import read_bytes
 
 FOLDER = Path(__file__).resolve().parent / "prompts"
@@ -21,8 +22,9 @@ INPUTS = ("image", "caption")
 _MOST_BYTES = 1 << 20
 _FIELDS = ("id", "people", "input", "columns", "parts", "sides", "actions", "free", "marked")
 _NEEDED = ("id", "people", "input", "columns", "parts")
-_PLACEHOLDERS = ("who", "header", "parts", "actions", "caption")
+_PLACEHOLDERS = ("who", "header", "parts", "actions", "questions", "caption")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_OF_TWO = " (than the other; the two cells are opposites)"
 _SECTION = re.compile(r"^\[(system|user)\][ \t]*$", re.MULTILINE)
 
 
@@ -116,6 +118,7 @@ def parse_prompt(text: str, where: str) -> Prompt:
         "header": f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}",
         "parts": ", ".join(parts),
         "actions": header.get("actions", ""),
+        "questions": _second_table(int(people)),
     }
     texts = {}
     for name, section in sections.items():
@@ -140,6 +143,15 @@ def parse_prompt(text: str, where: str) -> Prompt:
         free=header.get("free", ""),
         marked=header.get("marked", ""),
     )
+
+
+def _second_table(people: int) -> str:
+    """The head of the second table, and its questions with the values that are understood."""
+    columns = ["Question", *(["Person"] if people == 1 else ["Person 1", "Person 2"])]
+    names = question_names(people)
+    lines = [f"- {q.name}: {', '.join(q.values)}{_OF_TWO if q.of_two else ''}" for q in QUESTIONS if q.name in names]
+    head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}"
+    return f"{head}\n\nQuestions, and the only values a cell may have:\n" + "\n".join(lines)
 
 
 def _header(text: str, where: str) -> dict[str, str]:

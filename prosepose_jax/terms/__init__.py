@@ -1,6 +1,17 @@
 """The terms of the objective, one file each, and the one list of them (docs/extending.md)."""
 
-from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, OnPeople, SceneReading, Term, at_vertices
+from prosepose_jax.terms.base import (
+    Camera,
+    Context,
+    Elements,
+    End,
+    Lookup,
+    OnBody,
+    OnPeople,
+    SceneReading,
+    Term,
+    at_vertices,
+)
 from prosepose_jax.terms.closest_meshes import ClosestMeshes
 from prosepose_jax.terms.contact import Contact
 from prosepose_jax.terms.estimate_place import EstimatePlace
@@ -49,9 +60,9 @@ __all__ = [
     "OnBody",
     "OnPeople",
     "Penetration",
+    "PopulationShape",
     "PosePrior",
     "PosePriorTerm",
-    "PopulationShape",
     "SceneReading",
     "ShapePrior",
     "Surface",

@@ -1,4 +1,4 @@
-"""How far a regressor's pose is off: rotations of the joints and of the whole person (docs/method.md, "Stated errors")."""
+"""How far a regressor's rotations are off, of joints and of the whole person (docs/method.md, "Stated errors")."""
 
 from __future__ import annotations
 

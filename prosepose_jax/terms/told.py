@@ -19,7 +19,7 @@ from flax import struct
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.language import QUESTIONS, Votes, count_votes
 from prosepose_jax.terms.base import Context, Lookup, OnPeople, SceneReading, Term
-from prosepose_jax.terms.estimate_place import PelvisMap, each, pelvis_map
+from prosepose_jax.terms.estimate_place import PelvisMap, pelvis_map
 
 
 @dataclasses.dataclass(frozen=True)

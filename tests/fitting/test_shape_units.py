@@ -14,14 +14,13 @@ from prosepose_jax.fitting import fit_scenes
 from prosepose_jax.scene import Scene
 
 _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
-_REASON = "prior and estimate of the shape are stated in betas, whose unit differs between bodies (issue 18, item 2)"
 
 
 @pytest.mark.parametrize(
     "scale",
     [
         pytest.param(1.0, id="rotated"),
-        pytest.param(0.5, id="scaled", marks=pytest.mark.xfail(reason=_REASON, strict=True)),
+        pytest.param(0.5, id="scaled"),
     ],
 )
 def test_the_same_body_in_other_shape_units_has_the_same_fits(

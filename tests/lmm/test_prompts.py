@@ -11,6 +11,7 @@ from prosepose_jax.contact.parse import parse_published
 from prosepose_jax.contact.parse_extended import parse_extended
 from prosepose_jax.contact.vocabulary import AMBIGUOUS_NAMES, NAME_PARTS, PROMPT_NAMES
 from prosepose_jax.errors import InputError
+from prosepose_jax.language import QUESTIONS, parse_second_table
 from prosepose_jax.lmm import load_prompt, parse_prompt, prompt_names
 
 GOOD = """# a comment
@@ -67,6 +68,16 @@ def test_the_list_of_parts_is_the_vocabulary() -> None:
     assert {"left hand", "right shoulder (back)", "head"} <= set(sides)
     assert not set(sides) & set(AMBIGUOUS_NAMES)
     assert "hugging" in load_prompt("two_people_actions").system
+
+
+def test_the_second_table_asks_for_what_its_parser_reads() -> None:
+    system = load_prompt("two_people_beyond").told(False).system
+    for question in QUESTIONS:
+        assert f"- {question.name}: {', '.join(question.values)}" in system
+    head = system[system.index("| Question |") :].splitlines()[:2]
+    cells = [f"| {q.name} | {q.values[0]} | {(q.opposites or {}).get(q.values[0], q.values[0])} |" for q in QUESTIONS]
+    assert not parse_second_table("\n".join([*head, *cells]), 2).rejected
+    assert len(parse_second_table("\n".join([*head, *cells]), 2).rows) == len(QUESTIONS)
 
 
 def test_own_prompt(tmp_path: Path) -> None:

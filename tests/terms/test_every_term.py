@@ -27,11 +27,13 @@ from prosepose_jax.fitting.objective import (
 )
 from prosepose_jax.fitting.problem import Problem, take_moving
 from prosepose_jax.fitting.settings import FitSettings, StageSettings
-from prosepose_jax.terms import TERMS, Elements, OnBody, Term
+from prosepose_jax.terms import TERMS, Elements, OnBody, OnPeople, Term
 from prosepose_jax.terms.base import Context
 from prosepose_jax.terms.points import pose_rows
 
+TABLE = "\n| Question | Person 1 | Person 2 |\n|---|---|---|\n| height | taller | shorter |\n"
 TWO = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
+TWO = [dataclasses.replace(one, text=one.text + TABLE) for one in TWO]
 SELF = [answer(("hand", "head"), ("left hand", "right foot"))] * 4
 EVERY = dict.fromkeys((term.name for term in TERMS), 1.0)
 ROBUST = FitSettings(stages=(StageSettings(weights=EVERY, fallback_weights=EVERY),))
@@ -152,6 +154,10 @@ def _residuals(term: Term, case: Case, flat: jax.Array) -> list[tuple[jax.Array,
             values = jax.vmap(part.residual)(params, held.data)
             out.append((values.reshape(-1, 1), jnp.ones(values.size), part.kernel, 0.0))
             continue
+        if isinstance(part, OnPeople):
+            values = part.residual(params, held.data)
+            out.append((values.reshape(-1, 1), jnp.ones(values.size), part.kernel, 0.0))
+            continue
         ends = []
         for end in held.ends:
             trees = jax.tree.map(lambda x, end=end: x[np.array(end.whose)], kin)
@@ -212,14 +218,14 @@ def test_kernel_slope_equals_finite_differences_and_never_grows(two: Case, term:
 class _Given:
     """A term of given parts."""
 
-    def __init__(self, parts: list[Elements | OnBody]) -> None:
+    def __init__(self, parts: list[Elements | OnBody | OnPeople]) -> None:
         self._parts = parts
 
-    def elements(self, context: Context) -> list[Elements | OnBody]:
+    def elements(self, context: Context) -> list[Elements | OnBody | OnPeople]:
         return self._parts
 
 
-def _measure(case: Case, term: Term, parts: list[Elements | OnBody]) -> tuple[Any, Any, Any]:
+def _measure(case: Case, term: Term, parts: list[Elements | OnBody | OnPeople]) -> tuple[Any, Any, Any]:
     """Energy, its slope by automatic differentiation and the quadratic model of given parts."""
     scale, given = case.problem.numbers.scales[term.name], _Given(parts)
 
@@ -241,7 +247,7 @@ def _measure(case: Case, term: Term, parts: list[Elements | OnBody]) -> tuple[An
 def test_padding_weighs_nothing(two: Case, term: Term) -> None:
     parts, damaged = [], []
     for part in term.elements(_context(two, term)):
-        if isinstance(part, OnBody):
+        if not isinstance(part, Elements):
             continue
         odd = jnp.arange(part.weight.shape[1]) % 2 == 1
         half = dataclasses.replace(part, weight=jnp.where(odd[None], 0.0, jnp.maximum(part.weight, 0.1)))
@@ -263,10 +269,12 @@ def test_padding_weighs_nothing(two: Case, term: Term) -> None:
 
 @by_name
 def test_finite_where_the_residual_is_zero(two: Case, term: Term) -> None:
-    zeroed: list[Elements | OnBody] = []
+    zeroed: list[Elements | OnBody | OnPeople] = []
     for part in term.elements(_context(two, term)):
         if isinstance(part, OnBody):
-            zeroed.append(dataclasses.replace(part, residual=_less_itself(part, two.params), quadratic=None))
+            zeroed.append(dataclasses.replace(part, residual=_less_itself(part), quadratic=None))
+        elif isinstance(part, OnPeople):
+            zeroed.append(dataclasses.replace(part, residual=_less_itself(part)))
         elif len(part.ends) > 1:
             zeroed.append(dataclasses.replace(part, ends=(part.ends[0],) * len(part.ends)))
         else:
@@ -275,7 +283,7 @@ def test_finite_where_the_residual_is_zero(two: Case, term: Term) -> None:
         assert np.all(np.isfinite(leaf))
 
 
-def _less_itself(part: OnBody, params: BodyParams) -> Any:
+def _less_itself(part: OnBody | OnPeople) -> Any:
     return lambda person, data: part.residual(person, data) - jax.lax.stop_gradient(part.residual(person, data))
 
 
