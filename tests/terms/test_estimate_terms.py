@@ -79,7 +79,7 @@ def test_estimate_shape_by_hand(small_body: BodyModel, scene: Scene) -> None:
     assert _cost(EstimateShape(), small_body, scene, betas=moved) == pytest.approx(1.0, rel=1e-3)
     # And of what does not change the stature.
     other = np.asarray(measures.besides_stature(jnp.asarray(np.linspace(-1.0, 1.0, 10, dtype=np.float32))))
-    other *= ERRORS["build_m"] / np.linalg.norm(np.asarray(measures.surface) @ other)
+    other = other * ERRORS["build_m"] / np.linalg.norm(np.asarray(measures.surface) @ other)
     moved[1] = taller + other
     assert _cost(EstimateShape(), small_body, scene, betas=moved) == pytest.approx(2.0, rel=1e-3)
 
