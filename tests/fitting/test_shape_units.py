@@ -17,6 +17,7 @@ _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
 _REASON = "prior and estimate of the shape are stated in betas, whose unit differs between bodies (issue 18, item 2)"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "scale",
     [
