@@ -16,6 +16,7 @@ from prosepose_jax.contact import (
     AGGREGATIONS,
     PARTS,
     AggregationSettings,
+    ProgramShape,
     compile_answers,
     pad_arrays,
     program_loss,
@@ -28,6 +29,9 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.scene import Answer
 
 NUM_PARTS = len(PARTS)
+# One shape for nearly all programs here, so that each aggregation is compiled once.
+SHAPE = ProgramShape(pairs=1, answers=8, minima=64, entries=16, levels=8, nodes=64, edges=9, singles=16, coupled=8)
+_program_loss = jax.jit(program_loss, static_argnums=2)
 
 
 def _table(rng: np.random.Generator) -> np.ndarray:
@@ -41,8 +45,9 @@ def _lookup(table: np.ndarray):
 
 def _loss(texts, table: np.ndarray, aggregation: AggregationSettings | str, **options) -> float:
     program = compile_answers(texts, aggregation=aggregation, **options)
-    arrays = pad_arrays(program.arrays, program_shape(program.arrays)._replace(answers=len(texts) + 2))
-    return float(program_loss(arrays, jnp.asarray(table)[None], program.aggregation))
+    needed = program_shape(program.arrays)._replace(answers=len(texts) + 2)
+    arrays = pad_arrays(program.arrays, ProgramShape(*map(max, SHAPE, needed)))
+    return float(_program_loss(arrays, jnp.asarray(table)[None], program.aggregation))
 
 
 def _answer_losses(texts, table: np.ndarray) -> list[float]:
@@ -115,7 +120,7 @@ def test_weights_are_the_slope(name: str, choice_m: float) -> None:
         assert weights.min() >= -1e-12 and weights.max() > 0.01
 
         def loss(at: np.ndarray) -> float:
-            return float(program_loss(program.arrays, jnp.array(at), program.aggregation))
+            return float(_program_loss(program.arrays, jnp.array(at), program.aggregation))
 
         for entry in np.argwhere(weights > 1e-4)[:20]:
             step = np.zeros_like(table)

@@ -219,22 +219,25 @@ class _Given:
         return self._parts
 
 
+@functools.partial(jax.jit, static_argnums=3)
+def _measure_parts(
+    problem: Problem, params: BodyParams, parts: list[Elements | OnBody], term: Term
+) -> tuple[Any, Any, Any]:
+    scale, given, body = problem.numbers.scales[term.name], _Given(parts), problem.model.body
+    context = problem._context(term, params)
+
+    def value(flat: jax.Array) -> jax.Array:
+        moved = unflatten(flat, params)
+        return term_energy(given, dataclasses.replace(context, params=moved), pose_trees(body, moved), scale)  # type: ignore
+
+    flat = flatten(params)
+    model = term_linearised(given, context, pose_trees(body, params), scale)  # type: ignore[arg-type]
+    return value(flat), jax.grad(value)(flat), model
+
+
 def _measure(case: Case, term: Term, parts: list[Elements | OnBody]) -> tuple[Any, Any, Any]:
     """Energy, its slope by automatic differentiation and the quadratic model of given parts."""
-    scale, given = case.problem.numbers.scales[term.name], _Given(parts)
-
-    @jax.jit
-    def measure(flat: jax.Array) -> tuple[Any, Any, Any]:
-        def value(flat: jax.Array) -> jax.Array:
-            params = unflatten(flat, case.params)
-            context = dataclasses.replace(_context(case, term), params=params)
-            return term_energy(given, context, pose_trees(case.problem.model.body, params), scale)  # type: ignore
-
-        kin = pose_trees(case.problem.model.body, case.params)
-        model = term_linearised(given, _context(case, term), kin, scale)  # type: ignore[arg-type]
-        return value(flat), jax.grad(value)(flat), model
-
-    return jax.device_get(measure(flatten(case.params)))
+    return jax.device_get(_measure_parts(case.problem, case.params, parts, term))
 
 
 @by_name
