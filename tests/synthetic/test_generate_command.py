@@ -73,6 +73,7 @@ def test_a_larger_count_goes_on_and_keeps_what_is_there(made, flags, capsys):
     assert "4 scenes already" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_a_killed_run_goes_on_to_the_same_scenes(tmp_path, made, flags):
     """kill -9 after the first scene; the second run makes the rest, equal to those of a run in one go."""
     command = [sys.executable, "-m", "prosepose_jax", "generate", f"--out={tmp_path}", *flags, "--count=4"]
