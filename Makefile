@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
-.PHONY: help demo test test-slow fuzz fuzz-short lint types check parity goldens assets scenes wheel clean \
+.PHONY: help demo test test-fast test-slow fuzz fuzz-short lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables ablations
 
 help:
@@ -38,8 +38,11 @@ $(VENV)/.assets: $(VENV)/.test
 demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
 	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
 
-test: $(VENV)/.test ## install and run the fast tests
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not parity and not slow"
+test-fast: $(VENV)/.test ## the tests that take no seconds each: at every save
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow and not heavy"
+
+test: $(VENV)/.test ## install and run all tests but the slow ones
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow"
 
 test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 thirty times, 50,000 odd texts
 	$(BIN)/python -m pytest -q -m slow

@@ -30,8 +30,8 @@ from prosepose_jax.contact.program import program_weights
 from prosepose_jax.contact.vocabulary import NUM_PARTS
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.arrays import Numbers
-from prosepose_jax.fitting.problem import Problem, take_moving
-from prosepose_jax.fitting.search import Held, active_terms, pose_meshes, search_batch, terms_of
+from prosepose_jax.fitting.problem import Problem, stage_problem, take_moving
+from prosepose_jax.fitting.search import Held, active_terms, pose_meshes, search_batch
 from prosepose_jax.fitting.solvers.lm import solve_damped
 from prosepose_jax.terms.inside_search import inside_masks, inside_sets
 from prosepose_jax.terms.penetration import ordered_pairs
@@ -103,17 +103,7 @@ def profile_stage(
 
     def problems(call: Callable[[Problem, Any], Any]) -> Callable[..., Any]:
         def one(arrays: Any, start: BodyParams, params: BodyParams, held: Held) -> Any:
-            problem = Problem(
-                model=model,
-                scene=arrays,
-                start=start,
-                held=held,
-                weights={name: weight[index] for name, weight in arrays.weights.items()},
-                active=active,
-                numbers=numbers,
-                terms=terms_of(structure, start.transl.shape[0]),
-                records=structure.terms,
-            )
+            problem = stage_problem(model, arrays, start, held, active, numbers, index, structure)
             return call(problem, take_moving(params))
 
         return jax.vmap(one)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
+import mmap
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,8 +15,28 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-# Tests compile many small programs and run each a few times: cheap compilation, and equal programs once a session.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+def _xla_knows(flag: str) -> bool:
+    """Whether the installed XLA has a flag; one that it does not know would end the process."""
+    found = importlib.util.find_spec("jaxlib")
+    assert found is not None and found.origin is not None
+    for library in Path(found.origin).parent.glob("*.so"):
+        with open(library, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data.find(flag.encode()) >= 0:
+                return True
+    return False
+
+
+def _cheap_compilation() -> str:
+    # The fusion emitters make fast kernels and take two thirds of the compile time of a stage.
+    emitters = "xla_cpu_use_fusion_emitters"
+    return "--xla_backend_optimization_level=0" + (f" --{emitters}=false" if _xla_knows(emitters) else "")
+
+
+# Tests compile many small programs and run each a few times: cheap compilation, and equal programs once a session,
+# for all workers and the processes that tests start (which inherit these variables).
+if "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = _cheap_compilation()
 _CACHE = tempfile.TemporaryDirectory(prefix="prosepose-tests-")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
@@ -55,6 +77,12 @@ def small_body() -> BodyModel:
 def make_scene(small_body: BodyModel) -> Callable[..., Scene]:
     """Scenes of people side by side on the small body: `small_scenes.small_scene`."""
     return functools.partial(small_scene, small_body)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with heavy tests first: with several workers a long one at the end would keep one of them alone."""
+    heavy = {item.path for item in items if item.get_closest_marker("heavy")}
+    items.sort(key=lambda item: item.path not in heavy)
 
 
 _MOST_SHARE = 0.2

@@ -14,8 +14,8 @@ from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
 from prosepose_jax.camera import project
 from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fit_model
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
-from prosepose_jax.fitting.problem import Problem
-from prosepose_jax.fitting.search import active_terms, search_batch, terms_of
+from prosepose_jax.fitting.problem import Problem, stage_problem
+from prosepose_jax.fitting.search import active_terms, search_batch
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.fitting.stage import StageResult, run_stage
 from prosepose_jax.scene import Answer, Scene
@@ -118,16 +118,15 @@ def problems_of(
     held = find_held(model, scenes, params, where, structure)
     active = active_terms(structure, scenes, where)
     return [
-        Problem(
-            model=model,
-            scene=pick(scenes, i),
-            start=pick(scenes.params, i),
-            held=pick(held, i),
-            weights={name: weight[i, index] for name, weight in scenes.weights.items()},
-            active=active,
-            numbers=numbers_of(settings, index),
-            terms=terms_of(structure, params.transl.shape[1]),
-            records=structure.terms,
+        stage_problem(
+            model,
+            pick(scenes, i),
+            pick(scenes.params, i),
+            pick(held, i),
+            active,
+            numbers_of(settings, index),
+            index,
+            structure,
         )
         for i in range(params.transl.shape[0])
     ]

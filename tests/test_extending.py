@@ -61,6 +61,7 @@ def test_the_page_has_two_examples_and_the_term_is_short() -> None:
     assert len(term.strip().splitlines()) <= 30
 
 
+@pytest.mark.heavy
 def test_the_hand_comes_to_lie_on_the_table(table: dict[str, Any]) -> None:
     before, after = (_height(table, params) for params in (table["problem"].initial, table["params"]))
     assert abs(before) > 0.05 and abs(after) < 0.015
@@ -70,6 +71,7 @@ def test_the_hand_comes_to_lie_on_the_table(table: dict[str, Any]) -> None:
     assert sum(by_term.values()) == pytest.approx(float(table["value"]), rel=1e-5)
 
 
+@pytest.mark.heavy
 def test_a_term_of_ones_own_has_the_derivatives_of_its_energy(table: dict[str, Any]) -> None:
     """At the initial estimate, where it pulls hard: what it adds to gradient and curvature."""
     problem, term = table["problem"], table["table"]
@@ -90,6 +92,7 @@ def test_a_term_of_ones_own_has_the_derivatives_of_its_energy(table: dict[str, A
     np.testing.assert_allclose(curvature.reshape(size, size), curvature.reshape(size, size).T, rtol=1e-4, atol=1e-2)
 
 
+@pytest.mark.heavy
 def test_the_loop_minimises_the_energy_that_the_functions_give(loop: dict[str, Any]) -> None:
     history, problem = loop["history"], loop["problem"]
     assert len(history) == 100 and np.isfinite(history).all() and history[-1] < 0.5 * history[0]
@@ -99,6 +102,7 @@ def test_the_loop_minimises_the_energy_that_the_functions_give(loop: dict[str, A
         np.testing.assert_array_equal(getattr(loop["params"], name), getattr(problem.initial, name))
 
 
+@pytest.mark.heavy
 def test_search_and_energy_work_under_vmap(loop: dict[str, Any]) -> None:
     problem = loop["problem"]
     starts = jax.tree.map(lambda a, b: jnp.stack([a, b]), problem.initial, loop["params"])
@@ -107,6 +111,7 @@ def test_search_and_energy_work_under_vmap(loop: dict[str, Any]) -> None:
     np.testing.assert_allclose(both, jnp.stack(alone), rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_settings_take_own_terms_for_batches(small_body: pj.BodyModel, table: dict[str, Any]) -> None:
     from prosepose_jax.fitting import Fitter, settings_from_config
 

@@ -141,6 +141,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         yield opened
 
 
+@pytest.mark.heavy
 def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     carried = {name: wheel.getinfo(name).file_size for name in wheel.namelist()}
     expected = {f"prosepose_jax/_configs/{file.name}": file for file in (ROOT / "configs").glob("*.py")}
@@ -166,6 +167,7 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     assert sum(name.startswith("prosepose_jax/demo/scenes/") and name.endswith(".npz") for name in carried) >= 10
 
 
+@pytest.mark.heavy
 def test_wheel_metadata(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
     metadata = email.message_from_bytes(wheel.read(name))
@@ -178,6 +180,7 @@ def test_wheel_metadata(wheel: zipfile.ZipFile) -> None:
         assert any(name.endswith(f"/{file}") and ".dist-info/" in name for name in wheel.namelist())
 
 
+@pytest.mark.heavy
 def test_wheel_works_from_an_empty_folder(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     """The installed package finds its data without the checkout."""
     site, empty = tmp_path / "site", tmp_path / "empty"

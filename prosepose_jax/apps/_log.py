@@ -1,7 +1,7 @@
 """`DIR/log.jsonl`: what a run did, a JSON object a line, for programs; stderr says the same to people.
 
-Every object has `time` (seconds since 1970) and `event`: start, failed, note, fit, phase, end (docs/formats.md). A run
-that goes on appends. Nothing reads it back, so a torn line does no harm.
+Every object has `time` (seconds since 1970) and `event`: start, failed, note, compiled, fit, phase, end
+(docs/formats.md). A run that goes on appends. Nothing reads it back, so a torn line does no harm.
 """
 
 from __future__ import annotations

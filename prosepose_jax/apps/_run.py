@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 
 from prosepose_jax import __version__
 from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_bytes, with_batch
+from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
@@ -31,6 +32,7 @@ from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.fitting.compiled import Compilation, watch
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
 from prosepose_jax.io.claim import claimed, make_folder
 from prosepose_jax.io.lock import read_known
@@ -81,7 +83,7 @@ def run(
       InputError: a config, the body, the prior or the folder cannot be used, or another process is at work in it.
     """
     make_folder(workdir, "the folder of a run")
-    with claimed(workdir), RunLog(workdir) as log:
+    with claimed(workdir), RunLog(workdir) as log, say_compilations(), watch(functools.partial(_note_compiled, log)):
         log.add("start", version=__version__, scenes=len(scenes), unreadable=len(scenes.failures))
         status = _run(configs, scenes, answers, workdir, pictures, automatic_batch_size, log)
         log.add("end", status=status)
@@ -159,6 +161,11 @@ def _fitter(body: BodyModel, prior: Any, settings: FitSettings) -> Fitter:
 def _note(log: RunLog, text: str) -> None:
     print(f"note: {one_line(text)}", file=sys.stderr)
     log.add("note", text=text)
+
+
+def _note_compiled(log: RunLog, event: Compilation) -> None:
+    if event.seconds is not None:
+        log.add("compiled", program=event.program, seconds=round(event.seconds, 3), cached=event.cached)
 
 
 def _is_sound(info: Mapping[str, Any]) -> bool:

@@ -79,6 +79,7 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
       InputError: the config, a body, scenes or the folder cannot be used, or another process is at work in it.
     """
     from prosepose_jax.ablation import expand
+    from prosepose_jax.apps._compiling import say_compilations
     from prosepose_jax.io.claim import claimed, make_folder
 
     sweep = expand(config)
@@ -90,7 +91,7 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
     ):
         print("note: scenes.folder is given, so nothing is generated: noise, seed and number of answers of its points "
               "say nothing", file=sys.stderr)  # fmt: skip
-    with claimed(workdir):
+    with claimed(workdir), say_compilations():
         return _ablate(config, sweep, workdir, scenes, command)
 
 

@@ -27,8 +27,8 @@ from prosepose_jax.camera import project
 from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fit_model
 from prosepose_jax.fitting.objective import flatten, unflatten
 from prosepose_jax.fitting.prepare import initial_params, prepare_scene, stack_scenes
-from prosepose_jax.fitting.problem import Problem, take_moving
-from prosepose_jax.fitting.search import Held, active_terms, search_batch, terms_of
+from prosepose_jax.fitting.problem import Problem, stage_problem, take_moving
+from prosepose_jax.fitting.search import Held, active_terms, search_batch
 from prosepose_jax.fitting.settings import FitSettings, Structure, settings_from_config
 from prosepose_jax.fitting.stage import run_stage
 from prosepose_jax.scene import Answer, Scene
@@ -123,7 +123,7 @@ def search(problem: SceneProblem, params: BodyParams, *, stage: int = -1, round_
     """
     index = jnp.int32(stage % problem.num_stages)
     scenes, batch = (jax.tree.map(lambda x: x[None], tree) for tree in (problem.scene, params))
-    active = active_terms(problem.structure, scenes, index)
+    active = active_terms(problem.structure, problem.scene, index)
     rounds = jnp.full(1, round_index, jnp.int32)
     held = search_batch(problem.model, scenes, batch, problem.structure, active, index, rounds)
     return jax.tree.map(lambda x: x[0], held)
@@ -144,7 +144,7 @@ def energy(
     Returns:
       () the sum, and the weighted terms by name, () each.
     """
-    total, terms = _problem_at(problem, found, params, stage).energy(take_moving(params))
+    total, terms = _problem_at(problem, found, stage).energy(take_moving(params))
     return total, {term.name: terms[k] for k, term in enumerate(problem.structure.terms)}
 
 
@@ -163,7 +163,7 @@ def normal_equations(
     Returns:
       (P, D) gradient and (P, D, P, D) curvature, columns as in `flatten`.
     """
-    found_ = _problem_at(problem, found, params, stage).linearised(take_moving(params))
+    found_ = _problem_at(problem, found, stage).linearised(take_moving(params))
     return found_.gradient, found_.curvature
 
 
@@ -190,22 +190,14 @@ def _fit(problem: SceneProblem, params: BodyParams) -> BodyParams:
     return jax.tree.map(lambda x: x[0], batch)
 
 
-def _problem_at(problem: SceneProblem, found: Held, params: BodyParams, stage: int) -> Problem:
+def _problem_at(problem: SceneProblem, found: Held, stage: int) -> Problem:
     index = stage % problem.num_stages
-    scene, numbers = problem.scene, problem.numbers[index]
+    scene, structure, numbers = problem.scene, problem.structure, problem.numbers[index]
     everything = {name: jnp.ones_like(value) for name, value in numbers.moves.items()}
     # Hands, face, expression and child scale are the scene's: no fit moves them.
-    return Problem(
-        model=problem.model,
-        scene=scene,
-        start=scene.params,
-        held=found,
-        weights={name: weight[index] for name, weight in scene.weights.items()},
-        active={name: weight[index] > 0 for name, weight in scene.weights.items()},
-        numbers=dataclasses.replace(numbers, moves=everything),
-        terms=terms_of(problem.structure, params.transl.shape[0]),
-        records=problem.structure.terms,
-    )
+    active = active_terms(structure, scene, jnp.int32(index))
+    numbers = dataclasses.replace(numbers, moves=everything)
+    return stage_problem(problem.model, scene, scene.params, found, active, numbers, index, structure)
 
 
 __all__ = ["SceneProblem", "energy", "fit", "flatten", "make_problem", "normal_equations", "search", "unflatten"]

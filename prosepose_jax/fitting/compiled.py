@@ -4,22 +4,76 @@ On a CPU every small kernel of a program takes three memory maps of the process;
 gives a process 65,530 of them, and XLA ends the process when they run out: after some 30 stages, which a folder of
 many array shapes meets. So programs are forgotten when they hold half of the maps. One that is needed again comes
 from JAX's persistent cache where the command line keeps it.
+
+Compiling takes up to half a minute in which nothing else happens, so whoever `watch`es is told of it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import gc
 import threading
-from collections.abc import Hashable
+import time
+from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from prosepose_jax.body.model import BodyParams
+
 _MOST_SHARE = 0.5
 _PROGRAMS: dict[Hashable, Any] = {}
 _LOCK = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True)
+class Compilation:
+    """A program that is being made, or has been.
+
+    Attributes:
+      program: name of the function.
+      people: scenes and people of its arrays; () where it has none.
+      seconds: that it took, tracing included; None: it has only begun.
+      cached: whether it came from JAX's persistent cache; False as long as it has only begun.
+    """
+
+    program: str
+    people: tuple[int, ...]
+    seconds: float | None = None
+    cached: bool = False
+
+
+_WATCHERS: list[Callable[[Compilation], None]] = []
+
+
+@contextlib.contextmanager
+def watch(watcher: Callable[[Compilation], None]) -> Iterator[None]:
+    """Within the block the watcher is told when a program is begun and when it is there; it must compile nothing."""
+    _WATCHERS.append(watcher)
+    try:
+        yield
+    finally:
+        _WATCHERS.remove(watcher)
+
+
+class _CacheHits(threading.local):
+    """Programs that this thread has had from the persistent cache."""
+
+    count = 0
+
+
+_HITS = _CacheHits()
+
+
+def _count_hits(event: str, **_: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _HITS.count += 1
+
+
+jax.monitoring.register_event_listener(_count_hits)
 
 
 def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: dict[str, Any]) -> tuple[Any, bool]:
@@ -42,10 +96,20 @@ def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: d
             return program, False
         if share_of_maps() > _MOST_SHARE:
             _forget()
+        begin, hits = time.monotonic(), _HITS.count
+        people = next((x.transl.shape[:-1] for x in args if isinstance(x, BodyParams)), ())
+        event = Compilation(function.__name__, people)
+        _tell(event)
         # Full float32 products, also on GPUs and TPUs, whose default has fewer digits.
         with jax.default_device(device), jax.default_matmul_precision("highest"):
             program = _PROGRAMS[signature] = function.lower(*args, **static).compile()
+        _tell(dataclasses.replace(event, seconds=time.monotonic() - begin, cached=_HITS.count > hits))
         return program, True
+
+
+def _tell(event: Compilation) -> None:
+    for watcher in list(_WATCHERS):
+        watcher(event)
 
 
 def signatures() -> list[tuple[Any, ...]]:

@@ -21,7 +21,8 @@ from prosepose_jax.fitting.objective import (
     term_linearised,
     unflatten,
 )
-from prosepose_jax.fitting.search import Held
+from prosepose_jax.fitting.search import Held, terms_of
+from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.terms.base import Context, Term
 from prosepose_jax.terms.points import MOVABLE
 
@@ -117,6 +118,41 @@ class Problem:
         weighted = {name: self.weights[name] * value for name, value in values.items()}
         terms = jnp.stack([jnp.asarray(weighted.get(term.name, 0.0), jnp.float32) for term in self.records])
         return jnp.sum(terms), terms
+
+
+def stage_problem(
+    model: FitModel,
+    scene: SceneArrays,
+    start: BodyParams,
+    held: Held,
+    active: dict[str, jax.Array],
+    numbers: Numbers,
+    index: jax.Array | int,
+    structure: Structure,
+) -> Problem:
+    """One scene's problem in a stage.
+
+    Args:
+      model: the prepared body.
+      scene: the scene, no leading axis.
+      start: (P, …) what stays in this stage is taken from here.
+      held: what the searches found for the scene.
+      active: from `active_terms` of the whole batch, so that under `vmap` it is one switch and not one a scene.
+      numbers: of the stage.
+      index: () which stage; says which weights count.
+      structure: of the settings.
+    """
+    return Problem(
+        model=model,
+        scene=scene,
+        start=start,
+        held=held,
+        weights={name: weight[index] for name, weight in scene.weights.items()},
+        active=active,
+        numbers=numbers,
+        terms=terms_of(structure, start.transl.shape[0]),
+        records=structure.terms,
+    )
 
 
 def add_step(moving: Moving, step: jax.Array, like: BodyParams) -> Moving:

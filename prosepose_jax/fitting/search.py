@@ -41,10 +41,10 @@ def pose_meshes(body: BodyModel, params: BodyParams) -> tuple[jax.Array, jax.Arr
 def active_terms(
     structure: Structure, scenes: SceneArrays, index: jax.Array, busy: jax.Array | None = None
 ) -> dict[str, jax.Array]:
-    """() bool for each term: whether it weighs anything in stage `index` of some scene at work."""
+    """() bool for each term: whether it weighs anything in stage `index` of one scene, or of some scene at work."""
     found = {}
-    for term in terms_of(structure, scenes.params.transl.shape[1]):
-        weight = scenes.weights[term.name][:, index]
+    for term in terms_of(structure, scenes.params.transl.shape[-2]):
+        weight = scenes.weights[term.name][..., index]
         found[term.name] = jnp.any((weight > 0) if busy is None else (weight > 0) & busy)
     return found
 

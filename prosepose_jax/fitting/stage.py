@@ -16,8 +16,8 @@ from flax import struct
 
 from prosepose_jax.body.model import BodyParams
 from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays
-from prosepose_jax.fitting.problem import Moving, Problem, take_moving
-from prosepose_jax.fitting.search import Held, active_terms, search_batch, terms_of
+from prosepose_jax.fitting.problem import Moving, stage_problem, take_moving
+from prosepose_jax.fitting.search import Held, active_terms, search_batch
 from prosepose_jax.fitting.settings import Structure
 from prosepose_jax.fitting.solvers import SolverState, make_solver
 
@@ -81,26 +81,15 @@ def run_stage(
         real = jnp.ones(params.transl.shape[0], bool)
     count = jnp.sum(real, dtype=jnp.int32)
     solver = make_solver(structure)
-    num_scenes, num_people = params.transl.shape[:2]
+    num_scenes = params.transl.shape[0]
     num_slots = min(structure.batch_size, num_scenes)
     num_rounds = -(-structure.most_steps // structure.refresh_every)
     num_terms = len(structure.terms)
-    terms_here = terms_of(structure, num_people)
 
     def run_round(
         scene: SceneArrays, start: BodyParams, state: SolverState, held: Held, active: dict[str, jax.Array]
     ) -> tuple[SolverState, jax.Array]:
-        problem = Problem(
-            model=model,
-            scene=scene,
-            start=start,
-            held=held,
-            weights={name: weight[index] for name, weight in scene.weights.items()},
-            active=active,
-            numbers=numbers,
-            terms=terms_here,
-            records=structure.terms,
-        )
+        problem = stage_problem(model, scene, start, held, active, numbers, index, structure)
         return solver.run_round(problem, state)
 
     def enter(params: BodyParams, held: Held) -> SolverState:

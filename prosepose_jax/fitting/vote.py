@@ -30,8 +30,8 @@ from prosepose_jax.fitting.prepare import (
     rooms,
     stack_scenes,
 )
-from prosepose_jax.fitting.problem import Problem, take_moving
-from prosepose_jax.fitting.search import active_terms, search_batch, terms_of
+from prosepose_jax.fitting.problem import stage_problem, take_moving
+from prosepose_jax.fitting.search import active_terms, search_batch
 from prosepose_jax.fitting.settings import FitSettings, StageSettings, Structure
 from prosepose_jax.scene import Fit
 
@@ -154,17 +154,7 @@ def _energies(
     held = search_batch(model, scenes, params, structure, active, index, rounds)
 
     def one(scene: SceneArrays, params: BodyParams, held: Any) -> jax.Array:
-        problem = Problem(
-            model=model,
-            scene=scene,
-            start=scene.params,
-            held=held,
-            weights={name: weight[index] for name, weight in scene.weights.items()},
-            active=active,
-            numbers=numbers,
-            terms=terms_of(structure, params.transl.shape[0]),
-            records=structure.terms,
-        )
+        problem = stage_problem(model, scene, scene.params, held, active, numbers, index, structure)
         return problem.judged(problem.energy(take_moving(params))[1])
 
     return jax.vmap(one)(scenes, params, held)

@@ -73,6 +73,7 @@ def finished(
     return config, workdir, (sweep_, run_sweep(sweep_, workdir), written)
 
 
+@pytest.mark.heavy
 def test_equal_problems_are_fitted_once(finished) -> None:
     _, _, (sweep, outcome, _) = finished
     records = {point.name: outcome.records[point] for point in sweep.points}
@@ -89,6 +90,7 @@ def test_equal_problems_are_fitted_once(finished) -> None:
         assert records["mean"][key]["answers_usable"] == 3 and records["N = 1"][key]["answers"] == 1
 
 
+@pytest.mark.heavy
 def test_what_a_stopped_run_had_is_kept(finished) -> None:
     config, workdir, (_, outcome, written) = finished
     before = sum(content.count(b"\n") for content in written.values())
@@ -102,6 +104,7 @@ def test_what_a_stopped_run_had_is_kept(finished) -> None:
     assert {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")} == now
 
 
+@pytest.mark.heavy
 def test_figures_are_those_of_a_fit_by_itself(finished, inputs: Path, small_body: BodyModel) -> None:
     _, _, (sweep, outcome, _) = finished
     scenes, answers = load_scenes(inputs / "scenes"), load_answers(inputs / "answers.json")
@@ -128,6 +131,7 @@ def test_a_changed_point_is_fitted_again(make_sweep: Callable[..., ConfigDict], 
     assert len(read_records(file.parent)) == 1
 
 
+@pytest.mark.heavy
 def test_a_scene_that_cannot_be_fitted_does_not_stop_the_others(
     make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
 ) -> None:
@@ -148,6 +152,7 @@ def test_a_scene_that_cannot_be_fitted_does_not_stop_the_others(
     assert again.fits == 0 and again.failures == outcome.failures
 
 
+@pytest.mark.heavy
 def test_a_scene_file_that_cannot_be_read_does_not_stop_the_others(
     make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +165,7 @@ def test_a_scene_file_that_cannot_be_read_does_not_stop_the_others(
     assert outcome.fits == 1 and set(outcome.failures) == {"initial: zz", "a: zz"}
 
 
+@pytest.mark.heavy
 def test_what_breaks_one_group_does_not_stop_the_others(
     make_sweep: Callable[..., ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +232,7 @@ def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable
     assert [len(group) for _, group in _fitters(jobs)] == [1, 1]
 
 
+@pytest.mark.heavy
 def test_killed_runs_go_on(make_sweep: Callable[..., ConfigDict], tmp_path: Path) -> None:
     """kill -9 in the middle of a sweep: whole lines stay, and are not fitted again."""
     points = [{"name": f"w = {w}", "config": {"stage1.weights.contact": float(w)}} for w in range(1, 5)]

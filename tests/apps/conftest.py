@@ -10,11 +10,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 from PIL import Image
 
 from prosepose_jax.apps.main import main
@@ -34,22 +32,11 @@ PROSE = "Two people hug in a warm embrace. I cannot say which parts touch."
 
 @pytest.fixture(scope="package", autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Compiled programs and derived files are kept for these tests only, not in the user's folders."""
+    """Derived files are kept for these tests only, not in the user's folders; compiled programs for the session."""
     folder = tmp_path_factory.mktemp("cache")
-    light = "jax_disable_most_optimizations"
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    before = {name: getattr(jax.config, name) for name in names} | {light: jax.config.read(light)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(folder / "jax"))
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # for subprocesses; a third of the compile time
-        jax.config.update(light, True)
-        jax.config.update("jax_compilation_cache_dir", str(folder / "jax"))
-        compilation_cache.reset_cache()  # JAX decides only once whether to use one
         yield folder
-    for name, value in before.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return status, *capsys.readouterr()
 
 
+@pytest.mark.heavy
 def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     workdir = tmp_path / "sweep"
     status, out, err = _run(capsys, "--config=configs/ablation_answers.py:smoke", f"--workdir={workdir}")

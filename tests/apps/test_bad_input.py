@@ -56,6 +56,7 @@ def _refused(case: Case, capsys: pytest.CaptureFixture[str], *arguments: str) ->
     return captured.err
 
 
+@pytest.mark.heavy
 def test_bad_scenes_are_named_and_the_others_done(
     case: Case, make_scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:

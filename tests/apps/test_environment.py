@@ -34,6 +34,7 @@ def _run(variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.heavy
 def test_settings_of_other_programs_change_nothing() -> None:
     plain = _run({})
     assert plain.returncode == 0 and not plain.stderr, plain.stderr
@@ -50,6 +51,7 @@ def test_settings_of_other_programs_change_nothing() -> None:
     assert line.startswith("note: not followed") and "JAX_ENABLE_X64" in line and "MATMUL" not in line
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

@@ -172,6 +172,7 @@ def test_second_call_refits_nothing(copied: Case, capsys: pytest.CaptureFixture[
     assert "fit: 4 of 4 scenes are done already" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_changed_answers_are_fitted_again(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
     before = _times(copied.workdir / "fits")
     answers = _json(copied.root / "answers.json")
@@ -185,6 +186,7 @@ def test_changed_answers_are_fitted_again(copied: Case, capsys: pytest.CaptureFi
     assert "the answers of exact changed" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_missing_and_truncated_fits_are_made_again(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
     fits = copied.workdir / "fits"
     before, made = _times(fits), load_fits(copied.workdir)
@@ -266,6 +268,7 @@ main(sys.argv[1:])
 """
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
 def test_kill_leaves_no_half_written_file(copied: Case) -> None:
     for file in [*copied.workdir.rglob("*.*")]:
@@ -287,6 +290,7 @@ def test_kill_leaves_no_half_written_file(copied: Case) -> None:
     assert set(load_fits(copied.workdir)) == set(KEYS)
 
 
+@pytest.mark.heavy
 def test_two_modes_in_one_run(case: Case, make_scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]) -> None:
     """As the demo does it: every scene takes the config of its number of people."""
     for seed, key in enumerate(("dance", "hug"), start=1):
@@ -321,6 +325,7 @@ def test_two_modes_in_one_run(case: Case, make_scene: Callable[..., Scene], caps
     assert all(key in page for key in ("dance", "hug", "yoga"))
 
 
+@pytest.mark.heavy
 def test_answers_may_be_left_out(
     case: Case, make_scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -333,6 +338,7 @@ def test_answers_may_be_left_out(
     assert "note:" not in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_jsonl_answers_and_prose(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
     """The .jsonl layout; an answer without a table is named, and its scene falls back."""
     for key in ("exact", "silent"):

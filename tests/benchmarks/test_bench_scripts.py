@@ -85,6 +85,7 @@ def test_batches_are_filled_and_remember_what_is_real(batch: _ours.Batch) -> Non
     np.testing.assert_array_equal(batch.params.transl[2], batch.params.transl[0])
 
 
+@pytest.mark.heavy
 def test_a_timed_stage_takes_all_its_steps_and_can_be_run_again(fitter: Fitter, batch: _ours.Batch) -> None:
     first = _ours.stage(fitter, batch, 0)
     again = _ours.stage(fitter, batch, 0)
@@ -92,6 +93,7 @@ def test_a_timed_stage_takes_all_its_steps_and_can_be_run_again(fitter: Fitter, 
     np.testing.assert_array_equal(first.params.transl, again.params.transl)
 
 
+@pytest.mark.heavy
 def test_exact_energy_is_that_of_the_core(fitter: Fitter, batch: _ours.Batch) -> None:
     config = _ours.never_stopping("two_person", {"contact.search": "exact", "stage1.steps": 1})
     expected = np.asarray(_ours.stage(Fitter(fitter.model.body, config), batch, 0).losses)[:2, 0].sum(axis=1)
@@ -99,6 +101,7 @@ def test_exact_energy_is_that_of_the_core(fitter: Fitter, batch: _ours.Batch) ->
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.heavy
 def test_exact_energy_pulls_to_the_initial_pose(fitter: Fitter, batch: _ours.Batch) -> None:
     config = _ours.never_stopping("two_person")
     moved = batch.params.replace(body_pose=batch.params.body_pose + 0.1)
@@ -108,6 +111,7 @@ def test_exact_energy_pulls_to_the_initial_pose(fitter: Fitter, batch: _ours.Bat
     np.testing.assert_allclose(from_start - there, pull, rtol=1e-3)
 
 
+@pytest.mark.heavy
 def test_final_energy_belongs_to_its_scene(small_body: BodyModel) -> None:
     scenes, answers = packaged()
     chosen = [scene for scene in scenes if scene.key in ("handshake", "hand_on_head")]

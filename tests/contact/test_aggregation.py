@@ -16,6 +16,8 @@ from prosepose_jax.contact import (
     AGGREGATIONS,
     PARTS,
     AggregationSettings,
+    ProgramArrays,
+    ProgramShape,
     compile_answers,
     pad_arrays,
     program_loss,
@@ -28,6 +30,10 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.scene import Answer
 
 NUM_PARTS = len(PARTS)
+# One shape for nearly all programs here, so that each aggregation is compiled once.
+SHAPE = ProgramShape(pairs=1, answers=8, minima=64, entries=16, levels=8, nodes=64, edges=9, singles=16, coupled=8)
+_program_loss = jax.jit(program_loss, static_argnums=2)
+_program_losses = jax.jit(program_losses, static_argnums=2)
 
 
 def _table(rng: np.random.Generator) -> np.ndarray:
@@ -39,10 +45,15 @@ def _lookup(table: np.ndarray):
     return lambda a, b: float(table[index[a], index[b]])
 
 
+def _padded(arrays: ProgramArrays, answers: int) -> ProgramArrays:
+    needed = program_shape(arrays)._replace(answers=answers)
+    return pad_arrays(arrays, ProgramShape(*map(max, SHAPE, needed)))
+
+
 def _loss(texts, table: np.ndarray, aggregation: AggregationSettings | str, **options) -> float:
     program = compile_answers(texts, aggregation=aggregation, **options)
-    arrays = pad_arrays(program.arrays, program_shape(program.arrays)._replace(answers=len(texts) + 2))
-    return float(program_loss(arrays, jnp.asarray(table)[None], program.aggregation))
+    arrays = _padded(program.arrays, len(texts) + 2)
+    return float(_program_loss(arrays, jnp.asarray(table)[None], program.aggregation))
 
 
 def _answer_losses(texts, table: np.ndarray) -> list[float]:
@@ -115,7 +126,7 @@ def test_weights_are_the_slope(name: str, choice_m: float) -> None:
         assert weights.min() >= -1e-12 and weights.max() > 0.01
 
         def loss(at: np.ndarray) -> float:
-            return float(program_loss(program.arrays, jnp.array(at), program.aggregation))
+            return float(_program_loss(program.arrays, jnp.array(at), program.aggregation))
 
         for entry in np.argwhere(weights > 1e-4)[:20]:
             step = np.zeros_like(table)
@@ -214,19 +225,22 @@ def test_soft_choices_equal_the_sum_over_all_choices(order: str) -> None:
         if not brute_force.two_person_rows(text) or len(brute_force.two_person_rows(text)) > 5:
             continue
         table = _table(rng)
-        arrays = compile_answers([text], order=order).arrays
-        value = float(program_losses(arrays, jnp.asarray(table)[None], 0.1)[0])
+        arrays = _padded(compile_answers([text], order=order).arrays, 1)
+        value = float(_program_losses(arrays, jnp.asarray(table)[None], 0.1)[0])
         assert value == pytest.approx(_soft_answer(text, table, 0.1, order), rel=1e-4, abs=1e-4)
         checked += 1
     assert checked > 15
 
 
 def test_soft_choices_become_the_minimum() -> None:
-    rng = np.random.default_rng(38)
+    rng, pulling = np.random.default_rng(38), 0
     for text in _random_texts(rng, 10):
         table = jnp.asarray(_table(rng))[None]
-        arrays = compile_answers([text]).arrays
-        np.testing.assert_allclose(program_losses(arrays, table, 1e-4), program_losses(arrays, table), atol=2e-3)
+        arrays = _padded(compile_answers([text]).arrays, 1)
+        soft, hard = (_program_losses(arrays, table, choice_m) for choice_m in (1e-4, 0.0))
+        np.testing.assert_allclose(soft[0], hard[0], atol=2e-3)
+        pulling += float(hard[0]) > 0
+    assert pulling > 5
 
 
 @pytest.mark.parametrize("choice_m", [0.1, 0.02, 0.001])

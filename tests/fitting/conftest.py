@@ -9,9 +9,9 @@ from prosepose_jax.config import load_config
 
 @pytest.fixture
 def short_config():
-    """The two-person config with few steps."""
+    """The two-person config with few steps; as many in each stage, so that leaving one out compiles nothing new."""
     config = load_config("two_person")
-    config.stage1.steps, config.stage2.steps = 30, 20
+    config.stage1.steps = config.stage2.steps = 25
     config.contact.refresh_every = config.penetration.refresh_every = 5
     config.batch_size = 4
     config.lm.steps = 25

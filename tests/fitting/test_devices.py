@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from small_scenes import answer
 
 from prosepose_jax.body import BodyModel
@@ -42,6 +43,7 @@ def few_steps():
     return config
 
 
+@pytest.mark.heavy
 def test_two_devices_give_the_fits_of_one(small_body: BodyModel, make_scene, tmp_path: Path) -> None:
     scenes = [make_scene(seed) for seed in range(5)]
     for scene in scenes:

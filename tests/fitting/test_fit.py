@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_scenes import answer, numbers_of
+from small_scenes import answer, numbers_of, on_device
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
@@ -21,7 +21,7 @@ from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
 from prosepose_jax.fitting.compiled import compiled, forget_compiled, share_of_maps, signatures
 from prosepose_jax.fitting.prepare import group_shape, prepare_scene, rooms, stack_scenes
 from prosepose_jax.fitting.solvers.adam import has_settled
-from prosepose_jax.fitting.stage import run_stage
+from prosepose_jax.fitting.stage import StageResult, run_stage
 from prosepose_jax.metrics import evaluate
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.terms import TERMS
@@ -35,10 +35,16 @@ def _total(losses: np.ndarray) -> np.ndarray:
     return losses.sum(-1)
 
 
-def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyModel, make_scene, short_config) -> None:
-    scenes = [make_scene(seed) for seed in range(3)]
-    answers = {scenes[0].key: ANSWERS, scenes[1].key: ANSWERS[:1], scenes[2].key: ANSWERS}
-    fits = fit_scenes(small_body, scenes, answers, short_config)
+def test_fit_lowers_the_energy_with_one_compilation_per_shape(small_body: BodyModel, make_scene, short_config) -> None:
+    forget_compiled()
+    short_config.batch_size = 3
+    scenes = [make_scene(seed) for seed in range(5)]
+    answers = {scene.key: ANSWERS for scene in scenes} | {scenes[1].key: ANSWERS[:1]}
+    fitter = Fitter(small_body, short_config)
+    fits = {fit.key: fit for fit in fitter.fit(scenes, answers.__getitem__)}
+    assert set(fits) == {scene.key for scene in scenes} and fitter.timing.compile > 0
+    assert sum(signature[0] is run_stage for signature in signatures()) == 1  # both stages
+    assert run_stage._cache_size() == 0  # only programs compiled ahead of time ran
     for scene in scenes:
         fit = fits[scene.key]
         assert fit.status == "ok" and fit.loss_terms == NAMES
@@ -51,28 +57,26 @@ def test_fit_lowers_the_energy_and_batches_equal_single_scenes(small_body: BodyM
         assert not np.array_equal(fit.global_orient, scene.global_orient)
     mean = evaluate(small_body, scenes, fits)["mean"]["two_person"]
     assert mean["reprojection_px"] < 0.7 * mean["initial"]["reprojection_px"]
-    # By Adam: Levenberg-Marquardt takes or refuses whole steps, which turns the other rounding of another batch shape
-    # into another, equally good fit now and then. Stage 2 has all the terms.
+    # Another fitter, with other weights and another robust scale at that, has nothing to compile.
+    short_config.stage1.weights.contact, short_config.contact.robust_m = 7.0, 0.1
+    again = Fitter(small_body, short_config)
+    assert all(f.ok for f in again.fit(scenes, answers.__getitem__)) and again.timing.compile == 0.0
+
+
+@pytest.mark.heavy
+def test_batches_equal_single_scenes(small_body: BodyModel, make_scene, short_config) -> None:
+    """By Adam in stage 2, which has all the terms.
+
+    Levenberg-Marquardt takes or refuses whole steps, which turns the other rounding of another batch shape into
+    another, equally good fit now and then.
+    """
+    scenes = [make_scene(seed) for seed in range(3)]
+    answers = {scenes[0].key: ANSWERS, scenes[1].key: ANSWERS[:1], scenes[2].key: ANSWERS}
     short_config.solver, short_config.stage1.steps = "adam", 0
     batched, alone = (
         fit_scenes(small_body, some, answers, short_config)[scenes[1].key] for some in (scenes, scenes[1:2])
     )
     np.testing.assert_allclose(batched.vertices, alone.vertices, atol=2e-4)
-
-
-def test_one_compilation_per_shape(small_body: BodyModel, make_scene, short_config) -> None:
-    forget_compiled()
-    short_config.batch_size = 3
-    fitter = Fitter(small_body, short_config)
-    scenes = [make_scene(seed) for seed in range(5)]
-    fits = list(fitter.fit(scenes, lambda key: ANSWERS))
-    assert {f.key for f in fits} == {s.key for s in scenes} and all(f.status == "ok" for f in fits)
-    assert sum(signature[0] is run_stage for signature in signatures()) == 1  # both stages
-    assert run_stage._cache_size() == 0  # only programs compiled ahead of time ran
-    # Another fitter, with other weights and another robust scale at that, has nothing to compile.
-    short_config.stage1.weights.contact, short_config.contact.robust_m = 7.0, 0.1
-    again = Fitter(small_body, short_config)
-    assert all(f.ok for f in again.fit(scenes, lambda key: ANSWERS)) and again.timing.compile == 0.0
 
 
 def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel, make_scene, short_config) -> None:
@@ -140,6 +144,7 @@ def test_forgetting_frees_memory_maps() -> None:
     assert share_of_maps() < taken
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("search", ["exact", "sample"])
 def test_other_searches_give_a_similar_fit(small_body: BodyModel, make_scene, short_config, search: str) -> None:
     scene = make_scene(0)
@@ -152,9 +157,10 @@ def test_other_searches_give_a_similar_fit(small_body: BodyModel, make_scene, sh
     assert other.steps.tolist()[1] == 0
 
 
+@pytest.mark.heavy
 def test_heuristic_draws_people_together(small_body: BodyModel, make_scene, short_config) -> None:
     scene = make_scene(0, apart=1.4)
-    short_config.stage1.steps, short_config.stage2.steps = 60, 0
+    short_config.stage2.steps = 0
     fit = fit_scenes(small_body, [scene], None, short_config)[scene.key]
     assert fit.status == "fallback" and fit.answers == 0
 
@@ -164,6 +170,7 @@ def test_heuristic_draws_people_together(small_body: BodyModel, make_scene, shor
     assert gap(fit.vertices) < 0.7 * gap(fit.initial_vertices)
 
 
+@pytest.mark.heavy
 def test_three_people_with_pairs(small_body: BodyModel, make_scene, short_config) -> None:
     scene = make_scene(0, people=3)
     some = [
@@ -176,6 +183,7 @@ def test_three_people_with_pairs(small_body: BodyModel, make_scene, short_config
     assert _total(fit.losses)[1, fit.steps[1] - 1] < _total(fit.losses)[1, 0]
 
 
+@pytest.mark.heavy
 def test_self_contact(small_body: BodyModel, make_scene) -> None:
     config = load_config("self_contact")
     config.stage1.steps, config.stage2.steps = 60, 0
@@ -191,6 +199,7 @@ def test_self_contact(small_body: BodyModel, make_scene) -> None:
     assert prepared.fallback and settings_from_config(config).stages[0].fallback_weights["contact"] == 0
 
 
+@pytest.mark.heavy
 def test_unusable_scenes_fail_alone(small_body: BodyModel, make_scene, short_config) -> None:
     blind: Scene = make_scene(1)
     points = blind.keypoints.copy()
@@ -250,20 +259,26 @@ def test_early_stop() -> None:
     assert _settled(500.0 - 1e-3 * ramp, 30, relative=True) and not _settled(500.0 - 1e-3 * ramp, 30)
 
 
+@pytest.mark.heavy
 def test_stopped_scene_keeps_its_parameters(small_body: BodyModel, make_scene, short_config) -> None:
     short_config.solver = "adam"
     short_config.stage1.move_global_orient = False
-    short_config.stop.slope = 1e9  # stops as soon as 21 losses are seen, in the middle of a round of five
-    short_config.stage1.steps, short_config.stage2.steps = 30, 0
-    scene = make_scene(0)
-    fit = fit_scenes(small_body, [scene], {scene.key: ANSWERS}, short_config)[scene.key]
-    assert fit.steps.tolist() == [21, 0]
-    np.testing.assert_array_equal(fit.global_orient, scene.global_orient)
-    assert np.isfinite(_total(fit.losses)[0, :21]).all() and np.isnan(_total(fit.losses)[0, 21:]).all()
-    short_config.stop.slope = 0.0
-    short_config.stage1.steps = 21
-    again = fit_scenes(small_body, [scene], {scene.key: ANSWERS}, short_config)[scene.key]
-    np.testing.assert_allclose(again.vertices, fit.vertices, atol=1e-5)
+    settings, scene = settings_from_config(short_config), make_scene(0)
+    model, arrays = on_device(small_body, [scene], {scene.key: ANSWERS}, settings)
+
+    def run(**changed: jax.Array) -> StageResult:
+        start = jax.tree.map(lambda x: jnp.array(x, copy=True), arrays.params)
+        numbers = dataclasses.replace(numbers_of(settings, 0), **changed)
+        return run_stage(model, arrays, start, numbers, jnp.int32(0), structure=settings.structure)
+
+    # Stops as soon as 21 losses are seen, in the middle of a round of five.
+    found = run(stop_slope=jnp.float32(1e9))
+    assert found.steps.tolist() == [21]
+    np.testing.assert_array_equal(found.params.global_orient[0], scene.global_orient)
+    totals = _total(np.asarray(found.losses))
+    assert np.isfinite(totals[0, :21]).all() and np.isnan(totals[0, 21:]).all()
+    again = run(stop_slope=jnp.float32(0.0), steps=jnp.int32(21))
+    jax.tree.map(np.testing.assert_array_equal, again.params, found.params)
 
 
 @pytest.mark.parametrize(
@@ -283,14 +298,16 @@ def test_bad_config_names_the_field(field: str, value: object, message: str) -> 
         settings_from_config(config)
 
 
+@pytest.mark.heavy
 def test_no_transfer_inside_a_stage(small_body: BodyModel, make_scene, short_config) -> None:
     fitter = Fitter(small_body, short_config)
     prepared = [prepare_scene(make_scene(0), ANSWERS, fitter.settings)]
     initial_px = np.zeros((1, 2, 25, 2), np.float32)
     model, arrays = jax.device_put((fitter.model, stack_scenes(small_body, prepared, initial_px, fitter.settings)))
-    index, structure = jnp.int32(1), fitter.settings.structure
-    numbers = jax.device_put(numbers_of(fitter.settings, 1))
     params = jax.tree.map(lambda x: jnp.array(x, copy=True), arrays.params)
-    call = run_stage.lower(model, arrays, params, numbers, index, structure=structure).compile()
+    numbers = numbers_of(fitter.settings, 1)
+    args = jax.device_put((model, arrays, params, numbers, jnp.int32(1), np.ones(1, bool)))
+    # As a fitter calls it, so that there is nothing to compile.
+    call, _ = compiled(run_stage, jax.local_devices()[0], args, {"structure": fitter.settings.structure})
     with jax.transfer_guard("disallow"):
-        jax.block_until_ready(call(model, arrays, params, numbers, index))
+        jax.block_until_ready(call(*args))

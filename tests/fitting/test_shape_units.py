@@ -16,6 +16,7 @@ from prosepose_jax.scene import Scene
 _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "scale",
     [

@@ -77,6 +77,7 @@ def test_an_indefinite_curvature_gives_no_step_rather_than_a_wrong_one() -> None
     assert bool(jnp.all(jnp.isnan(solve_damped(curvature, jnp.ones(2), jnp.float32(0.1)))))
 
 
+@pytest.mark.heavy
 def test_lm_never_raises_the_energy_and_returns_what_it_says(
     inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
 ) -> None:
@@ -90,6 +91,7 @@ def test_lm_never_raises_the_energy_and_returns_what_it_says(
     np.testing.assert_allclose(_totals(inputs, by_lm.params, settings), last, rtol=1e-3)
 
 
+@pytest.mark.heavy
 def test_lm_gets_as_low_as_adam_in_300_steps(
     inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
 ) -> None:
@@ -107,6 +109,7 @@ def test_lm_gets_as_low_as_adam_in_300_steps(
     assert found.mean() <= 1.01 * by_adam.mean() and np.all(found <= 1.03 * by_adam), f"{found} {by_adam}"
 
 
+@pytest.mark.heavy
 def test_lbfgs_lowers_the_energy(inputs: tuple[FitModel, SceneArrays], settings: FitSettings) -> None:
     model, arrays = inputs
     few = (model, _some(arrays, slice(3)))
@@ -120,6 +123,7 @@ def test_lbfgs_lowers_the_energy(inputs: tuple[FitModel, SceneArrays], settings:
     np.testing.assert_allclose(np.asarray(result.losses).sum(-1)[:, 0], before, rtol=1e-4)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("slots", [2, NUM_SCENES])
 def test_slots_change_no_fit(
     small_body: BodyModel, inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult, slots: int
@@ -134,6 +138,7 @@ def test_slots_change_no_fit(
     np.testing.assert_allclose(result.losses, by_lm.losses, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.heavy
 def test_rounds_of_several_steps_land_in_their_places(
     inputs: tuple[FitModel, SceneArrays], settings: FitSettings
 ) -> None:
@@ -153,6 +158,7 @@ def test_rounds_of_several_steps_land_in_their_places(
     np.testing.assert_allclose(totals[:, 0], _totals(inputs, arrays.params, settings), rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_what_differs_in_numbers_shares_one_compilation(
     inputs: tuple[FitModel, SceneArrays], settings: FitSettings, by_lm: StageResult
 ) -> None:

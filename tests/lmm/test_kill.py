@@ -79,6 +79,7 @@ def _check(folder: Path, images: int, out: Path, kills: int, num_answers: int, c
     return f"{kills} kills, {len(wanted)} answers complete, {asked - len(wanted)} asked for twice ({printed.strip()})"
 
 
+@pytest.mark.heavy
 def test_killed_and_started_again(scenes, tmp_path: Path) -> None:
     print(_check(scenes(20), 20, tmp_path / "a.jsonl", 3, 10, 2, delay_s=0.15))
 
@@ -90,6 +91,7 @@ def test_killed_thirty_times(candidates: int, scenes, tmp_path: Path) -> None:
     print(_check(scenes(200), 200, tmp_path / "a.jsonl", 30, 20, candidates, delay_s=delay))
 
 
+@pytest.mark.heavy
 def test_ctrl_c_says_how_to_go_on(scenes, tmp_path: Path) -> None:
     # A thousand answers: the signal comes long before the last one, however slow the machine.
     folder, out = scenes(50), tmp_path / "a.jsonl"

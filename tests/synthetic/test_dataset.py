@@ -133,6 +133,7 @@ def test_the_initial_error_scales(small_body, maker, truth):
     assert 0.3 < half / full < 0.7 and 1.4 < double / full < 2.6
 
 
+@pytest.mark.heavy
 def test_a_stopped_run_goes_on_to_the_same_scenes(tmp_path, small_body, maker, lenient):
     args = (small_body, "self_contact", 4, 9)
     whole = make_truths(*args, tmp_path / "whole", templates=("tree", "cobbler"), maker=maker)
@@ -151,6 +152,7 @@ def test_a_stopped_run_goes_on_to_the_same_scenes(tmp_path, small_body, maker, l
     assert _equal(again[0], whole[0]) and _equal(again[1], whole[1])
 
 
+@pytest.mark.heavy
 def test_interruption_changes_no_scene(tmp_path, small_body, maker, lenient):
     args = (small_body, "self_contact", 4, 9)
     names = ("tree", "cobbler")
@@ -174,6 +176,7 @@ def test_interruption_changes_no_scene(tmp_path, small_body, maker, lenient):
     assert before == {f: f.stat().st_mtime_ns for f in (tmp_path / "b").iterdir()}
 
 
+@pytest.mark.heavy
 def test_other_templates_take_the_place_of_one_that_the_body_refuses(tmp_path, small_body, maker, lenient, monkeypatch):
     real, tries = SceneMaker.attempt, []
 

@@ -36,6 +36,7 @@ def _gap(maker, candidate, start, touch) -> float:
     return float(np.linalg.norm(a[:, None] - b[None], axis=-1).min())
 
 
+@pytest.mark.heavy
 def test_refining_closes_the_gaps_and_keeps_people_apart(maker, refined):
     candidates, starts = refined
     for candidate, start in zip(candidates, starts, strict=True):
@@ -46,6 +47,7 @@ def test_refining_closes_the_gaps_and_keeps_people_apart(maker, refined):
         assert np.abs(start.body_pose - candidate.start.body_pose).max() < 0.6, candidate.key
 
 
+@pytest.mark.heavy
 def test_refining_pushes_overlapping_people_apart(maker, refined):
     """A hug authored 6 cm too near: the overlap goes, though the chests still touch."""
     candidate = refined[0][1]
@@ -65,6 +67,7 @@ def test_authoring_depends_on_seed_and_template_alone(maker):
     assert np.abs(first.start.betas - other.start.betas).max() > 0.1
 
 
+@pytest.mark.heavy
 def test_finished_scenes_are_the_same_for_the_same_seed(maker, refined):
     candidate, start = refined[0][0], refined[1][0]
     checks = maker.check(candidate, start)
@@ -165,6 +168,7 @@ def test_authored_people_are_near_what_is_possible(maker, name):
                 assert _gap(maker, candidate, candidate.start, touch) < 0.5, (name, touch)
 
 
+@pytest.mark.heavy
 def test_self_penetration_looks_only_where_something_can_be(maker, refined, monkeypatch):
     """The preselection by samples changes nothing."""
     vertices = [np.asarray(maker._pose(start_params(start)).vertices)[0] for start in refined[1]]

@@ -37,6 +37,7 @@ def made(tmp_path_factory, flags):
     return out
 
 
+@pytest.mark.heavy
 def test_scenes_answers_and_truth_belong_together(made):
     scenes, answers = load_scenes(made / "scenes"), load_answers(made / "answers.jsonl")
     assert scenes.keys == ("hand_on_neck_000", "hands_on_hips_000", "hands_on_hips_001") and not scenes.failures
@@ -50,6 +51,7 @@ def test_scenes_answers_and_truth_belong_together(made):
             assert picture.size == tuple(scene.image_size)
 
 
+@pytest.mark.heavy
 def test_figures_plots_and_sheet(made):
     figures = json.loads((made / "figures.json").read_text())
     assert set(figures["scenes"]) == {f.stem for f in (made / "scenes").glob("*.npz")}
@@ -63,6 +65,7 @@ def test_figures_plots_and_sheet(made):
             assert np.asarray(picture.convert("L")).std() > 10  # something is drawn
 
 
+@pytest.mark.heavy
 def test_a_larger_count_goes_on_and_keeps_what_is_there(made, flags, capsys):
     before = {f.name: f.read_bytes() for f in (made / "truth").glob("*.npz")}
     assert _run(made, flags, "--count=4", "--num_answers=4", "--images") == 0
@@ -73,6 +76,7 @@ def test_a_larger_count_goes_on_and_keeps_what_is_there(made, flags, capsys):
     assert "4 scenes already" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_a_killed_run_goes_on_to_the_same_scenes(tmp_path, made, flags):
     """kill -9 after the first scene; the second run makes the rest, equal to those of a run in one go."""
     command = [sys.executable, "-m", "prosepose_jax", "generate", f"--out={tmp_path}", *flags, "--count=4"]
@@ -97,6 +101,7 @@ def test_a_killed_run_goes_on_to_the_same_scenes(tmp_path, made, flags):
     assert len(load_scenes(tmp_path / "scenes")) == 4
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -116,6 +121,7 @@ def test_wrong_usage_is_named(made, flags, more, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_both_kinds_from_one_command(tmp_path, small_body_file, capsys):
     flags = [f"--body={small_body_file}", "--samples=400", "--steps=200", "--sheet=0", "--num_answers=2"]
     both = ["--kind=two_person,self_contact", "--templates=back_to_back,hands_on_hips", "--count=1,2"]
@@ -128,6 +134,7 @@ def test_both_kinds_from_one_command(tmp_path, small_body_file, capsys):
         assert set(load_answers(tmp_path / kind / "answers.jsonl")) == set(keys)
 
 
+@pytest.mark.heavy
 def test_an_interaction_that_never_passes_is_named(tmp_path, flags, capsys):
     few = ("--count=1", "--steps=8")  # too few steps to close its gap
     assert _run(tmp_path / "alone", flags, *few, "--templates=hands_on_hips") == 1

@@ -101,7 +101,14 @@ def _cached(people: int, robust: bool) -> Case:
     return _case(body, people, ROBUST if robust else PLAIN)
 
 
-@pytest.fixture(params=[(1, True), (2, True), (2, False), (3, True)], ids=["one", "two", "two plain", "three"])
+@pytest.fixture(
+    params=[
+        pytest.param((1, True), id="one", marks=pytest.mark.heavy),  # other numbers of people are other compilations
+        pytest.param((2, True), id="two"),
+        pytest.param((2, False), id="two plain"),
+        pytest.param((3, True), id="three", marks=pytest.mark.heavy),
+    ]
+)
 def case(request: pytest.FixtureRequest) -> Case:
     return _cached(*request.param)
 
@@ -168,6 +175,7 @@ def _residuals(term: Term, case: Case, flat: jax.Array) -> list[tuple[jax.Array,
     return out
 
 
+@pytest.mark.heavy
 @by_name
 def test_curvature_is_that_of_the_reweighted_squares(two: Case, term: Term) -> None:
     """2 w ρ' JᵀJ with J of the residuals by forward differentiation."""
@@ -225,24 +233,28 @@ class _Given:
         return self._parts
 
 
+@functools.partial(jax.jit, static_argnums=3)
+def _measure_parts(
+    problem: Problem, params: BodyParams, parts: list[Elements | OnBody | OnPeople], term: Term
+) -> tuple[Any, Any, Any]:
+    scale, given, body = problem.numbers.scales[term.name], _Given(parts), problem.model.body
+    context = problem._context(term, params)
+
+    def value(flat: jax.Array) -> jax.Array:
+        moved = unflatten(flat, params)
+        return term_energy(given, dataclasses.replace(context, params=moved), pose_trees(body, moved), scale)  # type: ignore
+
+    flat = flatten(params)
+    model = term_linearised(given, context, pose_trees(body, params), scale)  # type: ignore[arg-type]
+    return value(flat), jax.grad(value)(flat), model
+
+
 def _measure(case: Case, term: Term, parts: list[Elements | OnBody | OnPeople]) -> tuple[Any, Any, Any]:
     """Energy, its slope by automatic differentiation and the quadratic model of given parts."""
-    scale, given = case.problem.numbers.scales[term.name], _Given(parts)
-
-    @jax.jit
-    def measure(flat: jax.Array) -> tuple[Any, Any, Any]:
-        def value(flat: jax.Array) -> jax.Array:
-            params = unflatten(flat, case.params)
-            context = dataclasses.replace(_context(case, term), params=params)
-            return term_energy(given, context, pose_trees(case.problem.model.body, params), scale)  # type: ignore
-
-        kin = pose_trees(case.problem.model.body, case.params)
-        model = term_linearised(given, _context(case, term), kin, scale)  # type: ignore[arg-type]
-        return value(flat), jax.grad(value)(flat), model
-
-    return jax.device_get(measure(flatten(case.params)))
+    return jax.device_get(_measure_parts(case.problem, case.params, parts, term))
 
 
+@pytest.mark.heavy
 @by_name
 def test_padding_weighs_nothing(two: Case, term: Term) -> None:
     parts, damaged = [], []
@@ -267,6 +279,7 @@ def test_padding_weighs_nothing(two: Case, term: Term) -> None:
         np.testing.assert_allclose(after, before, rtol=1e-5, atol=1e-5 * np.abs(before).max())
 
 
+@pytest.mark.heavy
 @by_name
 def test_finite_where_the_residual_is_zero(two: Case, term: Term) -> None:
     zeroed: list[Elements | OnBody | OnPeople] = []
@@ -287,6 +300,7 @@ def _less_itself(part: OnBody | OnPeople) -> Any:
     return lambda person, data: part.residual(person, data) - jax.lax.stop_gradient(part.residual(person, data))
 
 
+@pytest.mark.heavy
 def test_a_batch_equals_its_scenes_alone(small_body: BodyModel) -> None:
     scenes = [small_scene(small_body, seed, apart=0.15) for seed in (0, 1)]
     model, arrays = on_device(small_body, scenes, {scenes[0].key: TWO, scenes[1].key: TWO[:1]}, ROBUST)
