@@ -12,6 +12,7 @@ from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
 from prosepose_jax.terms.penetration import Penetration
 from prosepose_jax.terms.pose_prior import PosePriorTerm
 from prosepose_jax.terms.prior_file import load_pose_prior
+from prosepose_jax.terms.self_penetration import SelfPenetration
 from prosepose_jax.terms.shape_prior import ShapePrior
 from prosepose_jax.terms.surface import Surface, make_surface
 
@@ -28,6 +29,7 @@ TERMS: tuple[Term, ...] = (
     EstimateShape(),
     PopulationShape(),
     EstimatePlace(),
+    SelfPenetration(),
 )
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "PosePriorTerm",
     "PopulationShape",
     "SceneReading",
+    "SelfPenetration",
     "ShapePrior",
     "Surface",
     "Term",
