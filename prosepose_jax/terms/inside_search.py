@@ -149,10 +149,8 @@ class _NearestLooker:
         self.num_blocks = blocks.vertex_ids.shape[0]
         self.meshes = coarse_meshes(meshes, blocks.vertex_ids, blocks.of_group)
 
-    def nearest(
-        self, mesh: jax.Array, point: jax.Array, valid: jax.Array, among: jax.Array | None = None
-    ) -> jax.Array:
-        """Vertex ids (n,) of mesh (n,) nearest to point (n, 3), in the groups `among` (n, g); anything if not `valid`."""
+    def nearest(self, mesh: jax.Array, point: jax.Array, valid: jax.Array, among: jax.Array | None = None) -> jax.Array:
+        """Vertices (n,) of mesh (n,) nearest to point (n, 3), of groups `among` (n, g); anything where not `valid`."""
         boxes = self.meshes.boxes
         box = Boxes(point[:, None], point[:, None])
         group_boxes = self.meshes.group_boxes.take(mesh)  # (n, g, 3)

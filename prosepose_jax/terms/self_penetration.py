@@ -49,7 +49,9 @@ def segment_surfaces(body: BodyModel) -> SegmentSurfaces:
     """Prepares a body (host)."""
     template, low = np.asarray(body.v_template), np.asarray(body.lowres.vertex_ids)
     closed_faces = low[np.asarray(body.lowres.faces)]
-    segments = make_segments(template, np.asarray(body.faces), np.asarray(body.skin_weights), body.parents, closed_faces)
+    segments = make_segments(
+        template, np.asarray(body.faces), np.asarray(body.skin_weights), body.parents, closed_faces
+    )
     blocks = make_blocks(template, segments.of_vertex)
     members, first_block = np.asarray(blocks.vertex_ids), np.asarray(blocks.of_group)[:, 0]
     faces = np.concatenate(segments.faces)
@@ -120,7 +122,9 @@ def _overlap(a: Boxes, b: Boxes, axes: int) -> jax.Array:
     """(D, n, m) which boxes (D, n, 3) and (D, m, 3) overlap along the first axes."""
     found = jnp.ones((), bool)
     for k in range(axes):
-        found = found & (a.low[:, :, None, k] <= b.high[:, None, :, k]) & (a.high[:, :, None, k] >= b.low[:, None, :, k])
+        found = (
+            found & (a.low[:, :, None, k] <= b.high[:, None, :, k]) & (a.high[:, :, None, k] >= b.low[:, None, :, k])
+        )
     return found
 
 

@@ -16,14 +16,18 @@ from prosepose_jax.terms.inside_search import Targets, inside_sets
 from prosepose_jax.terms.penetration import depth_kernel, squared_depth
 from prosepose_jax.terms.self_penetration import SegmentSurfaces, inside_own_segments, segment_surfaces
 
+# fmt: off
 # Rotations (axis-angle) of joints by their place in body_pose: bodies rest with their arms out to the sides.
 POSES = {
     "rest": {},
     "arms down": {15: (0.0, 0.0, -1.2), 16: (0.0, 0.0, 1.2)},
     "forearm in the belly": {15: (0.0, 0.0, -1.3), 17: (0.0, 0.0, -1.5)},
     "shins crossed": {0: (0.0, 0.0, -0.35), 1: (0.0, 0.0, 0.35)},
-    "hand in the face": {15: (0.0, -0.6, 0.3), 17: (0.0, -1.9, 0.0)},
+    "forearms through each other": {
+        15: (0.0, -1.4, 0.0), 16: (0.0, 1.4, 0.0), 17: (0.0, -1.2, 0.0), 18: (0.0, 1.2, 0.0),
+    },
 }
+# fmt: on
 
 
 @pytest.fixture(scope="module")
