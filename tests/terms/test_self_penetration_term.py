@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
-from prosepose_jax.body.inside import winding_numbers
 from prosepose_jax.body.segments import make_segments
 from prosepose_jax.fitting.objective import elements_energy
 from prosepose_jax.terms import Elements
@@ -28,6 +27,9 @@ POSES = {
     },
 }
 # fmt: on
+
+
+found_inside = jax.jit(inside_own_segments)
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +53,29 @@ def _exact(body: BodyModel, vertices: jax.Array) -> np.ndarray:
         np.asarray(body.v_template), np.asarray(body.faces), np.asarray(body.skin_weights), body.parents,
         low[np.asarray(body.lowres.faces)],
     )  # fmt: skip
-    found = [np.asarray(winding_numbers(vertices, vertices, jnp.asarray(faces))) for faces in segments.faces]
-    return (np.stack(found, axis=1) > 0.5) & segments.foreign
+    posed = np.asarray(vertices, np.float64)
+    return (np.stack([_winding(posed, faces) for faces in segments.faces], axis=1) > 0.5) & segments.foreign
+
+
+def _winding(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V,) winding numbers of a surface around its own body's vertices."""
+    a, b, c = (points[faces[:, k]][None] - points[:, None] for k in range(3))
+    la, lb, lc = (np.linalg.norm(x, axis=-1) for x in (a, b, c))
+    det = np.sum(a * np.cross(b, c), axis=-1)
+    dots = np.sum(a * b, -1) * lc + np.sum(b * c, -1) * la + np.sum(c * a, -1) * lb
+    return np.sum(np.arctan2(det, la * lb * lc + dots), axis=1) / (2.0 * np.pi)
 
 
 @pytest.mark.parametrize("name", POSES)
 def test_own_inside_vertices_are_exact(small_body: BodyModel, surfaces: SegmentSurfaces, name: str) -> None:
     vertices = _pose(small_body, name)
-    inside, which = jax.jit(inside_own_segments)(surfaces, vertices)
+    inside, which = found_inside(surfaces, vertices, jnp.ones(1, bool))
     exact = _exact(small_body, vertices[0])
     np.testing.assert_array_equal(np.asarray(inside[0]), exact.any(axis=1))
     assert exact.any() == (name not in ("rest", "arms down"))
     ids = np.flatnonzero(exact.any(axis=1))
     assert exact[ids, np.asarray(which[0])[ids]].all()
-    nobody, _ = jax.jit(inside_own_segments)(surfaces, vertices, jnp.zeros(1, bool))
+    nobody, _ = found_inside(surfaces, vertices, jnp.zeros(1, bool))
     assert not nobody.any()
 
 
@@ -72,8 +83,10 @@ def test_the_nearest_vertex_is_of_the_segment_that_one_is_inside(
     small_body: BodyModel, surfaces: SegmentSurfaces
 ) -> None:
     vertices = _pose(small_body, "forearm in the belly")
-    inside, which = inside_own_segments(surfaces, vertices)
-    found = inside_sets(surfaces.blocks, inside, vertices, vertices, 512, Targets(surfaces.of_group, which))
+    inside, which = found_inside(surfaces, vertices, jnp.ones(1, bool))
+    found = jax.jit(inside_sets, static_argnums=4)(
+        surfaces.blocks, inside, vertices, vertices, 512, Targets(surfaces.of_group, which)
+    )
     used = np.asarray(found.weight[0]) > 0
     ids, nearest = np.asarray(found.inside_ids[0])[used], np.asarray(found.nearest_ids[0])[used]
     posed, segment = np.asarray(vertices[0]), _segment_of(surfaces, small_body.num_vertices)
