@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Where each robust kernel begins to count less: pixels of the 512-px person box, metres, metres.
-SCALES = {"keypoints": 50.0, "contact": 0.3, "penetration": 0.05}
+SCALES = {"keypoints": 50.0, "contact": 0.3, "penetration": 0.05, "self_penetration": 0.05}
 _BOTH = {"initial_pose": 100.0}
 STAGE_WEIGHTS = (
     _BOTH | {"keypoints": 0.04, "contact": 1000.0, "pose_prior": 4.0, "shape_prior": 40.0},
