@@ -22,12 +22,14 @@ class Blocks:
     of_group: jax.Array  # (g, K) int32 blocks of each group
 
 
-def make_blocks(v_template: np.ndarray) -> Blocks:
-    """Divides the mesh (V, 3) into blocks."""
+def make_blocks(v_template: np.ndarray, owner: np.ndarray | None = None) -> Blocks:
+    """Divides the mesh (V, 3) into blocks; with `owner` (V,) no group of blocks has vertices of two owners."""
     points = np.asarray(v_template, np.float64)
     blocks: list[np.ndarray] = []
     groups: list[np.ndarray] = []
-    for part in divide(points, np.arange(len(points)), _BLOCK_SIZE * _GROUP_SIZE):
+    owner = np.zeros(len(points), np.int64) if owner is None else np.asarray(owner)
+    owned = [np.flatnonzero(owner == k) for k in np.unique(owner)]
+    for part in (part for ids in owned for part in divide(points, ids, _BLOCK_SIZE * _GROUP_SIZE)):
         found = divide(points, part, _BLOCK_SIZE)
         groups.append(np.arange(len(blocks), len(blocks) + len(found)))
         blocks += found

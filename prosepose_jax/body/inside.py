@@ -56,14 +56,16 @@ class FaceGroups:
     edge_sign: jax.Array  # (s, 3, t) float32, 0 on padding faces
     opposite: jax.Array  # (s, 3, t) int32
     points: jax.Array  # (s, b) int32 all vertices of a group (for its box), padded with its first
+    owner: jax.Array  # (s,) int32 which of several closed surfaces a group is of
 
 
-def group_faces(vertices: np.ndarray, faces: np.ndarray) -> FaceGroups:
+def group_faces(vertices: np.ndarray, faces: np.ndarray, owner: np.ndarray | None = None) -> FaceGroups:
     """Puts the faces of a closed surface into compact groups.
 
     Args:
       vertices: (n, 3) rest positions, used only to choose compact groups.
       faces: (f, 3) ints of a closed, consistently oriented surface.
+      owner: (f,) ints, which of several closed surfaces a face is of; no group has faces of two. None: all of one.
 
     Raises:
       InputError: when the surface has a boundary or inconsistent orientation.
@@ -76,7 +78,9 @@ def group_faces(vertices: np.ndarray, faces: np.ndarray) -> FaceGroups:
             "expected a closed surface with outward faces"
         )
     centres = np.asarray(vertices, np.float64)[faces].mean(1)
-    ids, used = pad_lists(divide(centres, np.arange(len(faces)), _GROUP_SIZE))
+    owner = np.zeros(len(faces), np.int64) if owner is None else np.asarray(owner)
+    parts = [part for k in np.unique(owner) for part in divide(centres, np.flatnonzero(owner == k), _GROUP_SIZE)]
+    ids, used = pad_lists(parts)
     start = faces[ids].transpose(0, 2, 1)  # (s, 3, t); edge i runs from corner i to i + 1, so i + 2 is opposite
     end = np.roll(start, -1, axis=1)
     return FaceGroups(
@@ -85,6 +89,7 @@ def group_faces(vertices: np.ndarray, faces: np.ndarray) -> FaceGroups:
         edge_sign=jnp.asarray(np.where(start < end, 1.0, -1.0) * used[:, None], jnp.float32),
         opposite=jnp.asarray(np.roll(start, -2, axis=1), jnp.int32),
         points=jnp.asarray(pad_lists([np.unique(corners) for corners in start])[0]),
+        owner=jnp.asarray(owner[ids[:, 0]], jnp.int32),
     )
 
 

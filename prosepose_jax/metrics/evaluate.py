@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from prosepose_jax.body import BodyModel
+from prosepose_jax.body.segments import Segments, make_segments
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics import _people, pose, records
 from prosepose_jax.metrics.answers import contact_f1
@@ -29,6 +30,7 @@ from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
+from prosepose_jax.metrics.self_penetration import self_depths_m
 from prosepose_jax.scene import Answer, Fit, Scene
 
 NO_ANSWERS = "no_answers"
@@ -72,6 +74,7 @@ class Evaluator:
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
         self._self_contact: SelfContact | None = None
+        self._segments: Segments | None = None
 
     @property
     def surface(self) -> SurfaceDistances:
@@ -86,6 +89,16 @@ class Evaluator:
         if self._self_contact is None:
             self._self_contact = SelfContact(self.surface, np.asarray(self.body.v_template), self.body.regions)
         return self._self_contact
+
+    @property
+    def segments(self) -> Segments:
+        """The body's segments on its full mesh, made when first needed."""
+        if self._segments is None:
+            body = self.body
+            self._segments = make_segments(
+                np.asarray(body.v_template), self._faces, np.asarray(body.skin_weights), body.parents
+            )
+        return self._segments
 
     def truth(self, scene: Scene) -> People | None:
         """True vertices (P, V, 3) and joints (P, J, 3), m, camera frame; None when the scene has none."""
@@ -127,6 +140,7 @@ class Evaluator:
             self._contacts(places, posed, figures)
             if count > 1:
                 self._penetration(places, posed, figures)
+            self._self_penetration(places, posed, figures)
             self._reprojection(places, posed, figures)
         return figures
 
@@ -184,6 +198,12 @@ class Evaluator:
                 depth, shared = penetration_and_volume(posed[i].vertices, self._faces, *closed)
                 figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
                 figures[i]["penetration_volume_l"] = shared
+
+    def _self_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+        for i in places:
+            if is_measurable(posed[i].vertices):
+                deepest = max(self_depths_m(person, self._faces, self.segments).max() for person in posed[i].vertices)
+                figures[i]["self_penetration_max_mm"] = 1000.0 * float(deepest)
 
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         scenes = [posed[i].scene for i in places]

@@ -122,6 +122,8 @@ _RECORDS = (
            about="mean depth of the vertices inside another person"),
     Metric("penetration_volume_l", "penetration, volume", "l", 2, LOWER, (PEOPLE,), heading="shared volume",
            about="volume that two people share"),
+    Metric("self_penetration_max_mm", "self-penetration, deepest", "mm", 1, LOWER, heading="deepest self-penetration",
+           short="self-penetration", about="depth of the deepest vertex inside a far segment of the own body"),
     Metric("reprojection_px", "reprojection", "px", 1, LOWER, (KEYPOINTS,),
            about="mean distance of projected and detected keypoints"),
     Metric("acceleration_error_mm", "acceleration error", "mm/frame²", 1, LOWER, (TRUTH, SEQUENCE),

@@ -23,6 +23,7 @@ from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
 from prosepose_jax.terms.penetration import Penetration
 from prosepose_jax.terms.pose_prior import PosePriorTerm
 from prosepose_jax.terms.prior_file import load_pose_prior
+from prosepose_jax.terms.self_penetration import SelfPenetration
 from prosepose_jax.terms.shape_prior import ShapePrior
 from prosepose_jax.terms.surface import Surface, make_surface
 from prosepose_jax.terms.told import Told
@@ -41,6 +42,7 @@ TERMS: tuple[Term, ...] = (
     PopulationShape(),
     EstimatePlace(),
     Told(),
+    SelfPenetration(),
 )
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "PosePrior",
     "PosePriorTerm",
     "SceneReading",
+    "SelfPenetration",
     "ShapePrior",
     "Surface",
     "Term",

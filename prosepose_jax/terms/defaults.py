@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Where each robust kernel begins to count less: pixels of the 512-px person box, metres, metres.
-SCALES = {"keypoints": 50.0, "contact": 0.4, "penetration": 0.005}
+SCALES = {"keypoints": 50.0, "contact": 0.4, "penetration": 0.005, "self_penetration": 0.02}
 STAGE_SCALES: tuple[dict[str, float], ...] = ({"contact": 1.0}, {})  # of a stage, in place of those
 _ESTIMATE = {
     "keypoints": 0.014,

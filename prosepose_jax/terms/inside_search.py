@@ -97,7 +97,22 @@ def _pick(inside: jax.Array, slots: int) -> tuple[jax.Array, jax.Array, jax.Arra
     return ids, jnp.where(valid, count / jnp.maximum(kept, 1), 0.0), count
 
 
-def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: jax.Array, slots: int) -> InsideSet:
+@struct.dataclass
+class Targets:
+    """On which part of the other mesh the nearest vertex is looked for."""
+
+    of_group: jax.Array  # (g,) int32 part that a group of blocks is of
+    wanted: jax.Array  # (D, V) int32 part that is looked at for a vertex
+
+
+def inside_sets(
+    blocks: Blocks,
+    inside: jax.Array,
+    vertices: jax.Array,
+    others: jax.Array,
+    slots: int,
+    targets: Targets | None = None,
+) -> InsideSet:
     """The inside vertices with the other mesh's nearest vertex to each.
 
     When more than `slots` vertices are inside, an even selection stands for all of them by its weight.
@@ -108,6 +123,7 @@ def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: 
       vertices: (D, V, 3) the meshes whose vertices are inside.
       others: (D, V, 3) the full other meshes.
       slots: most vertices kept per direction.
+      targets: None: the whole other mesh.
     """
     ids, weight, count = jax.vmap(lambda i: _pick(i, slots))(inside)
     num_directions, num_vertices = inside.shape
@@ -116,9 +132,10 @@ def inside_sets(blocks: Blocks, inside: jax.Array, vertices: jax.Array, others: 
     looker = _NearestLooker(blocks, others)
 
     def look(direction: jax.Array, slot: jax.Array, valid: jax.Array, nearest: jax.Array) -> jax.Array:
-        point = flat_vertices[direction * num_vertices + ids[direction, slot]]
+        vertex = direction * num_vertices + ids[direction, slot]
         place = jnp.where(valid, direction * slots + slot, num_directions * slots)
-        return nearest.at[place].set(looker.nearest(direction, point, valid), mode="drop")
+        among = None if targets is None else targets.of_group[None] == targets.wanted.reshape(-1)[vertex][:, None]
+        return nearest.at[place].set(looker.nearest(direction, flat_vertices[vertex], valid, among), mode="drop")
 
     nearest = Marked(asked).visit(_POINT_CHUNK, look, jnp.zeros(num_directions * slots, jnp.int32))
     return InsideSet(inside_ids=ids, nearest_ids=nearest.reshape(num_directions, slots), weight=weight, count=count)
@@ -132,18 +149,20 @@ class _NearestLooker:
         self.num_blocks = blocks.vertex_ids.shape[0]
         self.meshes = coarse_meshes(meshes, blocks.vertex_ids, blocks.of_group)
 
-    def nearest(self, mesh: jax.Array, point: jax.Array, valid: jax.Array) -> jax.Array:
-        """Vertex ids (n,) of mesh (n,) nearest to point (n, 3); anything where not `valid`."""
+    def nearest(self, mesh: jax.Array, point: jax.Array, valid: jax.Array, among: jax.Array | None = None) -> jax.Array:
+        """Vertices (n,) of mesh (n,) nearest to point (n, 3), of groups `among` (n, g); anything where not `valid`."""
         boxes = self.meshes.boxes
         box = Boxes(point[:, None], point[:, None])
         group_boxes = self.meshes.group_boxes.take(mesh)  # (n, g, 3)
-        group = jnp.argmin(squared_centre_distances(box, group_boxes), axis=1)
+        centre_distances = squared_centre_distances(box, group_boxes)
+        group = jnp.argmin(centre_distances if among is None else jnp.where(among, centre_distances, jnp.inf), axis=1)
         rows = self._rows(mesh, group)
         guess = jnp.argmin(squared_centre_distances(box, boxes.take(rows)), axis=1)
         block = jnp.take_along_axis(rows, guess[:, None], axis=1)[:, 0]
         # Below 0 nothing is looked for.
         best = (jnp.where(valid, self._look(block, point), -1.0), block)
-        open_groups = Marked(squared_gaps(box, group_boxes) < best[0][:, None])
+        may_be_nearer = squared_gaps(box, group_boxes) < best[0][:, None]
+        open_groups = Marked(may_be_nearer if among is None else may_be_nearer & among)
 
         def look_into_groups(of: jax.Array, group: jax.Array, valid: jax.Array, best: _Best) -> _Best:
             rows = self._rows(mesh[of], group)

@@ -1,0 +1,46 @@
+"""Depths inside the own body: known ones, and none where skin folds."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body.segments import Segments, make_segments
+from prosepose_jax.metrics.self_penetration import self_depths_m
+
+
+@pytest.fixture(scope="module")
+def segments(small_body: BodyModel) -> Segments:
+    arrays = (np.asarray(x) for x in (small_body.v_template, small_body.faces, small_body.skin_weights))
+    return make_segments(*arrays, small_body.parents)
+
+
+def _depths(body: BodyModel, segments: Segments, vertices: np.ndarray) -> np.ndarray:
+    return self_depths_m(vertices, np.asarray(body.faces), segments)
+
+
+def test_a_hand_moved_into_the_trunk_has_its_depth(small_body: BodyModel, segments: Segments) -> None:
+    rest = np.asarray(small_body.v_template, np.float64)
+    assert not _depths(small_body, segments, rest).any()
+    # One fingertip is put 30 mm under the front of the chest, on the way from a skin vertex straight back.
+    trunk, arm = (np.flatnonzero(segments.of_vertex == segments.names.index(n)) for n in ("trunk", "left forearm"))
+    front = trunk[np.argmax(rest[trunk, 2] - np.abs(rest[trunk, 0]))]
+    tip = arm[np.argmax(rest[arm, 0])]
+    moved = rest.copy()
+    moved[tip] = rest[front] - [0.0, 0.0, 0.03]
+    depths = _depths(small_body, segments, moved)
+    assert 0.005 < depths[tip] <= 0.0301
+    moved[tip] = rest[front] + [0.0, 0.0, 0.03]
+    assert _depths(small_body, segments, moved)[tip] == 0.0
+
+
+def test_bent_knees_and_elbows_do_not_count(small_body: BodyModel, segments: Segments) -> None:
+    pose = np.zeros((1, 21, 3), np.float32)
+    pose[0, 3] = pose[0, 4] = (2.5, 0.0, 0.0)
+    pose[0, 17] = (0.0, -2.2, 0.0)
+    posed = pose_body(small_body, BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))).vertices[0]
+    depths = _depths(small_body, segments, np.asarray(posed))
+    shin = segments.of_vertex == segments.names.index("left shin")
+    assert not depths[shin].any()
