@@ -26,6 +26,7 @@ _ESTIMATE = {
     "contact": 0.0,
     "heuristic": 0.0,
     "penetration": 0.0,
+    "self_penetration": 0.0,
     "initial_pose": 0.0,
     "shape_prior": 0.0,
 }
@@ -105,8 +106,13 @@ def get_config() -> ConfigDict:
                 "move_betas": True,
                 "move_global_orient": True,
                 "scales": {},
-                "weights": {**_ESTIMATE, "contact": 60.0, "penetration": 1000.0},
-                "fallback_weights": {**_ESTIMATE, "heuristic": 200.0, "penetration": 1000.0},
+                "weights": {**_ESTIMATE, "contact": 60.0, "penetration": 1000.0, "self_penetration": 300.0},
+                "fallback_weights": {
+                    **_ESTIMATE,
+                    "heuristic": 200.0,
+                    "penetration": 1000.0,
+                    "self_penetration": 300.0,
+                },
             },
             "solver": "lm",  # Levenberg–Marquardt; "adam": the published optimiser; "lbfgs"
             "lm": {

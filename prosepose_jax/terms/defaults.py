@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Where each robust kernel begins to count less: pixels of the 512-px person box, metres, metres.
-SCALES = {"keypoints": 50.0, "contact": 0.4, "penetration": 0.005, "self_penetration": 0.02}
+SCALES = {"keypoints": 50.0, "contact": 0.4, "penetration": 0.005, "self_penetration": 0.005}
 STAGE_SCALES: tuple[dict[str, float], ...] = ({"contact": 1.0}, {})  # of a stage, in place of those
 _ESTIMATE = {
     "keypoints": 0.014,
@@ -14,9 +14,10 @@ _ESTIMATE = {
     "pose_prior": 0.5,
     "told": 0.5,
 }
-STAGE_WEIGHTS = (_ESTIMATE | {"contact": 30.0}, _ESTIMATE | {"contact": 60.0, "penetration": 1000.0})
+_INSIDE = {"penetration": 1000.0, "self_penetration": 300.0}
+STAGE_WEIGHTS = (_ESTIMATE | {"contact": 30.0}, _ESTIMATE | _INSIDE | {"contact": 60.0})
 # Of scenes whose answers cannot be used.
-FALLBACK_WEIGHTS = (_ESTIMATE | {"heuristic": 200.0}, _ESTIMATE | {"heuristic": 200.0, "penetration": 1000.0})
+FALLBACK_WEIGHTS = (_ESTIMATE | {"heuristic": 200.0}, _ESTIMATE | _INSIDE | {"heuristic": 200.0})
 
 # Standard deviations of what the terms compare, by the names of a config's section "errors" (docs/method.md, "Stated
 # errors").
