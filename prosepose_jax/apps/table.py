@@ -286,7 +286,23 @@ def _entries(folder: Path) -> dict[str, Any]:
     for key, entry in scenes.items():
         if not isinstance(entry, dict) or not isinstance(entry.get("initial", {}), dict):
             raise InputError(f"{file}: field {shown(f'scenes.{key}')!r}: expected an object of figures")
+        _check_figures(file, f"scenes.{key}", entry)
+        _check_figures(file, f"scenes.{key}.initial", entry.get("initial", {}))
     return scenes
+
+
+def _check_figures(file: Path, field: str, entry: dict[str, Any]) -> None:
+    """Raises InputError unless what a table calculates with are numbers: the run may be a stranger's."""
+    from prosepose_jax.metrics.records import METRICS
+    from prosepose_jax.tables.table import RADII
+
+    at = entry.get("pcc_at", {})
+    curve = at if isinstance(at, dict) else {"pcc_at": at}
+    for name, value in ({n: entry[n] for n in METRICS if n in entry} | curve).items():
+        if name != "pcc_at" and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise InputError(f"{file}: field {shown(f'{field}.{name}')!r}: expected a number, found {shown(value)}")
+    if at and (not isinstance(at, dict) or not set(RADII) <= set(at)):
+        raise InputError(f"{file}: field {shown(f'{field}.pcc_at')!r}: expected a figure for each radius")
 
 
 def _initial(rows: dict[str, Any], scenes: SceneSet) -> dict[str, Any]:
