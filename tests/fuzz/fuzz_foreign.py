@@ -64,7 +64,7 @@ def _estimates() -> list[Target]:
             continue
         name = f"{tool.replace(' ', '_')}.dat"
         read = functools.partial(_read_estimates, tool)
-        found.append(Target(name, read, lambda tool=tool: _miniature(tool).paths[0].read_bytes(), share=15))
+        found.append(Target(name, read, lambda tool=tool: _miniature(tool).paths[0].read_bytes(), share=10))
     return found
 
 
@@ -82,7 +82,7 @@ def _keypoints() -> list[Target]:
     with tempfile.TemporaryDirectory() as folder:
         files = written_files(Path(folder))
     read = functools.partial(read_keypoints, names=("photo.jpg",), image_size=SIZE)
-    return [Target(f"keypoints_{name}", read, lambda data=data: data, share=25) for name, data in files.items()]
+    return [Target(f"keypoints_{name}", read, lambda data=data: data, share=15) for name, data in files.items()]
 
 
 def _replies() -> list[Target]:
@@ -95,8 +95,8 @@ def _replies() -> list[Target]:
               "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}}  # fmt: skip
     error = {"error": {"code": 400, "message": "no", "status": "X", "details": [{"retryDelay": "3s"}]}}
     found = []
-    for name, good, share in (("gemini", gemini, 15), ("google_genai", gemini, 15),
-                              ("openai", openai, 50), ("openai_package", openai, 15)):  # fmt: skip
+    for name, good, share in (("gemini", gemini, 8), ("google_genai", gemini, 8),
+                              ("openai", openai, 50), ("openai_package", openai, 8)):  # fmt: skip
         for status, content in ((200, good), (400, error), (429, error)):
             read = functools.partial(_read_reply, name, status)
             data = json.dumps(content).encode()

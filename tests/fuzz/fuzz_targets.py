@@ -65,12 +65,14 @@ class Target:
       read: what is tried.
       good: an input that it reads.
       share: how often it comes, of 100 for a reader that takes about a millisecond.
+      seconds: of the processor that an input may take.
     """
 
     name: str
     read: Callable[[Path], object]
     good: Callable[[], bytes]
     share: float = 100.0
+    seconds: float = 2.0
 
 
 @functools.cache
@@ -203,8 +205,8 @@ def _openpose() -> bytes:
 def own_targets() -> tuple[Target, ...]:
     """The readers of this project's own files, and of texts."""
     found = (
-        Target("scene.npz", load_scene, _scene),
-        Target("fit.npz", load_fit, _fit),
+        Target("scene.npz", load_scene, _scene, share=50),
+        Target("fit.npz", load_fit, _fit, share=50),
         Target("answers.json", load_answers, lambda: json.dumps({"a": [{"table_response": TABLE}] * 3}).encode()),
         Target("answers.jsonl", load_answers, _answers_lines),
         Target("samples.jsonl", read_samples, _answers_lines),
@@ -221,13 +223,13 @@ def own_targets() -> tuple[Target, ...]:
         ),
         Target("prior.npz", load_pose_prior, _prior, share=20),
         Target("keypoints.json", read_keypoints, _openpose),
-        Target("weights.pt", _torch, lambda: (DATA / "torch_zip.pt").read_bytes()),
+        Target("weights.pt", _torch, lambda: (DATA / "torch_zip.pt").read_bytes(), share=40),
         Target("old_weights.pt", _torch, lambda: (DATA / "torch_stream.pt").read_bytes()),
-        Target("photo.png", _open, lambda: _picture("PNG")),
-        Target("photo.jpg", _open, lambda: _picture("JPEG")),
-        Target("photo.tif", _open, lambda: _picture("TIFF")),
-        Target("photo.webp", _open, lambda: _picture("WEBP")),
-        Target("photo.gif", _open, lambda: _picture("GIF")),
+        Target("photo.png", _open, lambda: _picture("PNG"), share=40),
+        Target("photo.jpg", _open, lambda: _picture("JPEG"), share=40),
+        Target("photo.tif", _open, lambda: _picture("TIFF"), share=40),
+        Target("photo.webp", _open, lambda: _picture("WEBP"), share=40),
+        Target("photo.gif", _open, lambda: _picture("GIF"), share=40),
         Target("published.txt", functools.partial(_compiled, "published", 2), lambda: (TABLE * 2).encode()),
         Target(
             "extended.txt",

@@ -1,6 +1,6 @@
 """Targets that do more than read: odd scenes and answers are fitted, a finished run meets its damaged folder again.
 
-They take tens of milliseconds to a second, and so come seldom.
+They take tens of milliseconds to a second, and so come seldom; another number of rows is compiled first.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _OF_A_RUN = ("config.json", "inputs.json", "run.json", "metrics.json", "fits/hug
 def whole_targets() -> tuple[Target, ...]:
     """Fits of odd scenes and answers, and a run's folder with each of its files damaged."""
     fitted = (
-        Target("fitted.npz", _fit_scene, lambda: (DEMO / "scenes" / "hug.npz").read_bytes(), share=5),
-        Target("fitted_answers.json", _fit_answers, _answers, share=5),
+        Target("fitted.npz", _fit_scene, lambda: (DEMO / "scenes" / "hug.npz").read_bytes(), share=5, seconds=60),
+        Target("fitted_answers.json", _fit_answers, _answers, share=5, seconds=60),
     )
     folders = tuple(
         Target(f"run_{name.replace('/', '_')}", functools.partial(_run_again, name),
-               lambda name=name: (_finished() / "run" / name).read_bytes(), share=0.1)
+               lambda name=name: (_finished() / "run" / name).read_bytes(), share=0.1, seconds=60)
         for name in _OF_A_RUN
     )  # fmt: skip
     return (*fitted, *folders)
