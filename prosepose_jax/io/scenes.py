@@ -121,13 +121,15 @@ def load_scenes(folder: str | os.PathLike[str], images: ImageRule = INSIDE) -> S
 def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
     """The scene files of a folder in the order of their keys; hidden and temporary files are left out.
 
+    What is called like one and is none (a folder, a pipe, a link to nowhere) is among them: reading names it.
+
     Raises:
       InputError: there is no such folder, or no scene file in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of scene files (<key>.npz), found {_what_is(folder)}")
-    files = sorted(p for p in folder.glob("*.npz") if p.is_file() and not p.name.startswith("."))
+    files = sorted(p for p in folder.glob("*.npz") if not p.name.startswith("."))
     if not files:
         raise InputError(f"{folder}: no scene files; expected at least one <key>.npz")
     return files
