@@ -24,7 +24,8 @@ from prosepose_jax.apps._usage import parse_with_config
 from prosepose_jax.apps.table import _entries
 from prosepose_jax.body._files import read_array, read_fields, read_mapping
 from prosepose_jax.body._region_files import load_regions
-from prosepose_jax.body.assets import load_body
+from prosepose_jax.body.assets import _read_keypoints, _read_lowres, load_body
+from prosepose_jax.body.keypoints import KEYPOINT_VERTEX_NAMES
 from prosepose_jax.config import load_config
 from prosepose_jax.contact import compile_answers
 from prosepose_jax.errors import InputError
@@ -221,6 +222,8 @@ def own_targets() -> tuple[Target, ...]:
             lambda f: load_regions(f, 100),
             lambda: json.dumps({str(k): [k] for k in range(75)}).encode(),
         ),
+        Target("body_keypoints.json", lambda f: _read_keypoints(f, 100), _body_keypoints),
+        Target("body_lowres.npz", lambda f: _read_lowres(f, 4), _tetrahedron),
         Target("prior.npz", load_pose_prior, _prior, share=20),
         Target("keypoints.json", read_keypoints, _openpose),
         Target("weights.pt", _torch, lambda: (DATA / "torch_zip.pt").read_bytes(), share=40),
@@ -271,6 +274,14 @@ def _metrics() -> bytes:
 
 def _body() -> bytes:
     return (DATA / "small_body.npz").read_bytes()
+
+
+def _body_keypoints() -> bytes:
+    return json.dumps({name: number for number, name in enumerate(KEYPOINT_VERTEX_NAMES)}).encode()
+
+
+def _tetrahedron() -> bytes:
+    return _npz(vertex_ids=np.arange(4), faces=np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]]))
 
 
 def _prior() -> bytes:
