@@ -62,7 +62,9 @@ class HttpxTransport:
         reply = self._server.carry(request.method, str(request.url), request.headers, request.read())
         # Of the very package that made the request: there are several of the kind.
         package = importlib.import_module(type(request).__module__.partition(".")[0])
-        return package.Response(reply.status, headers=dict(reply.headers), content=reply.body)
+        # The packages read an error's words as UTF-8, whatever they are.
+        body = reply.body if reply.status < 400 else reply.body.decode("utf-8", "replace").encode()
+        return package.Response(reply.status, headers=dict(reply.headers), content=body)
 
     def close(self) -> None:
         """Gives the connections up."""
