@@ -111,6 +111,7 @@ UNREADABLE: dict[str, Damage] = {
 
 ABSURD: dict[str, Damage] = {
     "far_away": _arrays(transl=np.full((2, 3), 1e12, np.float32)),
+    "beyond_floats": _arrays(transl=np.full((2, 3), 3e38, np.float32)),
     "behind_the_camera": _arrays(transl=np.full((2, 3), -5.0, np.float32)),
 }
 """Scenes that can be read and show no people in front of a camera."""

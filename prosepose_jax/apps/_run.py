@@ -25,12 +25,12 @@ from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_byt
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
-from prosepose_jax.apps._plausible import checked
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.fitting.plausible import checked
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
 from prosepose_jax.io.claim import claimed, make_folder
 from prosepose_jax.io.lock import read_known

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from prosepose_jax.io import AnswerSet, SceneSet
     from prosepose_jax.tables import RowSpec
 
+_LARGEST_FIGURE = 1e30  # means of larger ones are no numbers
+
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("dataset", None, "hi4d, chi3d, flickrci3d, moyo: its published figures", flag_values=FLAGS)
 flags.DEFINE_string("root", None, "the dataset's folder; its split is imported first", flag_values=FLAGS)
@@ -299,7 +301,8 @@ def _check_figures(file: Path, field: str, entry: dict[str, Any]) -> None:
     at = entry.get("pcc_at", {})
     curve = at if isinstance(at, dict) else {"pcc_at": at}
     for name, value in ({n: entry[n] for n in METRICS if n in entry} | curve).items():
-        if name != "pcc_at" and (isinstance(value, bool) or not isinstance(value, int | float)):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_FIGURE
+        if name != "pcc_at" and not number:  # a NaN is none either
             raise InputError(f"{file}: field {shown(f'{field}.{name}')!r}: expected a number, found {shown(value)}")
     if at and (not isinstance(at, dict) or not set(RADII) <= set(at)):
         raise InputError(f"{file}: field {shown(f'{field}.pcc_at')!r}: expected a figure for each radius")

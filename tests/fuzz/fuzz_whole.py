@@ -16,12 +16,12 @@ from pathlib import Path
 
 from fuzz_targets import DATA, DEMO, TABLE, Target
 
-from prosepose_jax.apps._plausible import checked
 from prosepose_jax.apps.main import main
 from prosepose_jax.body import load_body
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter
+from prosepose_jax.fitting.plausible import checked
 from prosepose_jax.io import load_answers, load_fit, save_fit
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.scene import Answer, Fit
