@@ -77,8 +77,9 @@ def main() -> int:
     fitting = (fits > _WARM * options.scenes) & (fits < options.scenes)
     if fitting.sum() > 2:
         slope = np.polyfit(fits[fitting], resident[fitting] / 2**20, 1)[0] * 1000
+        first, last = resident[fitting][[0, -1]] / 2**20
         print(
-            f"fits {_WARM:.0%} to 100 %: {resident[fitting][0] / 2**20:.0f} to {resident[fitting][-1] / 2**20:.0f} MiB, "
+            f"fits {_WARM:.0%} to 100 %: {first:.0f} to {last:.0f} MiB, "
             f"slope {slope:+.2f} MiB per 1,000 scenes, handles {handles[fitting].min()} to {handles[fitting].max()}"
         )
     for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines():
