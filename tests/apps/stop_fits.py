@@ -88,14 +88,14 @@ def make_case(out: Path, count: int, embedded: bool) -> Case:
     known = json.loads((DEMO / "answers.json").read_text())
     files = [DEMO / "scenes" / f"{scene.key}.npz" for scene in load_scenes(DEMO / "scenes") if scene.num_people == 2]
     answers = {}
-    Image.fromarray(np.full((480, 640, 3), 128, np.uint8)).save(scenes / "photo.png")
     for number in range(count):
         file = files[number % len(files)]
         key = f"{file.stem}_{number:03d}"
         with np.load(file) as stored:
             arrays = {name: stored[name] for name in stored.files}
         arrays["transl"] = arrays["transl"] + np.float32(0.002 * number)  # no two alike
-        np.savez(scenes / f"{key}.npz", **(arrays | {"image": np.array("photo.png")}))
+        Image.new("RGB", tuple(int(side) for side in arrays["image_size"]), "grey").save(scenes / f"{key}.png")
+        np.savez(scenes / f"{key}.npz", **(arrays | {"image": np.array(f"{key}.png")}))
         answers[key] = known.get(file.stem, known.get(f"{file.stem}_0", []))
     (out / "answers.json").write_text(json.dumps(answers))
     return Case(scenes, embedded, out / "log.txt")
