@@ -22,8 +22,6 @@ _FAILED_FINISHES = frozenset({
 _REFUSING_ERRORS = ("content_filter", "content_policy", "moderation")
 # A status that a later try may not see: time-out, conflict, too early, too many.
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
-
-
 _MOST_TOKENS = 10**12  # of one reply, far beyond all models'
 
 
