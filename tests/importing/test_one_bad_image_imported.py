@@ -60,7 +60,6 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "not_utf8": _bytes("vitpose.json", b'{"people": "\xff"}'),
     "picture_of_400_megapixels": _bytes("image.jpg", _of_400_megapixels()),
     "picture_is_a_page": _bytes("image.jpg", b"<html>404</html>"),
-    "outer_blank ": lambda folder: None,
     "back\\slash": lambda folder: None,
     "line\nbreak": lambda folder: None,
     "escape\x1b[2J": lambda folder: None,
