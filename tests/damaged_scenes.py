@@ -113,7 +113,6 @@ UNREADABLE: dict[str, Damage] = {
 """Scenes that no command can read."""
 
 ABSURD: dict[str, Damage] = {
-    "far_away": _arrays(transl=np.full((2, 3), 1e5, np.float32)),
     "behind_the_camera": _arrays(transl=np.full((2, 3), -5.0, np.float32)),
 }
 """Scenes that can be read and show no people in front of a camera."""

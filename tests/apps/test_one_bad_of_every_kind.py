@@ -93,6 +93,7 @@ def test_evaluate_with_damaged_fits(
     assert [key for key, entry in entries.items() if key in GOOD and "joint_pa_mpjpe_mm" in entry] == GOOD
 
 
+@pytest.mark.slow  # a sweep's fits are compiled for it alone
 def test_ablate(mixed: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(
         ["prosepose", "ablate", "--config=ablation_answers:smoke", f"--workdir={tmp_path}/sweep",
