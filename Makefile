@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
-.PHONY: help demo test test-fast test-slow fuzz fuzz-short lint types check parity goldens assets scenes wheel clean \
+.PHONY: help demo test test-fast test-slow fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables ablations
 
 help:
@@ -44,12 +44,16 @@ test-fast: $(VENV)/.test ## the tests that take no seconds each: at every save
 test: $(VENV)/.test ## install and run all tests but the slow ones
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow"
 
-test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 thirty times, 50,000 odd texts
+test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 a hundred times, 50,000 odd texts
 	$(BIN)/python -m pytest -q -m slow
 
 FUZZ_COUNT ?= 1000000
 fuzz: $(VENV)/.test ## a million damaged inputs to every reader, into out/fuzz (resumable)
 	$(BIN)/python tests/fuzz/fuzz.py --count=$(FUZZ_COUNT) --out=out/fuzz
+
+STOPS_DIR ?= out/stops
+stops: $(VENV)/.test ## stop fits in every way (kill -9, SIGTERM, full disks) and compare, into out/stops
+	$(BIN)/python tests/apps/stop_fits.py --out=$(STOPS_DIR)
 
 fuzz-short: $(VENV)/.test ## the same for a minute, for every push
 	$(BIN)/python tests/fuzz/fuzz.py --seconds=60 --out=out/fuzz-short

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
+from prosepose_jax.fitting.plausible import checked
 from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
 from prosepose_jax.metrics import Evaluator, load_joint_set
 from prosepose_jax.scene import Fit, Scene
@@ -279,6 +281,7 @@ def _size(item: PreparedScene) -> tuple[int, ...]:
 
 def _measure(fit: Fit, job: _Job, loader: _Loader) -> Record:
     """A fit's part of the record."""
+    fit = checked(fit)
     if not fit.ok:
         return {"status": fit.status, "seconds": 0.0}
     scene, evaluator = job.item.scene, job.bodies.evaluator
@@ -293,4 +296,6 @@ def _measure_initial(scene: Scene, bodies: _Bodies, loader: _Loader) -> Record:
 
 
 def _kept(figures: Record) -> Record:
-    return {name: round(float(figures[name]), 5) for name in FIGURES if name in figures}
+    """The figures that are numbers: estimates beyond all floats have none."""
+    named = {name: float(figures[name]) for name in FIGURES if name in figures}
+    return {name: round(value, 5) for name, value in named.items() if math.isfinite(value)}

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from prosepose_jax.untrusted import one_line
+
 FILE = "log.jsonl"
 
 
@@ -50,5 +52,5 @@ class RunLog:
     ) -> None:
         with contextlib.suppress(OSError):  # a full disk has said so already
             if error is not None:
-                self.add("end", stopped=type(error).__name__)
+                self.add("end", stopped=type(error).__name__, reason=one_line(error))
             self._file.close()

@@ -26,13 +26,13 @@ from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
-from prosepose_jax.apps._plausible import checked
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.compiled import Compilation, watch
+from prosepose_jax.fitting.plausible import checked
 from prosepose_jax.io import AnswerSet, SceneSet, fits_folder, has_fit, load_fits, save_fit, write_json
 from prosepose_jax.io.claim import claimed, make_folder
 from prosepose_jax.io.lock import read_known
@@ -84,9 +84,11 @@ def run(
     """
     make_folder(workdir, "the folder of a run")
     with claimed(workdir), RunLog(workdir) as log, say_compilations(), watch(functools.partial(_note_compiled, log)):
-        log.add("start", version=__version__, scenes=len(scenes), unreadable=len(scenes.failures))
+        begin = time.monotonic()
+        seeds = [config.get("seed") for config in configs]
+        log.add("start", version=__version__, scenes=len(scenes), unreadable=len(scenes.failures), seeds=seeds)
         status = _run(configs, scenes, answers, workdir, pictures, automatic_batch_size, log)
-        log.add("end", status=status)
+        log.add("end", status=status, seconds=round(time.monotonic() - begin, 3))
         return status
 
 
@@ -141,7 +143,7 @@ def _run(
         write_json(workdir / "metrics.json", metrics)
     if pictures:
         with log.phase("pictures"):
-            _write_pictures(workdir, scenes, fits, body)
+            _write_pictures(workdir, scenes, fits, body, log)
     info = _run_info(begin, counts, body)
     earlier = read_known(workdir / "run.json")
     if counts.fits == 0 and earlier.get("fits") and _is_sound(earlier):
@@ -246,7 +248,7 @@ def _fit_missing(
     label = "fit without answers" if variant else "fit"
     lookup = answers.for_scene if answers is not None else (lambda key: [])
     for key in forget_changed(workdir, variant, [(scene, lookup(scene.key)) for scene in scenes]):
-        print(f"{label}: the scene or the answers of {key} changed, so it is fitted again", file=sys.stderr)
+        _note(log, f"{key}: the scene or its answers changed, so it is fitted again")
     missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     if len(missing) < len(scenes):
         print(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already", file=sys.stderr)
@@ -258,7 +260,9 @@ def _fit_missing(
             save_fit(workdir, fit)
             log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
-                progress.say(f"note: {fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)")
+                text = f"{fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)"
+                progress.say(f"note: {text}")
+                log.add("note", text=text)
             progress.step(fit.status if fit.ok else f"{fit.key} failed")
     counts.compile_seconds += fitter.timing.compile - before.compile
     counts.fit_seconds += fitter.timing.fit - before.fit
@@ -277,7 +281,9 @@ def _why_fallback(fit: Fit) -> str:
     return text
 
 
-def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, Fit], body: BodyModel) -> None:
+def _write_pictures(
+    workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, Fit], body: BodyModel, log: RunLog
+) -> None:
     import numpy as np
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -292,7 +298,7 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, F
     with Progress(len(todo), "pictures") as progress:
         for scene in todo:
             fit = fits[scene.key]
-            say = functools.partial(_say_left_out, progress, scene.key)
+            say = functools.partial(_say_left_out, progress, log, scene.key)
             panel = Image.fromarray(render_scene_panel(scene, fit, faces, on_problem=say))
             assert fit.vertices is not None
             people = [(v, faces, tuple(PERSON_COLORS[i % len(PERSON_COLORS)])) for i, v in enumerate(fit.vertices)]
@@ -305,8 +311,10 @@ def _write_pictures(workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, F
             progress.step()
 
 
-def _say_left_out(progress: Progress, key: str, problem: str) -> None:
-    progress.say(f"note: {key}: drawn without its photograph ({problem})")
+def _say_left_out(progress: Progress, log: RunLog, key: str, problem: str) -> None:
+    text = f"{key}: drawn without its photograph ({problem})"
+    progress.say(f"note: {text}")
+    log.add("note", text=text)
 
 
 def _has_pictures(workdir: Path, key: str) -> bool:

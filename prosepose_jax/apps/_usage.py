@@ -20,6 +20,7 @@ from prosepose_jax.untrusted import one_line
 # absl's own, and what the help itself is.
 _NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
 _BATCH_FLAG = "--config.batch_size="
+_ENDLESS_NAME = "an unknown flag with an endless name"
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
 
 
@@ -60,7 +61,10 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
     for name in values:
         values[name].unparse()
     try:
-        rest = values(list(argv))[1:]
+        try:
+            rest = values(list(argv))[1:]
+        except RecursionError:  # absl looks for names like the unknown one
+            raise InputError(_ENDLESS_NAME) from None
         if values["help"].value:
             print(help_text(doc, values))
             return 0
@@ -153,6 +157,8 @@ def parse_with_config(argv: Sequence[str], values: flags.FlagValues, default: st
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=list(argv))
         rest = values(list(argv))[1:]
+    except RecursionError:
+        raise InputError(_ENDLESS_NAME) from None
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(str(error.args[0]) if error.args else str(error)) from None
     return values["config"].value, rest

@@ -3,17 +3,21 @@
   prosepose doctor [--workdir=DIR] [--body=FILE,FILE]
 
 Prints versions, devices, extras, the body's files with checksums and kind of licence, cache, disk, locks and clock.
-Nothing is sent anywhere. Its output belongs into bug reports: it holds no keys, and your home is written as ~.
+Nothing is sent anywhere. Its output belongs into bug reports: it holds no keys; your home and your name in paths are
+written as ~ and USER.
 Exit status: 0 all well, 1 something to mend (lines that begin with "!"), 2 bad usage.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import getpass
 import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -25,7 +29,8 @@ from absl import flags
 
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
-from prosepose_jax.untrusted import one_line, open_regular
+from prosepose_jax.lmm.clients._discreet import redact
+from prosepose_jax.untrusted import open_regular
 
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm")
 _EXTRAS = {
@@ -73,15 +78,24 @@ def _run() -> int:
         print(title)
         for one in find():
             mend += bool(one.advice)
-            print(f"{'!' if one.advice else ' '} {one.name:<22} {_homeless(one.found)}")
+            print(f"{'!' if one.advice else ' '} {one.name:<22} {_nameless(one.found)}")
             if one.advice:
-                print(f"  {'':<22} → {_homeless(one.advice)}")
+                print(f"  {'':<22} → {_nameless(one.advice)}")
     print(f"\n{mend} to mend" if mend else "\nall well")
     return 1 if mend else 0
 
 
-def _homeless(text: str) -> str:
-    return one_line(text).replace(str(Path.home()), "~")
+def _nameless(text: str) -> str:
+    """A text as it may be sent to strangers: without home, without the user's name in paths, without passwords."""
+    found = redact(text, [])
+    for folder, short in ((str(Path.home()), "~"), (str(Path.home().resolve()), "~")):
+        if folder.count("/") > 1 or len(folder) > 4:  # in containers it may be "/"
+            found = re.sub(rf"{re.escape(folder)}(?=[/\\\s:,;)'\"]|$)", short, found)
+    with contextlib.suppress(KeyError, OSError):  # nobody has this number
+        name = getpass.getuser()
+        if name != "root":
+            found = re.sub(rf"(?<=[/\\]){re.escape(name)}(?=[/\\\s,;)'\"]|$)", "USER", found)
+    return found
 
 
 def _version(package: str) -> str:
@@ -158,8 +172,8 @@ def _described(file: Path, licence: str) -> Finding:
 def _folders(workdir: Path) -> Iterator[Finding]:
     from prosepose_jax.body import cache_dir
 
-    for name, folder in (("work folder", workdir.resolve()), ("cache", cache_dir())):
-        there = next((p for p in (folder, *folder.parents) if p.is_dir()), folder)
+    for name, folder in (("work folder", workdir), ("cache", cache_dir())):
+        there = next((p for p in (folder, *folder.resolve().parents) if p.is_dir()), folder)
         free = shutil.disk_usage(there).free
         advice = "make room: a run that meets a full disk stops with status 3" if free < _LITTLE_DISK else ""
         yield Finding(name, f"{folder}, {free / 2**30:.1f} GiB free", advice)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from prosepose_jax.io import AnswerSet, SceneSet
     from prosepose_jax.tables import RowSpec
 
+_LARGEST_FIGURE = 1e30  # means of larger ones are no numbers
+
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("dataset", None, "hi4d, chi3d, flickrci3d, moyo: its published figures", flag_values=FLAGS)
 flags.DEFINE_string("root", None, "the dataset's folder; its split is imported first", flag_values=FLAGS)
@@ -286,7 +288,24 @@ def _entries(folder: Path) -> dict[str, Any]:
     for key, entry in scenes.items():
         if not isinstance(entry, dict) or not isinstance(entry.get("initial", {}), dict):
             raise InputError(f"{file}: field {shown(f'scenes.{key}')!r}: expected an object of figures")
+        _check_figures(file, f"scenes.{key}", entry)
+        _check_figures(file, f"scenes.{key}.initial", entry.get("initial", {}))
     return scenes
+
+
+def _check_figures(file: Path, field: str, entry: dict[str, Any]) -> None:
+    """Raises InputError unless what a table calculates with are numbers: the run may be a stranger's."""
+    from prosepose_jax.metrics.records import METRICS
+    from prosepose_jax.tables.table import RADII
+
+    at = entry.get("pcc_at", {})
+    curve = at if isinstance(at, dict) else {"pcc_at": at}
+    for name, value in ({n: entry[n] for n in METRICS if n in entry} | curve).items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_FIGURE
+        if name != "pcc_at" and not number:  # a NaN is none either
+            raise InputError(f"{file}: field {shown(f'{field}.{name}')!r}: expected a number, found {shown(value)}")
+    if at and (not isinstance(at, dict) or not set(RADII) <= set(at)):
+        raise InputError(f"{file}: field {shown(f'{field}.pcc_at')!r}: expected a figure for each radius")
 
 
 def _initial(rows: dict[str, Any], scenes: SceneSet) -> dict[str, Any]:

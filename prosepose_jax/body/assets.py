@@ -22,6 +22,7 @@ from prosepose_jax.body.lowres import lowres_mesh
 from prosepose_jax.body.model import BodyModel, LowResolution
 from prosepose_jax.body.regions import compute_keypoint_vertices, compute_regions, load_regions, regions_from_lists
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error
 
 FORMATS = {24: "SMPL", 52: "SMPL-H", 55: "SMPL-X"}
 _SMPLX_VERTICES, _SMPL_VERTICES = 10475, 6890
@@ -71,6 +72,23 @@ def load_body(
     """
     dtype = _float_type(dtype)
     file = resources.smpl_assets_dir() / "body.npz" if path is None else Path(path)
+    files = (regions, keypoints, lowres, kid_template)
+    with as_input_error(file, "not a usable body"):
+        return _load(file, path is not None, *files, flat_hands, num_betas, num_expressions, dtype)
+
+
+def _load(
+    file: Path,
+    named: bool,
+    regions: str | Path | None,
+    keypoints: str | Path | None,
+    lowres: str | Path | None,
+    kid_template: str | Path | None,
+    flat_hands: bool,
+    num_betas: int | None,
+    num_expressions: int,
+    dtype: Any,
+) -> BodyModel:
     fields = read_fields(file)
     source = str(file)
 
@@ -150,7 +168,7 @@ def load_body(
         regions=regions_from_lists(region_lists, num_vertices),
         lowres=LowResolution(vertex_ids=jnp.asarray(low_ids, jnp.int32), faces=jnp.asarray(low_faces, jnp.int32)),
         parents=tuple(int(p) for p in parents),
-        name=f"{FORMATS[num_joints]} {file.stem}" if path is not None else "embedded",
+        name=f"{FORMATS[num_joints]} {file.stem}" if named else "embedded",
     )
 
 
@@ -177,7 +195,8 @@ def _shape_text(shape: tuple[int | None, ...]) -> str:
 
 def _checked(value: Any, source: str, what: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """A float64 array of the given shape (None: any length), finite, or an InputError."""
-    array = np.asarray(value)
+    with as_input_error(f"{source}: {what}"):  # lists of lists of uneven length
+        array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{source}: {what}: expected an array of numbers, found {_kind(value)}")
     if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True)):

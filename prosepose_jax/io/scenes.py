@@ -28,6 +28,10 @@ MAX_KEY_BYTES = 200
 _CONFIDENCE_SLACK = 1e-4
 # A keypoint farther from the origin than this many times the larger image side is no detection.
 _FAR_SIDES = 100.0
+# Metres, radians and shape units of people, and pixels of cameras. No photograph of people comes near; far beyond, the
+# squares of distances leave the range of floats.
+_LARGEST, _LARGEST_PX = 1e6, 1e9
+_OF_CAMERAS = ("focal_length", "principal_point", "image_size")
 _HANDS = ("left_hand_pose", "right_hand_pose")
 _OPTIONAL_POSES: dict[str, tuple[int | str, ...]] = {
     "left_hand_pose": (15, 3),
@@ -121,13 +125,15 @@ def load_scenes(folder: str | os.PathLike[str], images: ImageRule = INSIDE) -> S
 def scene_files(folder: str | os.PathLike[str]) -> list[Path]:
     """The scene files of a folder in the order of their keys; hidden and temporary files are left out.
 
+    What is called like one and is none (a folder, a pipe, a link to nowhere) is among them: reading names it.
+
     Raises:
       InputError: there is no such folder, or no scene file in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of scene files (<key>.npz), found {_what_is(folder)}")
-    files = sorted(p for p in folder.glob("*.npz") if p.is_file() and not p.name.startswith("."))
+    files = sorted(p for p in folder.glob("*.npz") if not p.name.startswith("."))
     if not files:
         raise InputError(f"{folder}: no scene files; expected at least one <key>.npz")
     return files
@@ -153,6 +159,7 @@ def load_scene(file: str | os.PathLike[str], images: ImageRule | None = INSIDE) 
 
 def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray], images: ImageRule | None) -> Scene:
     reader = FieldReader(file, arrays)
+    _check_sizes(reader)
     global_orient = reader.floats("global_orient", ("P", 3))
     num_people = global_orient.shape[0]
     if num_people < 1:
@@ -195,6 +202,16 @@ def _scene_from_arrays(file: Path, arrays: dict[str, np.ndarray], images: ImageR
         image_size=image_size,
         **optional,
     )
+
+
+def _check_sizes(reader: FieldReader) -> None:
+    """Raises InputError for numbers that no people and no camera have; others look at NaN and at keypoints."""
+    for name, array in reader.arrays.items():
+        if array.dtype.kind in "fiu" and array.size and not name.startswith(("keypoints", "gt_region")):
+            most = _LARGEST_PX if name in _OF_CAMERAS else _LARGEST
+            largest = float(np.abs(np.nan_to_num(array.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)).max())
+            if largest > most:
+                raise reader.fail(name, f"expected numbers of finite size, at most {most:g}, found {largest:g}")
 
 
 def _pose(reader: FieldReader, name: str, shape: tuple[int | str, ...]) -> np.ndarray:

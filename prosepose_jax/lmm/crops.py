@@ -10,7 +10,9 @@ import dataclasses
 import hashlib
 import io
 import math
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -18,6 +20,7 @@ from PIL import Image, ImageDraw
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.pictures import check_regular, picture_of_size
 from prosepose_jax.lmm.clients.base import Picture
+from prosepose_jax.untrusted import as_input_error, budgets, open_regular
 
 PADDING_PX = 70
 """Around the people's keypoints, as the method has it."""
@@ -82,7 +85,7 @@ def view_hash(view: View) -> str:
     Raises:
       InputError: the file cannot be read.
     """
-    digest = hashlib.sha256(_read(view.image))
+    digest = _hash_of(view.image)
     digest.update(repr((view.box, view.max_side, view.people if view.marked else None)).encode())
     return digest.hexdigest()[:16]
 
@@ -109,12 +112,13 @@ def take_picture(view: View) -> Picture:
     return Picture(encoded.getvalue(), *picture.size)
 
 
-def _read(file: Path) -> bytes:
+def _hash_of(file: Path) -> Any:
+    """A SHA-256 of a picture's file, never all of it in memory."""
     check_regular(file)
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(f"{file}: the image cannot be read ({(error.strerror or str(error)).lower()})") from error
+    with as_input_error(file, "the image cannot be read"), open_regular(file) as opened:
+        if os.fstat(opened.fileno()).st_size > budgets.FILE_BYTES:
+            raise InputError(f"{file}: is larger than the budget of {budgets.FILE_BYTES >> 20} MiB")
+        return hashlib.file_digest(opened, "sha256")
 
 
 def _mark(picture: Image.Image, view: View) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.matching import boxes_overlap
 from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRule
+from prosepose_jax.io.pictures import read_header
 from prosepose_jax.io.scenes import load_scene
 from prosepose_jax.lmm.crops import View, person_extent, view_hash
 from prosepose_jax.lmm.prompts import Prompt
@@ -122,6 +123,7 @@ def _question(
         return Question(scene.key, pair, prompt, order, digest, captions=texts)
     if scene.image is None:
         raise InputError(f"{file}: field 'image' is missing: there is no picture to ask about")
+    read_header(scene.image)  # what nobody can open fails before anything is sent
     width, height = (round(float(side)) for side in scene.image_size)
     people = tuple(person_extent(scene.keypoints[person]) for person in dict.fromkeys(pair))
     view = View(scene.image, (width, height), people, marked, max_side)

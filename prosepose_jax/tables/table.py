@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, tuple[Metric, ...]] = {
     "two_person": (*BY_KIND["two_person"][:2], METRICS["pcc_five"], *BY_KIND["two_person"][2:]),
     "self_contact": BY_KIND["self_contact"],
 }
-_RADII = ("0.05", "0.10", "0.15", "0.20")
+RADII = ("0.05", "0.10", "0.15", "0.20")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,5 +227,5 @@ def _line(
         name=spec.name, title=spec.title, scenes=len(compared), own=len(entries), fallback=fallback,
         failed=len(every) - len(entries), cells=cells,
         coverage=len(answered) / len(compared) if spec.reads and compared else None,
-        at={radius: float(np.mean([curve[radius] for curve in curves])) for radius in _RADII} if curves else {},
+        at={radius: float(np.mean([curve[radius] for curve in curves])) for radius in RADII} if curves else {},
     )  # fmt: skip

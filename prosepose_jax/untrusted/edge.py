@@ -65,7 +65,8 @@ def as_input_error(source: object, what: str = "cannot be read") -> Iterator[Non
     except RecursionError as error:
         raise InputError(f"{source}: {what} (nested too deeply)") from error
     except Exception as error:
-        raise InputError(f"{source}: {what} ({shown(error) or type(error).__name__})") from error
+        told = error.args[0] if error.args and isinstance(error.args[0], str) else error  # not the places beside it
+        raise InputError(f"{source}: {what} ({shown(told) or type(error).__name__})") from error
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:

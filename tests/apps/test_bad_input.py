@@ -222,6 +222,7 @@ def test_unusable_prior(good: Case, capsys: pytest.CaptureFixture[str]) -> None:
         ("--config.contact.search=fast", ("contact.search is 'fast'", "cells, exact, sample")),
         ("--config.stage2.weights.penetration=nan", ("stage2.weights", "finite")),
         ("--config=three_person", ("config 'three_person'", "two_person")),
+        (f"--{'[' * 2000}=1", ("unknown flag",)),
         ("--answer=x.json", ("answer", "Did you mean", "answers")),
         ("extra", ("unexpected argument 'extra'", "--flag=value")),
         ("--config", ("--config is missing its value",)),

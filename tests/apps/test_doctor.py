@@ -33,9 +33,25 @@ def test_the_report_names_what_a_bug_report_needs(tmp_path: Path, monkeypatch, c
         "openai",
     ):
         assert word in out
-    assert "secret" not in out and str(tmp_path) not in out and "~" in out
+    assert "secret" not in out and str(tmp_path) not in out and "~" in out, out
     assert "own.npz" in out and "do not attach" in out
     assert list(tmp_path.glob(".doctor-*")) == []
+
+
+def test_what_names_the_user_or_a_password_stays_here(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(doctor.getpass, "getuser", lambda: "jane")
+    monkeypatch.setenv("HOME", str(tmp_path / "jane"))
+    folders = tmp_path / "jane", tmp_path / "jane2", tmp_path / "scratch" / "jane"
+    for folder in folders:
+        folder.mkdir(parents=True)
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_dump_to={folders[2]}/dump --x={folders[1]}")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "https://jane:pw@host/cache?token=abc")
+    _, out = _report(capsys, f"--workdir={folders[2]}", f"--body={folders[0] / 'none.npz'}")
+    assert "scratch/USER/dump" in out and "jane2" in out and "~/none.npz" in out
+    assert "jane/" not in out and "pw" not in out and "abc" not in out
+    monkeypatch.setenv("HOME", "/")  # as in some containers
+    _, out = _report(capsys, f"--workdir={folders[1]}")
+    assert str(folders[1]) in out
 
 
 def test_what_is_wrong_has_advice_and_a_status(tmp_path: Path, monkeypatch, capsys) -> None:

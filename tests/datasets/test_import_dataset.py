@@ -109,7 +109,10 @@ def test_rows_from_runs_that_are_there(roots, tmp_path, capsys) -> None:
     ):  # fmt: skip
         assert table.main(["prosepose table", *flags, *wrong]) == 2
         assert message in capsys.readouterr().err
-    for text in ("[]", '{"scenes": []}', '{"scenes": {"a": 1}}', "{", "[" * 10000):
+    odd = [("joint_pa_mpjpe_mm", value) for value in ('"x"', "{}", "[1]", "true", "NaN", "1e400", "null")]
+    odd += [("pcc_at", value) for value in ('"x"', '{"0.05": 1}', "[1]")]
+    figures = [f'{{"scenes": {{"a": {{"{name}": {value}}}}}}}' for name, value in odd]
+    for text in ("[]", '{"scenes": []}', '{"scenes": {"a": 1}}', "{", "[" * 10000, *figures):
         (tmp_path / "mine" / "metrics.json").write_text(text)
         assert table.main(["prosepose table", *flags]) == 2
         assert str(tmp_path / "mine" / "metrics.json") in capsys.readouterr().err

@@ -50,14 +50,23 @@ def make_input(target: Target, number: tuple[int, int]) -> bytes:
     """The input of a number (seed, index): the same bytes on every machine."""
     rng = random.Random(f"{number[0]} {number[1]} {target.name}")
     good = target.good()
-    ending = target.name.rpartition(".")[2]
-    ways: list[Callable[[bytes, random.Random], bytes]] = [_flip, _cut, _insert, _repeat]
-    ways += {"npz": [_archive] * 6, "npy": [_array_bytes] * 4, "json": [_json] * 6, "jsonl": [_json_lines] * 6,
-             "pkl": [_opcodes] * 4, "txt": [_words] * 6, "pt": [_archive_bytes] * 2}.get(ending, [])  # fmt: skip
+    ways = [_flip, _cut, _insert, _repeat, *_ways_of(target.name.rpartition(".")[2], good)]
     data = good
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         data = rng.choice(ways)(data, rng)
     return data
+
+
+def _ways_of(ending: str, good: bytes) -> list[Callable[[bytes, random.Random], bytes]]:
+    """The ways that know a kind of file: told by its ending, of `.dat` by its first bytes."""
+    if ending == "dat":
+        first = good[:1]
+        ending = {b"P": "npz", b"\x80": "pkl", b"{": "json", b"[": "json"}.get(first, "")
+    ways: dict[str, list[Callable[[bytes, random.Random], bytes]]] = {
+        "npz": [_archive] * 6 + [_numbers] * 4, "npy": [_array_bytes] * 4, "json": [_json] * 6,
+        "jsonl": [_json_lines] * 6, "pkl": [_opcodes] * 4, "txt": [_words] * 6, "pt": [_archive_bytes] * 2,
+    }  # fmt: skip
+    return ways.get(ending, [])
 
 
 def _flip(data: bytes, rng: random.Random) -> bytes:
@@ -153,6 +162,34 @@ def _archive(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.2:  # encrypted, of a later version, of another method
         packed[rng.choice((4, 6, 8))] ^= rng.choice((1, 0xFF))
     return bytes(packed)
+
+
+def _numbers(data: bytes, rng: random.Random) -> bytes:
+    """Other numbers in an archive that is whole: what gets past the reader's first checks."""
+    try:
+        with np.load(io.BytesIO(data)) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except Exception:  # damaged already, or pickled
+        return _flip(data, rng)
+    floats = sorted(
+        name for name, array in arrays.items()
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.size
+    )  # fmt: skip
+    if not floats:
+        return _flip(data, rng)
+    for name in rng.choices(floats, k=rng.choice((1, 1, 3))):
+        changed = np.array(arrays[name])
+        flat = changed.reshape(-1)
+        scale = 10.0 ** rng.choice((-30, -6, -2, -1, 1, 2, 6, 30))
+        with np.errstate(all="ignore"):
+            if rng.random() < 0.5:
+                flat[rng.randrange(flat.size)] = rng.choice((0.0, -1.0, 1e3, -1e3, 1e30, np.nan, np.inf))
+            else:
+                flat *= rng.choice((0.0, -1.0, scale, scale))
+        arrays[name] = changed
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
 
 
 def _archive_bytes(data: bytes, rng: random.Random) -> bytes:

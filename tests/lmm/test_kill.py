@@ -19,13 +19,16 @@ from prosepose_jax.io import load_answers
 CONCURRENCY = 8
 
 
-def _start(folder: Path, out: Path, url: str, num_answers: int, candidates: int) -> subprocess.Popen[str]:
+def _start(
+    folder: Path, out: Path, url: str, num_answers: int, candidates: int, client: str = "openai"
+) -> subprocess.Popen[str]:
+    base = f"{url}/v1" if client.startswith("openai") else url
     command = [
-        sys.executable, "-m", "prosepose_jax", "ask", f"--scenes={folder}", f"--out={out}", "--client=openai",
-        "--model=fake", f"--base_url={url}/v1", f"--num_answers={num_answers}", f"--candidates={candidates}",
+        sys.executable, "-m", "prosepose_jax", "ask", f"--scenes={folder}", f"--out={out}", f"--client={client}",
+        "--model=fake", f"--base_url={base}", f"--num_answers={num_answers}", f"--candidates={candidates}",
         f"--concurrency={CONCURRENCY}",
     ]  # fmt: skip
-    environment = os.environ | {"OPENAI_API_KEY": "none", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {"OPENAI_API_KEY": "none", "GEMINI_API_KEY": "none", "JAX_PLATFORMS": "cpu"}
     # A shell's background job ignores Ctrl-C, and so would its children.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -35,13 +38,13 @@ def _start(folder: Path, out: Path, url: str, num_answers: int, candidates: int)
 
 
 def _kill_often(
-    folder: Path, out: Path, server: FakeServer, kills: int, num_answers: int, candidates: int
+    folder: Path, out: Path, server: FakeServer, kills: int, num_answers: int, candidates: int, client: str
 ) -> tuple[int, subprocess.Popen[str]]:
     """Kills so many runs, every third at any moment of its start, the others while answers come in."""
     rng = random.Random(kills)
     done = 0
     while done < kills:
-        process = _start(folder, out, server.url, num_answers, candidates)
+        process = _start(folder, out, server.url, num_answers, candidates, client)
         if done % 3 == 2:
             time.sleep(rng.uniform(0.0, 1.5))
         else:
@@ -58,12 +61,15 @@ def _kill_often(
     return done, process
 
 
-def _check(folder: Path, images: int, out: Path, kills: int, num_answers: int, candidates: int, delay_s: float) -> str:
+def _check(
+    folder: Path, images: int, out: Path, kills: int, num_answers: int, candidates: int, delay_s: float,
+    client: str = "openai",
+) -> str:  # fmt: skip
     with FakeServer(delay_s=delay_s) as server:
-        done, _ = _kill_often(folder, out, server, kills, num_answers, candidates)
+        done, _ = _kill_often(folder, out, server, kills, num_answers, candidates, client)
         assert done == kills, f"the run was complete after {done} kills: the server is too fast for this test"
         there = sum(1 for line in out.read_text().split("\n") if line.endswith("}"))
-        last = _start(folder, out, server.url, num_answers, candidates)
+        last = _start(folder, out, server.url, num_answers, candidates, client)
         printed, errors = last.communicate(timeout=600)
         assert last.returncode == 0, errors
     answers = lines(out)  # every line is whole
@@ -89,6 +95,13 @@ def test_killed_and_started_again(scenes, tmp_path: Path) -> None:
 def test_killed_thirty_times(candidates: int, scenes, tmp_path: Path) -> None:
     delay = 0.02 * candidates
     print(_check(scenes(200), 200, tmp_path / "a.jsonl", 30, 20, candidates, delay_s=delay))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("client", ["gemini", "google_genai"])
+def test_killed_twenty_times_in_either_package_of_gemini(client: str, scenes, tmp_path: Path) -> None:
+    pytest.importorskip({"gemini": "google.generativeai", "google_genai": "google.genai"}[client])
+    print(_check(scenes(100), 100, tmp_path / "a.jsonl", 20, 20, 4, delay_s=0.2, client=client))
 
 
 @pytest.mark.heavy

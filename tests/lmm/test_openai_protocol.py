@@ -28,6 +28,14 @@ def test_the_bytes_are_the_json_of_the_request() -> None:
     assert "n" not in plain and "temperature" not in plain and plain["max_completion_tokens"] == 500
 
 
+@pytest.mark.parametrize("odd", [None, [1], {"a": 1}, "NaN", "7", True, float("nan"), float("inf"), -1, 10**300])
+def test_odd_counts_of_tokens_lose_no_answer(odd: object) -> None:
+    choice = {"message": {"content": "text"}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": odd, "completion_tokens": 5}
+    found = protocol.read_response({"choices": [choice], "usage": usage}, 1)
+    assert (found.replies[0].text, found.tokens_in, found.tokens_out) == ("text", 0, 5)
+
+
 def test_answers_in_parts_and_without_usage() -> None:
     data = {"choices": [{"message": {"content": [{"type": "text", "text": "a"}, {"text": "b"}]}}], "usage": None}
     (reply,) = protocol.read_response(data, 1).replies

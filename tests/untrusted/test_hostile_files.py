@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
+import tokenize
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from prosepose_jax.body import safe_load
+from prosepose_jax.body import load_body, safe_load
+from prosepose_jax.body.keypoints import KEYPOINT_VERTEX_NAMES
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.image_paths import ANYWHERE, INSIDE, ImageRefused, ImageRule, bring_inside, image_path, image_rule
 from prosepose_jax.io.scenes import check_key
-from prosepose_jax.untrusted import parse_json, read_bytes, read_members, shown
+from prosepose_jax.untrusted import as_input_error, parse_json, read_bytes, read_members, shown
 
 
 def _npy(header: str) -> bytes:
@@ -72,6 +75,21 @@ def test_pickle_of_shared_lists_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(value))
     with pytest.raises(InputError, match="budget"):
         safe_load(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("value", [[[0, 1], [2]], [1, [2]], {"a": 1}, "7", 10**30, None, True, [[]]])
+def test_odd_values_beside_a_body_are_named(value: object, tmp_path: Path, small_body_file: Path) -> None:
+    file = tmp_path / "keypoints.json"
+    table = dict.fromkeys(KEYPOINT_VERTEX_NAMES, 3)
+    file.write_text(json.dumps(table | {KEYPOINT_VERTEX_NAMES[4]: value}))
+    with pytest.raises(InputError, match=rf"keypoints\.json: '{KEYPOINT_VERTEX_NAMES[4]}'"):
+        load_body(small_body_file, keypoints=file)
+
+
+def test_errors_without_a_list_of_their_own_say_what_and_not_where_in_the_library() -> None:
+    wanted = r"^a\.npz: cannot be read \(EOF in multi-line statement\)$"
+    with pytest.raises(InputError, match=wanted), as_input_error("a.npz"):
+        raise tokenize.TokenError("EOF in multi-line statement", (2, 0))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

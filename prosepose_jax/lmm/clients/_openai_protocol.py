@@ -22,6 +22,7 @@ _FAILED_FINISHES = frozenset({
 _REFUSING_ERRORS = ("content_filter", "content_policy", "moderation")
 # A status that a later try may not see: time-out, conflict, too early, too many.
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
+_MOST_TOKENS = 10**12  # of one reply, far beyond all models'
 
 
 def body(request: Request, model: str, count: int, settings: ModelSettings, tokens_field: str) -> dict[str, Any]:
@@ -74,9 +75,15 @@ def read_response(data: Any, count: int) -> Response:
     usage = data["usage"] if isinstance(data.get("usage"), dict) else {}
     return Response(
         _replies(choices),
-        int(usage.get("prompt_tokens") or 0),
-        int(usage.get("completion_tokens") or 0),
+        _tokens(usage.get("prompt_tokens")),
+        _tokens(usage.get("completion_tokens")),
     )
+
+
+def _tokens(value: Any) -> int:
+    """A number of tokens; of anything else 0: the answers beside it are paid for."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
+    return int(value) if number else 0
 
 
 def _replies(choices: list[Any]) -> tuple[Reply, ...]:

@@ -7,13 +7,19 @@ nothing of it has to be mended in each, both get a transport that hands the requ
 from __future__ import annotations
 
 import importlib
+import json
 import threading
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
+from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.clients._http import HttpResponse, HttpSender
+from prosepose_jax.lmm.clients._reason import server_reason
 from prosepose_jax.lmm.clients.base import Unusable
+from prosepose_jax.untrusted import budgets, parse_json
+
+_MOST_OF_AN_ERROR = 100_000  # bytes of one that is no JSON
 
 # The sender's own affair, as is who unpacks the reply.
 _NOT_PASSED_ON = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
@@ -56,7 +62,9 @@ class HttpxTransport:
         reply = self._server.carry(request.method, str(request.url), request.headers, request.read())
         # Of the very package that made the request: there are several of the kind.
         package = importlib.import_module(type(request).__module__.partition(".")[0])
-        return package.Response(reply.status, headers=dict(reply.headers), content=reply.body)
+        # The packages read an error's words as UTF-8, whatever they are.
+        body = reply.body if reply.status < 400 else reply.body.decode("utf-8", "replace").encode()
+        return package.Response(reply.status, headers=dict(reply.headers), content=body)
 
     def close(self) -> None:
         """Gives the connections up."""
@@ -85,12 +93,27 @@ class RequestsAdapter:
         response.status_code, response.url, response.request = reply.status, request.url, request
         response.headers.update(reply.headers)
         response.encoding = requests.utils.get_encoding_from_headers(response.headers)
-        response._content = reply.body
+        response._content = reply.body if reply.status < 400 else _error_object(reply.body)
         return response
 
     def close(self) -> None:
         """Gives the connections up."""
         self._server.close()
+
+
+def _error_object(body: bytes) -> bytes:
+    """An error as Google's package expects one: of anything else (a list, a page of a gateway) it makes a TypeError."""
+    try:
+        value = parse_json(body, "the response", budgets.REPLY_VALUES)
+    except InputError:
+        value = body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace")
+    if isinstance(value, list) and len(value) == 1:  # as its streaming interface sends them
+        value = value[0]
+    error = value.get("error") if isinstance(value, dict) else None
+    details = error.get("details", []) if isinstance(error, dict) else None
+    if isinstance(details, list) and all(isinstance(one, dict) for one in details):
+        return json.dumps(value).encode()
+    return json.dumps({"error": {"message": server_reason(value)}}).encode()
 
 
 def sender_error(error: BaseException) -> BaseException | None:

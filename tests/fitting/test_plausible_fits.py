@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prosepose_jax.apps._plausible import checked
+from prosepose_jax.fitting.plausible import checked
 from prosepose_jax.io.fits import load_fit, save_fit
 from prosepose_jax.scene import Fit
 
