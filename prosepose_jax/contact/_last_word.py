@@ -70,7 +70,8 @@ _OPENING = (
     r"(?:(?:and|but|so|thus|therefore|hence|actually|in fact|however|wait|sorry|no|ok|okay|oh|hm+|in conclusion|"
     r"conclusion|correction|to correct myself|on (?:second|closer) (?:thought|look|inspection)s?|on reflection|"
     r"in the end|overall|looking (?:again|closer|closely)(?: at the (?:image|photo|picture))?|in (?:the|"
-    r"this) (?:image|photo|picture))"
+    r"this) (?:image|photo|picture)|(?:based on|judging from|as far as i can (?:see|tell) (?:from|in)) (?:the|this) "
+    r"(?:image|photo|picture))"
     r"[\s,:;.–—-]+)*"
 )
 _LABEL = (
@@ -94,7 +95,8 @@ _NONE = re.compile(
     rf"{_OPENING}{_LABEL}(?:none|nothing|n/a|nil|empty(?: table| list)?|\[\s*\]"
     rf"|(?:there (?:is|are|was|were)\s+|there's\s+|i (?:can )?see\s+|i find\s+)?(?:no|not any|zero)\s+(?:{_ABOUT}\s+)*"
     rf"(?:contacts?|touch(?:es|ing)?|(?:touching |contact(?:ing)? )?(?:pairs?|rows?|points?)|"
-    rf"(?:body )?parts? (?:that )?(?:touch|(?:are |is )?(?:touching|in contact))|contact (?:pairs|points))"
+    rf"(?:body )?parts? (?:of {_PEOPLE} )?(?:that )?(?:touch|(?:are |is )?(?:touching|in contact))|"
+    r"contact (?:pairs|points))"
     rf"|nothing (?:touches|is touching|is in contact)"
     rf"|{_PEOPLE}\s+(?:do not|don't|did not|are not|aren't|is not|were not|never|cannot be)\s+"
     rf"(?:(?:actually|really|physically|in fact|in)\s+)*"
@@ -162,13 +164,18 @@ def last_words(prose: str) -> list[tuple[str, str]]:
     return sentences
 
 
+def says_none(heading: str, sentence: str) -> bool:
+    """Whether a sentence under its heading says that there is no contact."""
+    beside = bool(heading) and (is_lesser_list(heading) or is_ruled_out(heading))
+    # "None" is about its heading, a whole sentence about what it says.
+    said = f"{heading}: {sentence}" if heading and len(sentence.split()) <= 3 else sentence
+    return not beside and bool(_NONE.fullmatch(said))
+
+
 def takes_all_back(sentences: list[tuple[str, str]]) -> bool:
     """Whether the sentences behind the last table say that there is no contact, or that the table is wrong."""
     for heading, sentence in sentences:
-        beside = bool(heading) and (is_lesser_list(heading) or is_ruled_out(heading))
-        # "None" is about its heading, a whole sentence about what it says.
-        said = f"{heading}: {sentence}" if heading and len(sentence.split()) <= 3 else sentence
-        if not beside and _NONE.fullmatch(said):
+        if says_none(heading, sentence):
             return True
         for found in _BACK.finditer(sentence):
             if not _NEGATED.search(sentence[: found.start()]):

@@ -278,6 +278,7 @@ def _record(
         "seconds": seconds,
         "answers": program.num_answers,
         "answers_usable": program.num_usable,
+        "answers_none": program.num_none,
         "rows_rejected": len(program.rejected),
         "rejected": tuple((r.row, r.reason) for r in program.rejected),
         "constraints": program.constraints,

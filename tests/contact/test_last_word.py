@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import random_answers
 
+from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.parse_extended import parse_extended
 
 HEAD = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n"
@@ -394,3 +395,47 @@ def test_rows_with_empty_cells_are_no_tables_on_one_line():
         ("arm", "chest"),
     ]
     assert _rows("| Person 1 | Person 2 |\n|---|---|\n| $\\neq$ hand | back |\n| arm | chest |") == [("arm", "chest")]
+
+
+RULE = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RULE + "| None | None |",
+        RULE + "| - | - |",
+        RULE + "| No contact | No contact |",
+        RULE + "| no body part | no body part |",
+        RULE + "| hand | arm |\n\nFinal table:\n\n" + RULE + "| **No contact** | **No contact** |",
+        RULE + "| hand | arm (no contact) |",
+        RULE + "| ~~hand~~ | ~~arm~~ |",
+        RULE + "| hand | arm |\n\nActually, there is no contact between them.",
+        "| P1 | P2 | Verdict |\n|---|---|---|\n| hand | arm | no |\n| head | head | not touching |",
+        "<think>The hand may touch the arm.</think>No body parts are touching.",
+        "Based on the image, no parts of the two people are in contact.",
+        "They are not touching each other.",
+        '{"contacts": []}',
+    ],
+)
+def test_an_honest_none_is_told_from_an_answer_without_a_row(text):
+    parsed = parse_extended(text)
+    assert parsed.says_none and not parsed.rows
+    assert compile_answers([text, RULE + "| hand | arm |"], parser="extended").num_none == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I cannot see the image.",
+        RULE,
+        RULE + "| hand | flibber |",
+        RULE + "| hand | arm |",
+        RULE + "| hand | arm |\n\nThe table above is wrong.",
+        RULE + "| hand | flibber |\n| head | head (no contact) |",
+        "Possible contacts: none.",
+    ],
+)
+def test_answers_that_do_not_say_none(text):
+    assert not parse_extended(text).says_none
