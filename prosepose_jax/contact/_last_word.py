@@ -97,12 +97,17 @@ _NONE = re.compile(
     rf"(?:contacts?|touch(?:es|ing)?|(?:touching |contact(?:ing)? )?(?:pairs?|rows?|points?)|"
     rf"(?:body )?parts? (?:of {_PEOPLE} )?(?:that )?(?:touch|(?:are |is )?(?:touching|in contact))|"
     r"contact (?:pairs|points))"
+    rf"|none of (?:the(?:se|ir|m)?|their)(?: (?:listed|above|named))? ?(?:body )?(?:parts|pairs|rows)? ?"
+    rf"(?:touch|(?:are |is |were )?(?:(?:really|actually|in fact) )?(?:touching|in (?:{_ABOUT} )?contact))"
     rf"|nothing (?:touches|is touching|is in contact)"
     rf"|{_PEOPLE}\s+(?:do not|don't|did not|are not|aren't|is not|were not|never|cannot be)\s+"
     rf"(?:(?:actually|really|physically|in fact|in)\s+)*"
     rf"(?:touch(?:ing)?|(?:{_ABOUT}\s+)?contact|mak(?:e|ing) (?:any )?contact)"
     rf"|{_PEOPLE}\s+(?:(?:just|only|actually|clearly|really)\s+)*(?:stand|are|remain|sit|stay)\s+"
     rf"(?:(?:clearly|well|far|fully|completely)\s+)*(?:apart|separated?)){_TAIL}"
+)
+_THEREFORE = re.compile(
+    r"[,;]\s+(?:and\s+)?(?:so|thus|therefore|hence|which means|meaning|consequently)\s+(?:that\s+)?"
 )
 _TAKE_BACK = (
     r"(?:disregard|ignore|scrap|discard|retract|withdraw|strike(?: out)?|cancel|delete|remove|forget|drop|take back|"
@@ -119,6 +124,7 @@ _BACK = re.compile(
     rf"(?:wrong|incorrect|mistaken|invalid|a mistake|an error|a draft|not correct|not right|retracted|withdrawn|"
     rf"made in error|false)"
 )
+_OPENED = re.compile(_OPENING)
 _NEGATED = re.compile(r"\b(?:not|n't|never|without|if|unless)\s+(?:\w+\s+)?$")
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "last": -1}
 _ROW = (
@@ -169,7 +175,8 @@ def says_none(heading: str, sentence: str) -> bool:
     beside = bool(heading) and (is_lesser_list(heading) or is_ruled_out(heading))
     # "None" is about its heading, a whole sentence about what it says.
     said = f"{heading}: {sentence}" if heading and len(sentence.split()) <= 3 else sentence
-    return not beside and bool(_NONE.fullmatch(said))
+    therefore = _THEREFORE.search(said)
+    return not beside and bool(_NONE.fullmatch(said) or (therefore and _NONE.fullmatch(said[therefore.end() :])))
 
 
 def takes_all_back(sentences: list[tuple[str, str]]) -> bool:
@@ -200,6 +207,8 @@ def pairs_taken_back(sentences: list[tuple[str, str]]) -> list[frozenset[frozens
     """The parts that sentences say do not touch: "The head and the butt do not touch."""
     pairs = []
     for _, sentence in sentences:
+        opening = _OPENED.match(sentence)
+        sentence = sentence[opening.end() :] if opening else sentence
         if len(sentence) > 200 or not _PAIR_DENIED.search(sentence) or _PAIR_OPEN.search(sentence):
             continue
         names = parts_named(sentence)
