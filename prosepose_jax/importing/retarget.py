@@ -213,7 +213,7 @@ def _points(body: BodyModel, x: jax.Array) -> jax.Array:
     weights = body.skin_weights[body.keypoint_vertices] @ _carried_by(body.parents)
     transforms = skinning_transforms(turned, placed, rest)
     moved = jnp.einsum("vj,jab,vb->va", weights, transforms[..., :3], vertices) + weights @ transforms[..., 3]
-    return jnp.concatenate([placed, moved]) + params.transl
+    return jnp.concatenate([placed, moved]) + params.transl[None, :]
 
 
 def _carried_by(parents: tuple[int, ...]) -> np.ndarray:
