@@ -84,6 +84,7 @@ class Fit:
     seconds: float = 0.0  # share of the batch's wall time, without compile
     answers: int = 0  # answers given
     answers_usable: int = 0  # with at least one usable row
+    answers_none: int = 0  # that say that nothing touches; not usable
     rows_rejected: int = 0
     rejected: tuple[tuple[str, str], ...] = ()  # (row, reason)
     constraints: tuple[tuple[str, str, int], ...] = ()  # part, part, in how many answers (for the report)

@@ -274,7 +274,11 @@ def _fit_missing(
 def _why_fallback(fit: Fit) -> str:
     if not fit.answers:
         return "the answers file has no answer for it"
+    if fit.answers_none == fit.answers:
+        return f"all {fit.answers} answers say that nothing touches, which names no contact to fit"
     text = f"{fit.answers_usable} of {fit.answers} answers are usable, a table row of two known body parts is expected"
+    if fit.answers_none:
+        text += f"; {fit.answers_none} say that nothing touches"
     if fit.rejected:
         row, reason = fit.rejected[0]
         text += f" (of {len(fit.rejected)} rejected rows the first is {shown(row)!r}: {shown(reason)})"

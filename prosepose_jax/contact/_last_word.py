@@ -70,7 +70,8 @@ _OPENING = (
     r"(?:(?:and|but|so|thus|therefore|hence|actually|in fact|however|wait|sorry|no|ok|okay|oh|hm+|in conclusion|"
     r"conclusion|correction|to correct myself|on (?:second|closer) (?:thought|look|inspection)s?|on reflection|"
     r"in the end|overall|looking (?:again|closer|closely)(?: at the (?:image|photo|picture))?|in (?:the|"
-    r"this) (?:image|photo|picture))"
+    r"this) (?:image|photo|picture)|(?:based on|judging from|as far as i can (?:see|tell) (?:from|in)) (?:the|this) "
+    r"(?:image|photo|picture))"
     r"[\s,:;.–—-]+)*"
 )
 _LABEL = (
@@ -94,13 +95,19 @@ _NONE = re.compile(
     rf"{_OPENING}{_LABEL}(?:none|nothing|n/a|nil|empty(?: table| list)?|\[\s*\]"
     rf"|(?:there (?:is|are|was|were)\s+|there's\s+|i (?:can )?see\s+|i find\s+)?(?:no|not any|zero)\s+(?:{_ABOUT}\s+)*"
     rf"(?:contacts?|touch(?:es|ing)?|(?:touching |contact(?:ing)? )?(?:pairs?|rows?|points?)|"
-    rf"(?:body )?parts? (?:that )?(?:touch|(?:are |is )?(?:touching|in contact))|contact (?:pairs|points))"
+    rf"(?:body )?parts? (?:of {_PEOPLE} )?(?:that )?(?:touch|(?:are |is )?(?:touching|in contact))|"
+    r"contact (?:pairs|points))"
+    rf"|none of (?:the(?:se|ir|m)?|their)(?: (?:listed|above|named))? ?(?:body )?(?:parts|pairs|rows)? ?"
+    rf"(?:touch|(?:are |is |were )?(?:(?:really|actually|in fact) )?(?:touching|in (?:{_ABOUT} )?contact))"
     rf"|nothing (?:touches|is touching|is in contact)"
     rf"|{_PEOPLE}\s+(?:do not|don't|did not|are not|aren't|is not|were not|never|cannot be)\s+"
     rf"(?:(?:actually|really|physically|in fact|in)\s+)*"
     rf"(?:touch(?:ing)?|(?:{_ABOUT}\s+)?contact|mak(?:e|ing) (?:any )?contact)"
     rf"|{_PEOPLE}\s+(?:(?:just|only|actually|clearly|really)\s+)*(?:stand|are|remain|sit|stay)\s+"
     rf"(?:(?:clearly|well|far|fully|completely)\s+)*(?:apart|separated?)){_TAIL}"
+)
+_THEREFORE = re.compile(
+    r"[,;]\s+(?:and\s+)?(?:so|thus|therefore|hence|which means|meaning|consequently)\s+(?:that\s+)?"
 )
 _TAKE_BACK = (
     r"(?:disregard|ignore|scrap|discard|retract|withdraw|strike(?: out)?|cancel|delete|remove|forget|drop|take back|"
@@ -117,6 +124,7 @@ _BACK = re.compile(
     rf"(?:wrong|incorrect|mistaken|invalid|a mistake|an error|a draft|not correct|not right|retracted|withdrawn|"
     rf"made in error|false)"
 )
+_OPENED = re.compile(_OPENING)
 _NEGATED = re.compile(r"\b(?:not|n't|never|without|if|unless)\s+(?:\w+\s+)?$")
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "last": -1}
 _ROW = (
@@ -162,13 +170,19 @@ def last_words(prose: str) -> list[tuple[str, str]]:
     return sentences
 
 
+def says_none(heading: str, sentence: str) -> bool:
+    """Whether a sentence under its heading says that there is no contact."""
+    beside = bool(heading) and (is_lesser_list(heading) or is_ruled_out(heading))
+    # "None" is about its heading, a whole sentence about what it says.
+    said = f"{heading}: {sentence}" if heading and len(sentence.split()) <= 3 else sentence
+    therefore = _THEREFORE.search(said)
+    return not beside and bool(_NONE.fullmatch(said) or (therefore and _NONE.fullmatch(said[therefore.end() :])))
+
+
 def takes_all_back(sentences: list[tuple[str, str]]) -> bool:
     """Whether the sentences behind the last table say that there is no contact, or that the table is wrong."""
     for heading, sentence in sentences:
-        beside = bool(heading) and (is_lesser_list(heading) or is_ruled_out(heading))
-        # "None" is about its heading, a whole sentence about what it says.
-        said = f"{heading}: {sentence}" if heading and len(sentence.split()) <= 3 else sentence
-        if not beside and _NONE.fullmatch(said):
+        if says_none(heading, sentence):
             return True
         for found in _BACK.finditer(sentence):
             if not _NEGATED.search(sentence[: found.start()]):
@@ -193,6 +207,8 @@ def pairs_taken_back(sentences: list[tuple[str, str]]) -> list[frozenset[frozens
     """The parts that sentences say do not touch: "The head and the butt do not touch."""
     pairs = []
     for _, sentence in sentences:
+        opening = _OPENED.match(sentence)
+        sentence = sentence[opening.end() :] if opening else sentence
         if len(sentence) > 200 or not _PAIR_DENIED.search(sentence) or _PAIR_OPEN.search(sentence):
             continue
         names = parts_named(sentence)

@@ -91,6 +91,11 @@ _WORD = re.compile(r"[a-z']+|[0-9]+|[^\sa-z0-9']")
 _NOUNS = frozenset(word for words in _LEXICONS[True] for word in words if word not in PASSED_OVER)
 
 
+def says_nothing(cell: str) -> bool:
+    """Whether a cell says that there is no contact."""
+    return bool(_NOTHING.fullmatch(cell.lower().strip(" .*_`()")))
+
+
 def names_a_part(cell: str) -> bool:
     """Whether any word of a cell is a word for a body part."""
     return any(word in _NOUNS for word in re.findall(r"[a-z]+", cell[:_MAX_CELL].lower()))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from prosepose_jax.contact._phrases import names_a_part
+from prosepose_jax.contact._phrases import names_a_part, says_nothing
 from prosepose_jax.contact._verdicts import has_strikes, strike_each_cell, strike_marks
 from prosepose_jax.contact.synonyms import NOTHING
 
@@ -137,7 +137,8 @@ def _split_cells(line: str) -> list[str]:
 def is_heading(cells: Iterable[str]) -> bool:
     """Whether most cells are the words of a heading ("Person 1 Body Part")."""
     cells = [cell for cell in cells if cell.strip()]
-    alike = sum(bool(_HEADING_CELL.search(_MARKUP.sub("", cell[:80]).strip())) for cell in cells)
+    shown = [_MARKUP.sub("", cell[:80]).strip() for cell in cells]
+    alike = sum(bool(_HEADING_CELL.search(cell)) and not says_nothing(cell) for cell in shown)
     return alike >= 2 and 2 * alike > len(cells)
 
 

@@ -38,6 +38,7 @@ _YES = re.compile(r"\W*(?:yes|true|y\s*\Z|visible|clear)(?![a-z])")
 _CROSSES = ("❌", "✗", "✘", "🚫", "⛔", "✖", "×")
 _CHECKS = ("✅", "✓", "✔", "☑")
 
+_SEEN = r"(?:small|clear|visible|slight|large|wide|narrow|noticeable|tiny|little|bit of)"
 # In any column: words that deny the contact, whatever the heading says.
 _DENIAL = re.compile(
     r"(?:\bno|\bnon|\bnot any|\bwithout(?: any)?|\bzero|\black(?:s|ing)?(?: of)?|\babsence of)[\s-]+"
@@ -48,11 +49,15 @@ _DENIAL = re.compile(
     r"real)\s+)?(?:contact|"
     r"touch)|making\s+contact|make\s+contact|a\s+contact)\b"
     r"|\b(?:do|does|did)(?:n't|\s+not)\s+(?:(?:actually|really|quite|physically)\s+)*(?:touch|make\s+contact|contact)\b"
+    rf"|\b(?:a|an|some)\s+(?:{_SEEN}\s+)*(?:gap|space|distance|room)\s+(?:(?:is|can be|visible|seen|left)\s+)*between\b"
+    r"|\b(?:clearly|visibly|well|slightly|widely)\s+(?:apart|separated)\b"
+    rf"|^\W*(?:{_SEEN}\s+)*gaps?(?:\s+(?:is\s+)?(?:visible|seen))?\W*$"
     r"|\b(?:ruled|rules)\s+out\b|\bfalse\s+positive\b|\b(?:is|was)\s+(?:rejected|retracted|discarded|a\s+mistake)\b"
 )
 _UNDENIED = re.compile(
     r"\b(?:other|second|remaining|rest of)\b[^,;.]*$"
-    r"|\b(?:cannot|can't|can not|not|never)\s+(?:be\s+)?$|\bno longer\s+$|\bif\s+[^,;.]*$|\bwhether\b[^,;.]*$"
+    r"|\b(?:cannot|can't|can not|not|never|without|isn't|hardly)\s+(?:be\s+)?$"
+    r"|\bno longer\s+$|\bif\s+[^,;.]*$|\bwhether\b[^,;.]*$"
 )
 # What may be named behind a denial without being about something else than the row.
 _TAIL = re.compile(

@@ -92,6 +92,7 @@ def compile_answers(
         mode=mode,
         aggregation=aggregation,
         usable_answers=tuple(bool(one) for one in rows),
+        none_answers=tuple(one.says_none for one in parsed),
         rejected=tuple(sorted(rejected, key=lambda record: record.answer)),
         constraints=_constraint_counts(answers, rows, mode),
     )

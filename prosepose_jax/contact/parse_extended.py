@@ -19,6 +19,7 @@ from prosepose_jax.contact._last_word import (
     last_words,
     pairs_taken_back,
     rows_taken_back,
+    says_none,
     takes_all_back,
 )
 from prosepose_jax.contact._layout import with_line_breaks
@@ -66,7 +67,9 @@ def parse_extended(text: str, mode: str = "two_person", synonyms: bool = True) -
     parsed = _last_word(reader, part, tables)
     if not tables and answer is not text and not parsed.rows:
         thought = [row for table in find_tables(with_line_breaks(text)) for row in reader.read(table).claims]
-        return ParsedAnswer((), tuple((claim.text, "in the model's thoughts, not in its answer") for claim in thought))
+        return ParsedAnswer(
+            (), tuple((claim.text, "in the model's thoughts, not in its answer") for claim in thought), parsed.says_none
+        )
     return parsed
 
 
@@ -76,6 +79,7 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
     rejected: list[tuple[str, str]] = []  # of tables that are ruled out
     passed_over: tuple[tuple[str, str], ...] = ()  # of the last table without a usable row
     prose: list[str] = []  # behind the table at hand, last first
+    only_denied = True  # of tables without a usable row: they hold no row but those that the answer denies
     behind = len(text)
     ends = list(itertools.accumulate((table.end for table in tables), max, initial=0))
     for table, end_before in zip(reversed(tables), reversed(ends[:-1]), strict=True):
@@ -103,12 +107,18 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
                     rows += claim.rows
             return ParsedAnswer(tuple(rows), tuple(read.rejected + rejected))
         if usable:
-            return ParsedAnswer((), tuple(read.rejected + [(c.text, _TAKEN_BACK) for c in usable] + rejected))
+            taken_back = [(claim.text, _TAKEN_BACK) for claim in usable]
+            none = any(says_none(*sentence) for sentence in sentences)
+            return ParsedAnswer((), tuple(read.rejected + taken_back + rejected), none)
         if read.says_none and not is_lesser_list(title):
-            return ParsedAnswer((), tuple(read.rejected + rejected))
+            return ParsedAnswer((), tuple(read.rejected + rejected), says_none=True)
         denied += read.claims
         passed_over = passed_over or tuple(read.rejected)
-    return ParsedAnswer((), passed_over + tuple(rejected))
+        only_denied = only_denied and len(read.claims) == len(read.rejected)
+    # Nothing is usable: every row is denied, or sentences say that nothing touches.
+    prose.append(text[:behind])
+    none = (bool(denied) and only_denied) or any(says_none(*one) for one in last_words("\n".join(reversed(prose))))
+    return ParsedAnswer((), passed_over + tuple(rejected), none)
 
 
 @dataclasses.dataclass(frozen=True)

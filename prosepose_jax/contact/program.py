@@ -64,6 +64,8 @@ class ContactProgram:
     arrays: ProgramArrays
     mode: str = struct.field(pytree_node=False, default="two_person")
     usable_answers: tuple[bool, ...] = struct.field(pytree_node=False, default=())
+    none_answers: tuple[bool, ...] = struct.field(pytree_node=False, default=())
+    """Which answers say that nothing touches; the extended parser tells. For the loss they are not usable."""
     rejected: tuple[RejectedRow, ...] = struct.field(pytree_node=False, default=())
     constraints: tuple[tuple[str, str, int], ...] = struct.field(pytree_node=False, default=())
     """(part, part, number of answers that name the two), the most frequent first."""
@@ -82,6 +84,11 @@ class ContactProgram:
     @property
     def num_usable(self) -> int:
         return sum(self.usable_answers)
+
+    @property
+    def num_none(self) -> int:
+        """Answers that say that nothing touches."""
+        return sum(self.none_answers)
 
 
 def program_losses(arrays: ProgramArrays, part_distances: jax.Array, choice_m: float = 0.0) -> jax.Array:

@@ -27,6 +27,7 @@ class ParsedAnswer:
 
     rows: tuple[Row, ...]
     rejected: tuple[tuple[str, str], ...]  # (row text, reason)
+    says_none: bool = False  # the answer's word is that nothing touches: not the same as an answer that says nothing
 
 
 class RejectedRow(NamedTuple):

@@ -90,10 +90,12 @@ class Fitter:
 
     def __init__(self, body: BodyModel, config: Any, prior: PosePrior | None = None) -> None:
         self.settings: FitSettings = settings_from_config(config)
-        if prior is None:
-            path = config["prior"]["path"] if not isinstance(config, FitSettings) and "prior" in config else None
-            prior = load_pose_prior(path)
-        self.model: FitModel = make_fit_model(body, prior, self.settings.terms)
+        self._wide = body.v_template.dtype == np.float64
+        with jax.enable_x64(self._wide):
+            if prior is None:
+                path = config["prior"]["path"] if not isinstance(config, FitSettings) and "prior" in config else None
+                prior = load_pose_prior(path)
+            self.model: FitModel = make_fit_model(body, prior, self.settings.terms)
         self.timing = Timing()
         self._finished = 0.0  # when the last batch was done
         self._rooms: dict[Any, list[Room]] = {}  # of few scenes, fitted before: their programs are there
@@ -200,12 +202,14 @@ class Fitter:
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
         begin = time.monotonic()
-        program, new = compiled(function, device, args, static)
-        if new:
-            self.timing.compile += time.monotonic() - begin
-        if function is run_stage and self.timing.first_step is None:
-            self.timing.first_step = time.monotonic()
-        return program(*args)
+        # The programs are of the body's type, whatever type JAX makes numbers without one.
+        with jax.enable_x64(self._wide):
+            program, new = compiled(function, device, args, static)
+            if new:
+                self.timing.compile += time.monotonic() - begin
+            if function is run_stage and self.timing.first_step is None:
+                self.timing.first_step = time.monotonic()
+            return program(*args)
 
     def initial_pixels(self, batch: Sequence[PreparedScene], device: jax.Device) -> np.ndarray:
         """(B, P, 25, 2) keypoints of the initial estimates in the image."""
@@ -278,6 +282,7 @@ def _record(
         "seconds": seconds,
         "answers": program.num_answers,
         "answers_usable": program.num_usable,
+        "answers_none": program.num_none,
         "rows_rejected": len(program.rejected),
         "rejected": tuple((r.row, r.reason) for r in program.rejected),
         "constraints": program.constraints,

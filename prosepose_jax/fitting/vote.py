@@ -88,6 +88,7 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
                     seconds=sum(fits[k].seconds for k in mine),
                     answers=item.program.num_answers,
                     answers_usable=item.program.num_usable,
+                    answers_none=item.program.num_none,
                 ),
             )
         first += len(some)

@@ -18,6 +18,8 @@ def float_array(path: Path, name: str, value: Any, shape: tuple[int | str, ...])
     """
     wanted = "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
     try:
+        if isinstance(value, np.ndarray) and np.iscomplexobj(value):
+            raise TypeError("complex numbers")  # numpy would drop their imaginary part
         array = np.asarray(value, dtype=np.float32)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         found = type(value).__name__

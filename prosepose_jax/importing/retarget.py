@@ -9,15 +9,17 @@ tool's joints lie, in space and in the image, with rotations near the tool's and
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.keypoints import keypoints_from_parts
-from prosepose_jax.body.kinematics import pose_joints, rest_joints
+from prosepose_jax.body.kinematics import joint_frames, rest_joints, skinning_transforms
 from prosepose_jax.body.model import BodyModel, BodyParams
-from prosepose_jax.body.skinning import rest_vertices, skin
+from prosepose_jax.body.rotation import axis_angle_to_matrix
+from prosepose_jax.body.skinning import rest_vertices
 from prosepose_jax.camera import project
 from prosepose_jax.importing.estimates import NUM_TREE_JOINTS, Estimate
 from prosepose_jax.importing.matching import person_size
@@ -25,7 +27,8 @@ from prosepose_jax.importing.sources.rotations import matrix
 from prosepose_jax.importing.swings import pose_from_joints
 
 MAX_BETAS = 10
-_ITERATIONS = 60
+_MAX_ITERATIONS = 60
+_SMALL_STEP = 3e-5  # rad, m: a step below it is the last one
 # Hips, knees, ankles, neck, shoulders, elbows, wrists: what every skeleton means alike.
 LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 16, 17, 18, 19, 20, 21)
 
@@ -102,36 +105,35 @@ def retarget(
       The person's parameters with figures on how well they agree.
     """
     num_betas = min(MAX_BETAS, body.num_betas)
-    focal, principal = jnp.asarray(focal_px, jnp.float32), jnp.asarray(principal_px, jnp.float32)
-    start = _start(body, estimate, num_betas, keep_betas)
+    focal, principal = np.asarray(focal_px, np.float32), np.asarray(principal_px, np.float32)
+    solved = _start(body, estimate, num_betas, keep_betas)
     if estimate.joints is not None and not keep_betas:
-        pose_sigma = jnp.asarray(_NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA)
-        start = _solve(body, start, *_targets(estimate), pose_sigma, focal, principal)
-    params = _unpack(start, num_betas)
-    joints, keypoints = _forward(body, params)
-    joints_px = np.asarray(project(joints, focal, principal))
-    keypoints_px = np.concatenate([np.asarray(project(keypoints, focal, principal)), np.ones((25, 1))], axis=1)
+        pose_sigma = _NO_POSE_SIGMA if estimate.pose is None else _POSE_SIGMA
+        solved = np.asarray(_solve(body, solved, *_targets(estimate), pose_sigma, focal, principal))
+    joints_px, projected = (np.asarray(px) for px in _projected(body, solved, focal, principal))
+    keypoints_px = np.concatenate([projected, np.ones((25, 1))], axis=1)
     distance_px = None
     if estimate.joints_px is not None:
         distance_px = np.linalg.norm(joints_px - estimate.joints_px, axis=1)
+    pose, betas, kid_scale, transl = _parts(solved)
     return Retargeted(
-        global_orient=np.asarray(params.global_orient),
-        body_pose=np.asarray(params.body_pose),
-        betas=np.asarray(params.betas),
-        kid_scale=float(params.kid_scale),
-        transl=np.asarray(params.transl),
+        global_orient=pose[0],
+        body_pose=pose[1:],
+        betas=betas,
+        kid_scale=float(kid_scale),
+        transl=transl,
         keypoints_px=keypoints_px.astype(np.float32),
         reprojection_px=None if distance_px is None else float(np.nanmean(distance_px)),
         limbs_px=None if distance_px is None else float(np.nanmean(distance_px[list(LIMB_JOINTS)])),
         size_px=person_size(np.concatenate([joints_px, np.ones((NUM_TREE_JOINTS, 1))], axis=1)),
-        height_m=_rest_height(body, np.asarray(params.betas), float(params.kid_scale)),
-        turned_deg=None if estimate.pose is None else _mean_angle(estimate.pose, start),
+        height_m=_rest_height(body, betas, float(kid_scale)),
+        turned_deg=None if estimate.pose is None else _mean_angle(estimate.pose, pose),
     )
 
 
-def _mean_angle(pose: np.ndarray, solved: jax.Array) -> float:
-    """Degrees by which the rotations (22, 3) differ from those of the unknowns, on average."""
-    turn = np.swapaxes(matrix(pose), 1, 2) @ matrix(np.asarray(solved)[: 3 * NUM_TREE_JOINTS].reshape(-1, 3))
+def _mean_angle(pose: np.ndarray, solved: np.ndarray) -> float:
+    """Degrees by which rotations (22, 3) differ from others, on average."""
+    turn = np.swapaxes(matrix(pose), 1, 2) @ matrix(solved)
     cosine = (np.trace(turn, axis1=1, axis2=2) - 1) / 2
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
 
@@ -141,7 +143,7 @@ def has_kid_template(body: BodyModel) -> bool:
     return bool(np.abs(np.asarray(body.joint_kid_dir)).max() > 1e-6)
 
 
-def _start(body: BodyModel, estimate: Estimate, num_betas: int, keep_betas: bool) -> jax.Array:
+def _start(body: BodyModel, estimate: Estimate, num_betas: int, keep_betas: bool) -> np.ndarray:
     """The solver's unknowns: pose (66), betas, kid scale, translation (3) in one vector."""
     betas = np.zeros(num_betas, np.float32)
     if keep_betas and estimate.betas is not None:
@@ -151,13 +153,11 @@ def _start(body: BodyModel, estimate: Estimate, num_betas: int, keep_betas: bool
     if keep_betas and estimate.transl is not None:
         transl = np.asarray(estimate.transl, np.float32)
     else:
-        pelvis = rest_joints(body, jnp.asarray(betas), kid_scale=jnp.float32(kid))[0]
-        transl = np.asarray(estimate.root, np.float32) - np.asarray(pelvis)
+        transl = np.asarray(estimate.root, np.float32) - np.asarray(_rest_pelvis(body, betas, np.float32(kid)))
     pose = estimate.pose
     if pose is None:
         pose = pose_from_joints(np.asarray(body.joint_template), body.parents, _joints_of(estimate))
-    start = np.concatenate([np.asarray(pose).reshape(-1), betas, [kid], transl])
-    return jnp.asarray(start, jnp.float32)
+    return np.concatenate([np.asarray(pose).reshape(-1), betas, [kid], transl]).astype(np.float32)
 
 
 def _joints_of(estimate: Estimate) -> np.ndarray:
@@ -166,7 +166,12 @@ def _joints_of(estimate: Estimate) -> np.ndarray:
     return estimate.joints
 
 
-def _targets(estimate: Estimate) -> tuple[jax.Array, ...]:
+@jax.jit
+def _rest_pelvis(body: BodyModel, betas: jax.Array, kid_scale: jax.Array) -> jax.Array:
+    return rest_joints(body, betas, kid_scale=kid_scale)[0]
+
+
+def _targets(estimate: Estimate) -> tuple[np.ndarray, ...]:
     """Joints (33, 3) in space (22 of the tree, 11 landmarks) with their mask, and the kid scale's prior."""
     joints = np.full((NUM_TREE_JOINTS + 11, 3), np.nan, np.float32)
     joints[:NUM_TREE_JOINTS] = estimate.joints
@@ -177,29 +182,57 @@ def _targets(estimate: Estimate) -> tuple[jax.Array, ...]:
     hint = estimate.kid_scale
     kid_sigma = _NO_HINT_KID_SIGMA if hint is None else _ADULT_KID_SIGMA + _CHILD_KID_SIGMA * hint
     kid_prior = np.array([hint or 0.0, kid_sigma], np.float32)
-    return jnp.asarray(joints), jnp.asarray(mask), jnp.asarray(kid_prior)
+    return joints, mask, kid_prior
 
 
-def _unpack(x: jax.Array, num_betas: int) -> BodyParams:
-    zeros = BodyParams.zeros(num_people=1, num_betas=num_betas, num_expressions=0)
+def _parts(x: Any) -> tuple[Any, ...]:
+    """Pose (22, 3), betas, kid scale and translation (3,) of the unknowns in one vector."""
+    return x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3), x[3 * NUM_TREE_JOINTS : -4], x[-4], x[-3:]
+
+
+def _unpack(x: jax.Array) -> BodyParams:
+    pose, betas, kid_scale, transl = _parts(x)
+    zeros = BodyParams.zeros(num_people=1, num_betas=betas.shape[0], num_expressions=0)
     person = jax.tree.map(lambda leaf: leaf[0], zeros)
-    pose = x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
-    betas = x[3 * NUM_TREE_JOINTS : 3 * NUM_TREE_JOINTS + num_betas]
-    return person.replace(global_orient=pose[0], body_pose=pose[1:], betas=betas, kid_scale=x[-4], transl=x[-3:])
+    return person.replace(global_orient=pose[0], body_pose=pose[1:], betas=betas, kid_scale=kid_scale, transl=transl)
 
 
-def _points(body: BodyModel, params: BodyParams) -> jax.Array:
-    """(33, 3) the body's counterparts of the targets: tree joints and landmark vertices."""
-    joints, transforms, rotations = pose_joints(body, params)
-    rest = rest_vertices(body, params, rotations, body.keypoint_vertices)
-    landmarks = skin(body, transforms, rest, body.keypoint_vertices)
-    return jnp.concatenate([joints[:NUM_TREE_JOINTS], landmarks])
+def _points(body: BodyModel, x: jax.Array) -> jax.Array:
+    """(33, 3) the body's counterparts of the targets, of the unknowns: tree joints and landmark vertices.
+
+    Only the 22 joints of the tree are posed: hands, jaw and eyes are at rest and move with the joint they hang on.
+    """
+    params = _unpack(x)
+    pose, *_ = _parts(x)
+    parents = body.parents[:NUM_TREE_JOINTS]
+    local = axis_angle_to_matrix(pose)
+    rest = rest_joints(body, params.betas, kid_scale=params.kid_scale)[:NUM_TREE_JOINTS]
+    turned, placed = joint_frames(parents, local, rest)
+    at_rest = jnp.broadcast_to(jnp.eye(3, dtype=x.dtype), (body.num_joints - NUM_TREE_JOINTS, 3, 3))
+    vertices = rest_vertices(body, params, jnp.concatenate([local, at_rest]), body.keypoint_vertices)
+    weights = body.skin_weights[body.keypoint_vertices] @ _carried_by(body.parents)
+    transforms = skinning_transforms(turned, placed, rest)
+    moved = jnp.einsum("vj,jab,vb->va", weights, transforms[..., :3], vertices) + weights @ transforms[..., 3]
+    return jnp.concatenate([placed, moved]) + params.transl[None, :]
+
+
+def _carried_by(parents: tuple[int, ...]) -> np.ndarray:
+    """(J, 22) 1 where a joint is, or hangs on, the joint of the tree."""
+    carried = np.zeros((len(parents), NUM_TREE_JOINTS), np.float32)
+    for joint in range(len(parents)):
+        above = joint
+        while above >= NUM_TREE_JOINTS:
+            above = parents[above]
+        carried[joint, above] = 1.0
+    return carried
 
 
 @jax.jit
-def _forward(body: BodyModel, params: BodyParams) -> tuple[jax.Array, jax.Array]:
-    points = _points(body, params)
-    return points[:NUM_TREE_JOINTS], keypoints_from_parts(points[:NUM_TREE_JOINTS], points[NUM_TREE_JOINTS:])
+def _projected(body: BodyModel, x: jax.Array, focal: jax.Array, principal: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Joints of the tree (22, 2) and BODY_25 (25, 2) of the unknowns, px."""
+    points = _points(body, x)
+    keypoints = keypoints_from_parts(points[:NUM_TREE_JOINTS], points[NUM_TREE_JOINTS:])
+    return project(points[:NUM_TREE_JOINTS], focal, principal), project(keypoints, focal, principal)
 
 
 def _rest_height(body: BodyModel, betas: np.ndarray, kid_scale: float) -> float:
@@ -220,7 +253,6 @@ def _solve(
     principal: jax.Array,
 ) -> jax.Array:
     """Levenberg–Marquardt over the unknowns of `_start`; kid scale held in [0, 1]."""
-    num_betas = start.shape[0] - 3 * NUM_TREE_JOINTS - 4
     sigma = jnp.concatenate([jnp.asarray(_JOINT_SIGMA_M), jnp.asarray(_LANDMARK_SIGMA_M)])
     weight = (mask / sigma)[:, None]
     targets_px = project(targets, focal, principal)
@@ -228,15 +260,14 @@ def _solve(
     low = jnp.min(jnp.where(seen, targets_px, jnp.inf), axis=0)
     high = jnp.max(jnp.where(seen, targets_px, -jnp.inf), axis=0)
     size_px = jnp.maximum(jnp.max(high - low), 1.0)
-    start_pose = start[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
+    start_pose = _parts(start)[0]
 
     def residuals(x: jax.Array) -> jax.Array:
-        params = _unpack(x, num_betas)
-        points = _points(body, params)
+        params = _unpack(x)
+        points = _points(body, x)
         in_space = weight * (points - targets)
         in_image = weight / _IMAGE_SIGMA * (project(points, focal, principal) - targets_px) / size_px
-        pose = x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3)
-        rotations = (pose - start_pose) / pose_sigma
+        rotations = (_parts(x)[0] - start_pose) / pose_sigma
         kid = (params.kid_scale - kid_prior[0]) / kid_prior[1]
         return jnp.concatenate(
             [in_space.reshape(-1), in_image.reshape(-1), rotations.reshape(-1), params.betas, kid[None]]
@@ -245,20 +276,34 @@ def _solve(
     def bounded(x: jax.Array) -> jax.Array:
         return x.at[-4].set(jnp.clip(x[-4], 0.0, 1.0))
 
-    def step(_: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def goes_on(state: tuple[jax.Array, ...]) -> jax.Array:
+        *_, moved, count = state
+        return (moved > _SMALL_STEP) & (count <= _MAX_ITERATIONS)
+
+    def step(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         # The residuals are traced once: value and Jacobian at the candidate serve the next step if it is taken.
-        x, value, gradient, normal, damping = state
+        x, value, gradient, normal, damping, _, count = state
         system = normal + jnp.diag(damping * (jnp.diag(normal) + 1e-3))
         candidate = bounded(x - jax.scipy.linalg.solve(system, gradient, assume_a="pos"))
         jacobian, r = jax.jacfwd(lambda y: (residuals(y),) * 2, has_aux=True)(candidate)
         candidate_value = jnp.sum(r * r)
         better = candidate_value < value  # False for NaN: the step is not taken
         damping = jnp.clip(jnp.where(better, damping * 0.3, damping * 4.0), 1e-6, 1e6)
+        moved = jnp.where(count > 0, jnp.max(jnp.abs(candidate - x)), jnp.inf)
         taken = (candidate, candidate_value, jacobian.T @ r, jacobian.T @ jacobian)
         kept = (x, value, gradient, normal)
-        return *(jnp.where(better, new, old) for new, old in zip(taken, kept, strict=True)), damping
+        new = (jnp.where(better, one, other) for one, other in zip(taken, kept, strict=True))
+        return *new, damping, jnp.where(jnp.isnan(moved), jnp.inf, moved), count + 1
 
-    size = start.shape[0]
+    size, far = start.shape[0], jnp.float32(jnp.inf)
     # No value yet: the first step goes nowhere and is taken.
-    state = (bounded(start), jnp.float32(jnp.inf), jnp.zeros(size), jnp.zeros((size, size)), jnp.float32(1e-2))
-    return jax.lax.fori_loop(0, _ITERATIONS, step, state)[0]
+    state = (
+        bounded(start),
+        far,
+        jnp.zeros(size, start.dtype),
+        jnp.zeros((size, size), start.dtype),
+        jnp.float32(1e-2),
+        far,
+        jnp.int32(0),
+    )
+    return jax.lax.while_loop(goes_on, step, state)[0]

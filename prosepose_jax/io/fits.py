@@ -36,7 +36,7 @@ _ARRAYS: dict[str, tuple[int | str, ...]] = {
 }
 _KEPT = 4
 _REQUIRED = ("global_orient", "body_pose", "betas", "transl", "vertices", "joints")
-_COUNTS = ("answers", "answers_usable", "rows_rejected")
+_COUNTS = ("answers", "answers_usable", "answers_none", "rows_rejected")
 
 
 def fits_folder(folder: str | os.PathLike[str], variant: str = "") -> Path:

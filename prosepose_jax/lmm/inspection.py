@@ -24,6 +24,7 @@ class Inspected:
     usable: int  # with at least one row that is used
     refused: int
     empty: int
+    none: int  # say that nothing touches
     constraints: tuple[tuple[str, str, int], ...]  # part, part, answers that name the two
     rejected: tuple[tuple[str, str], ...]  # row, reason
 
@@ -68,6 +69,7 @@ def inspect_answers(
                 usable=used.num_usable,
                 refused=sum(bool(answer.extra.get("refused")) for answer in some),
                 empty=sum(not answer.text.strip() and not answer.extra.get("refused") for answer in some),
+                none=used.num_none,
                 constraints=program.constraints,
                 rejected=tuple((record.row, record.reason) for record in program.rejected),
             )
@@ -95,7 +97,12 @@ def format_inspection(inspected: Sequence[Inspected]) -> str:
         if pairs_of[one.key] > 1:
             what = f"people {one.pair[0]} and {one.pair[1]}"
         counts = f"{one.answers} {'answer' if one.answers == 1 else 'answers'}, {one.usable} usable"
-        for number, name in ((one.refused, "refused"), (one.empty, "empty"), (len(one.rejected), "rows rejected")):
+        for number, name in (
+            (one.none, "saying that nothing touches"),
+            (one.refused, "refused"),
+            (one.empty, "empty"),
+            (len(one.rejected), "rows rejected"),
+        ):
             counts += f", {number} {name}" if number else ""
         lines.append(f"{one.key}: {what}, {counts}")
         rare = False

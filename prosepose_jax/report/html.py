@@ -300,7 +300,8 @@ def _contacts(scene: Scene, fit: Fit) -> str:
     """What the answers say, how often, and what could not be used."""
     if not fit.answers:
         return '<p class="soft">No answers.</p>'
-    parts = [f"<p>{fit.answers_usable} of {fit.answers} answers are usable.</p>"]
+    none = f" {fit.answers_none} say that nothing touches." if fit.answers_none else ""
+    parts = [f"<p>{fit.answers_usable} of {fit.answers} answers are usable.{none}</p>"]
     if fit.constraints:
         truth = annotated_pairs(scene) or ()
         who = ("person 1", "person 2") if scene.num_people > 1 else ("part", "part")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import random_answers
 
+from prosepose_jax.contact import compile_answers
 from prosepose_jax.contact.parse_extended import parse_extended
 
 HEAD = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n"
@@ -394,3 +395,93 @@ def test_rows_with_empty_cells_are_no_tables_on_one_line():
         ("arm", "chest"),
     ]
     assert _rows("| Person 1 | Person 2 |\n|---|---|\n| $\\neq$ hand | back |\n| arm | chest |") == [("arm", "chest")]
+
+
+RULE = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        RULE + "| None | None |",
+        RULE + "| - | - |",
+        RULE + "| No contact | No contact |",
+        RULE + "| no body part | no body part |",
+        RULE + "| hand | arm |\n\nFinal table:\n\n" + RULE + "| **No contact** | **No contact** |",
+        RULE + "| hand | arm (no contact) |",
+        RULE + "| ~~hand~~ | ~~arm~~ |",
+        RULE + "| hand | arm |\n\nActually, there is no contact between them.",
+        "| P1 | P2 | Verdict |\n|---|---|---|\n| hand | arm | no |\n| head | head | not touching |",
+        "<think>The hand may touch the arm.</think>No body parts are touching.",
+        "Based on the image, no parts of the two people are in contact.",
+        "They are not touching each other.",
+        '{"contacts": []}',
+    ],
+)
+def test_an_honest_none_is_told_from_an_answer_without_a_row(text):
+    parsed = parse_extended(text)
+    assert parsed.says_none and not parsed.rows
+    assert compile_answers([text, RULE + "| hand | arm |"], parser="extended").num_none == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "I cannot see the image.",
+        RULE,
+        RULE + "| hand | flibber |",
+        RULE + "| hand | arm |",
+        RULE + "| hand | arm |\n\nThe table above is wrong.",
+        RULE + "| hand | flibber |\n| head | head (no contact) |",
+        "Possible contacts: none.",
+    ],
+)
+def test_answers_that_do_not_say_none(text):
+    assert not parse_extended(text).says_none
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "On second thought, the head and the butt do not touch.",
+        "Correction: row 2 should be removed.",
+        "Looking closer, the head and the butt are not in contact.",
+    ],
+)
+def test_a_pair_is_taken_back_whatever_the_sentence_begins_with(prose):
+    assert _rows(RULE + "| hand | arm |\n| head | butt |\n\n" + prose) == [("hand", "arm")]
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "Final answer: none of the body parts are touching.",
+        "None of these pairs touch.",
+        "None of them are actually in contact.",
+        "Looking closer, there is visible space between them, so nothing touches.",
+        "The people stand side by side; therefore there is no contact.",
+    ],
+)
+def test_a_none_in_other_words(prose):
+    parsed = parse_extended(RULE + "| head | butt |\n\n" + prose)
+    assert parsed.says_none and not parsed.rows
+
+
+@pytest.mark.parametrize(
+    ("note", "denied"),
+    [
+        ("there is a gap between them", True),
+        ("a small space is visible between the two", True),
+        ("clearly apart", True),
+        ("gap visible", True),
+        ("no gap between them", False),
+        ("without a gap between them", False),
+        ("touching, there is not a gap between them", False),
+        ("seen in the space between the two heads", False),
+        ("fits the gap", False),
+    ],
+)
+def test_gaps_in_a_column_of_notes(note, denied):
+    text = f"| Person 1 | Person 2 | Evidence |\n|---|---|---|\n| hand | arm | visible |\n| hand | back | {note} |"
+    assert (("hand", "back") in _rows(text)) is not denied

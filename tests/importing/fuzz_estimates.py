@@ -65,14 +65,17 @@ def other_value(rng: np.random.Generator, value: Any) -> Any:
     """Something else in a field's place."""
     kind = rng.integers(0, 12)
     array = np.array(value, copy=True) if isinstance(value, (np.ndarray, np.generic, float, int)) else np.ones((2, 3))
+    if array.dtype.kind not in "fiub":
+        array = np.ones((2, 3))
     if kind < 4 and array.dtype.kind in "fiu" and array.size:
         changed = array.astype(np.float64)
         changed.reshape(-1)[int(rng.integers(0, array.size))] = (np.nan, np.inf, 1e30, -1e30)[kind]
         return changed
     choices = (
-        None, "text", b"bytes", True, -1, 1e308, [], {}, {"a": 1}, [[1, 2], [3]], [{}], array * 0, array * -1,
-        array * 1e6, array.reshape(-1)[:-1], array[None], np.array(["x"]), [value], [value, value],
-        rng.normal(size=_SHAPES[int(rng.integers(0, len(_SHAPES)))]), np.zeros(3, complex), 10**30, {1: value},
+        None, "text", b"bytes", True, -1, 1e308, [], {}, {"a": 1}, [[1, 2], [3]], [{}],
+        np.zeros_like(array), array * -1.0, array * 1e6, array.reshape(-1)[:-1], array[None], np.array(["x"]), [value],
+        [value, value], rng.normal(size=_SHAPES[int(rng.integers(0, len(_SHAPES)))]), np.zeros(3, complex), 10**30,
+        {1: value},
     )  # fmt: skip
     return choices[int(rng.integers(0, len(choices)))]
 

@@ -34,10 +34,17 @@ def posed(pose: np.ndarray) -> np.ndarray:
     return joints
 
 
+def standing() -> np.ndarray:
+    """(22, 3) rotations of somebody who stands as people do, the spine a little bent."""
+    pose = np.zeros((22, 3))
+    pose[[3, 6, 9], 0] = np.deg2rad(2.0)
+    return pose
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_bones_point_where_the_joints_lie(seed):
     rng = np.random.default_rng(seed)
-    pose = np.zeros((22, 3))
+    pose = standing()
     pose[0] = rng.normal(0, 1.5, 3)
     pose[list(LIMBS)] = rng.normal(0, 0.7, (8, 3))
     joints = posed(pose)
@@ -49,13 +56,19 @@ def test_bones_point_where_the_joints_lie(seed):
 
 
 def test_unknown_limbs_keep_their_rest_rotation():
-    joints = posed(np.zeros((22, 3)))
+    joints = posed(standing())
     joints[[18, 20]] = np.nan
-    np.testing.assert_allclose(pose_from_joints(rest_joints(), PARENTS, joints), 0, atol=1e-6)
+    np.testing.assert_allclose(pose_from_joints(rest_joints(), PARENTS, joints), standing(), atol=1e-6)
+
+
+def test_an_upright_spine_turns_the_pelvis_little():
+    # What the shoulders alone leave open is shared: the pelvis takes less than the whole bend that is not there.
+    turn = pose_from_joints(rest_joints(), PARENTS, posed(np.zeros((22, 3))))[0]
+    assert np.degrees(np.linalg.norm(turn)) < 6.0
 
 
 def test_a_limb_straight_back():
-    pose = np.zeros((22, 3))
+    pose = standing()
     pose[18] = [0, 0, np.pi]  # the forearm folded back upon the upper arm
     joints = posed(pose)
     np.testing.assert_allclose(posed(pose_from_joints(rest_joints(), PARENTS, joints)), joints, atol=1e-6)

@@ -68,7 +68,8 @@ def numbers(path: Path, field: str, value: Any, shape: tuple[int | None, ...]) -
         )
     if array.ndim != len(shape) or any(s is not None and s != n for s, n in zip(shape, array.shape, strict=True)):
         raise InputError(f"{path}: field {field!r}: expected numbers of shape {wanted}, found {array.shape}")
-    return array.astype(np.float64)
+    with np.errstate(all="ignore"):  # what is not finite is looked at where it is used
+        return array.astype(np.float64)
 
 
 def checked(path: Path, field: str, points: np.ndarray, negative_is_missing: bool) -> np.ndarray:

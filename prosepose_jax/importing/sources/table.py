@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,6 +30,7 @@ from prosepose_jax.importing.sources.sam3dbody import SAM3DBODY
 from prosepose_jax.importing.sources.smpl import SMPL
 from prosepose_jax.importing.sources.smplifyx import SMPLIFYX
 from prosepose_jax.importing.sources.tram import TRAM
+from prosepose_jax.importing.sources.unwrap import unwrapped
 from prosepose_jax.importing.sources.wham import WHAM
 
 # In order: the first that recognises the files reads them.
@@ -62,9 +61,6 @@ SOURCES: dict[str, Source] = {
 # Told apart also where the user says `smpl`: their fields look like other parameters and mean something else.
 _TRAPS = ("hsmr", "motion", "camerahmr", "hmr2")
 
-# What users call the one thing they save; it says nothing about the tool.
-_WRAPPERS = frozenset({"arr_0", "outputs", "output", "out", "humans", "people", "predictions", "pred", "data"})
-_PATH = re.compile(r"[A-Za-z_]\w*([./][A-Za-z_]\w*)+")
 # Any of these comes of fields that are there but hold something else than they do in the tool's files.
 _FIELD_ERRORS = (
     TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError,
@@ -136,7 +132,9 @@ def open_estimates(
       InputError: a file cannot be read.
     """
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
-    given = SourceInput(tuple(files), tuple(_plain(read_tree(file)) for file in files), image, frame, focal)
+    given = SourceInput(
+        tuple(files), tuple(unwrapped(read_tree(file), file, image, frame) for file in files), image, frame, focal
+    )
     possible = list(SOURCES) if source == "auto" else [*_TRAPS, source] if source == "smpl" else [source]
     found = next((name for name in possible[:-1] if _recognised(SOURCES[name], given)), possible[-1])
     return OpenedEstimates(SOURCES[found], given)
@@ -155,37 +153,3 @@ def _inside(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"{folder}: expected files of estimates, found none")
     return files
-
-
-def _plain(tree: Any) -> Any:
-    """The contents without the user's own wrapping: names, lists of one, dictionaries flattened into paths."""
-    if isinstance(tree, Mapping) and len(tree) == 1:
-        name, value = next(iter(tree.items()))
-        if name in _WRAPPERS and isinstance(value, (Mapping, list)):
-            return _plain(value)
-    if isinstance(tree, list) and len(tree) == 1 and (isinstance(tree[0], list) or _is_wrapped(tree[0])):
-        return _plain(tree[0])
-    return _nested(tree) if isinstance(tree, Mapping) else tree
-
-
-def _is_wrapped(entry: Any) -> bool:
-    """A dictionary alone in a list is the list's content, unless the tool always writes lists."""
-    return isinstance(entry, Mapping) and "Rh" not in entry
-
-
-def _nested(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Arrays under names such as `pred_smpl_params/betas` or `out.betas`, as nested dictionaries again."""
-    paths = [name for name, value in tree.items() if _PATH.fullmatch(name) and not isinstance(value, (Mapping, list))]
-    if not paths:
-        return tree
-    out: dict[str, Any] = {name: value for name, value in tree.items() if name not in paths}
-    for name in paths:
-        *above, last = re.split(r"[./]", name)
-        inner = out
-        for part in above:
-            below = inner.setdefault(part, {})
-            if not isinstance(below, dict):
-                return tree  # a field and a section of one name: no flattened dictionary
-            inner = below
-        inner[last] = tree[name]
-    return out
