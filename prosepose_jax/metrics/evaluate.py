@@ -24,7 +24,8 @@ from prosepose_jax.metrics.contact import (
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
-from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_and_volume
+from prosepose_jax.metrics.patches import Patches
+from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
@@ -67,7 +68,7 @@ class Evaluator:
         self.body = body
         self.joint_set = JointSet.of(joint_regressor)
         self._faces = np.asarray(body.faces)
-        self._closed = is_closed(self._faces)
+        self._patches: Patches | None = None
         self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
@@ -79,6 +80,15 @@ class Evaluator:
         if self._surface is None:
             self._surface = SurfaceDistances(np.asarray(self.body.v_template), self._faces, SELF_CONTACT_GEODESIC_M)
         return self._surface
+
+    @property
+    def patches(self) -> Patches:
+        """The body's mesh in patches, made when first needed (two people or more)."""
+        if self._patches is None:
+            lowres = self.body.lowres
+            hull = None if is_closed(self._faces) else np.asarray(lowres.vertex_ids)[np.asarray(lowres.faces)]
+            self._patches = Patches(np.asarray(self.body.v_template), self._faces, hull)
+        return self._patches
 
     @property
     def self_contact(self) -> SelfContact:
@@ -178,10 +188,9 @@ class Evaluator:
         return pairs
 
     def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
-        closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)
         for i in places:
             if is_measurable(posed[i].vertices):
-                depth, shared = penetration_and_volume(posed[i].vertices, self._faces, *closed)
+                depth, shared = penetration_in(self.patches, posed[i].vertices)
                 figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
                 figures[i]["penetration_volume_l"] = shared
 

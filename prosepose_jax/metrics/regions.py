@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
+from prosepose_jax.metrics.patches import split
 from prosepose_jax.metrics.precision import in_double
 
 TOUCH_M = 0.013
@@ -52,7 +53,7 @@ class RegionTiles:
         owners: list[int] = []
         self.members = region_members(regions)
         for region, members in enumerate(self.members):
-            for tile in _split(np.unique(members), template):
+            for tile in split(np.unique(members), template, _WIDTH):
                 # Padding repeats a vertex of the tile: no smallest distance changes.
                 tiles.append(np.concatenate([tile, np.full(_WIDTH - len(tile), tile[0])]))
                 owners.append(region)
@@ -187,16 +188,6 @@ class _Blocks:
             found = block_distances(np.pad(a[part], padding, "edge"), np.pad(b[part], padding, "edge"))
             np.minimum.at(out, where[part], found[:size])
         return out
-
-
-def _split(ids: np.ndarray, template: np.ndarray) -> list[np.ndarray]:
-    """Halves along the longest side until every part fits a tile."""
-    if len(ids) <= _WIDTH:
-        return [ids] if len(ids) else []
-    points = template[ids]
-    order = np.argsort(points[:, np.argmax(np.ptp(points, axis=0))], kind="stable")
-    middle = len(ids) // 2
-    return [*_split(ids[order[:middle]], template), *_split(ids[order[middle:]], template)]
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
