@@ -30,6 +30,7 @@ from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
+from prosepose_jax.metrics.sequences import Sequences
 from prosepose_jax.scene import Answer, Fit, Scene
 
 NO_ANSWERS = "no_answers"
@@ -163,21 +164,23 @@ class Evaluator:
     def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
         kept = [i for i in places if annotated.get(i)]
-        if kept and posed[kept[0]].scene.num_people == 1:
+        if posed[places[0]].scene.num_people == 1:
             distances = [pair_distances(annotated[i], posed[i].vertices, self.body.regions, self.surface) for i in kept]
             for i, shares in zip(kept, _shares(distances), strict=True):
                 figures[i] |= _curve("pcc", shares)
+            for i, pairs in annotated.items():
+                if is_measurable(posed[i].vertices):
+                    touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
+                    figures[i] |= _region_figures(touching, pairs, alone=True)
             return
         bodies, wanted = [posed[i].vertices for i in kept], [annotated[i] for i in kept]
         exact = self._tiles.pair_distances(bodies, wanted)
         five = five_vertex_distances(bodies, wanted, self._five)
         for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
             figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
-        if posed[places[0]].scene.num_people > 1:
-            both = [i for i in places if i in annotated]
-            for i, near in zip(both, self._tiles.distances_below([posed[i].vertices for i in both]), strict=True):
-                scores = region_contact(near < TOUCH_M, annotated[i])
-                figures[i] |= {f"region_{name}": score for name, score in scores.items()}
+        near = self._tiles.distances_below([posed[i].vertices for i in annotated])
+        for i, distances_m in zip(annotated, near, strict=True):
+            figures[i] |= _region_figures(distances_m < TOUCH_M, annotated[i])
 
     def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
         """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
@@ -206,8 +209,13 @@ class Evaluator:
             if not np.isnan(value):
                 figures[i]["reprojection_px"] = float(value)
 
-    def entries(self, rows: Sequence[Row], parser: str = "published") -> list[dict[str, Any]]:
-        """Entries of metrics.json; a scene that can't be measured has an "error" and no figures."""
+    def entries(
+        self, rows: Sequence[Row], parser: str = "published", sequences: Sequences | None = None
+    ) -> list[dict[str, Any]]:
+        """Entries of metrics.json; a scene that can't be measured has an "error" and no figures.
+
+        Scenes with truth are added to `sequences`.
+        """
         out: list[dict[str, Any]] = []
         jobs: list[tuple[dict[str, Any], str, Posed]] = []
         truths = self._truths([row.scene for row in rows])
@@ -224,6 +232,11 @@ class Evaluator:
                 entry |= {"status": row.fit.status, "error": str(error)}
             else:
                 jobs += [(entry, part, posed) for part, posed in mine]
+                if sequences is not None and truth is not None:
+                    true_joints = self.joint_set.joints(truth[1], truth[0])
+                    for part, posed in mine:
+                        joints = self.joint_set.joints(posed.joints, posed.vertices)
+                        sequences.add(row.scene.key, part, joints, true_joints)
         for (entry, part, _), figures in zip(jobs, self.many([posed for *_, posed in jobs]), strict=True):
             below = entry.setdefault(part, {}) if part else entry
             beside = dict(below)
@@ -384,6 +397,10 @@ def _shares(distances: Sequence[np.ndarray]) -> np.ndarray:
     return shares_below(*_padded((values, counted)), PCC_RADII_M)[: len(distances)]
 
 
+def _region_figures(touching: np.ndarray, pairs: Sequence[ContactPair], alone: bool = False) -> dict[str, float]:
+    return {f"region_{name}": score for name, score in region_contact(touching, pairs, alone).items()}
+
+
 def _curve(name: str, shares: np.ndarray) -> dict[str, Any]:
     at = {f"{radius:.2f}": float(share) for radius, share in zip(PCC_RADII_M, shares, strict=True)}
     return {name: float(shares.mean()), f"{name}_at": at}
@@ -398,6 +415,7 @@ def evaluate(
     answers: Mapping[str, Sequence[Answer]] | None = None,
     parser: str = "published",
     joint_regressor: np.ndarray | JointSet | None = None,
+    sequences: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of a run: every scene, and the means (docs/evaluate.md describes each).
@@ -410,11 +428,13 @@ def evaluate(
       answers: the answers by key, from `load_answers`, for contact_f1.
       parser: how contact_f1 reads the answers, "published" or "extended".
       joint_regressor: from `load_joint_set`, or a regressor (14, V); None: SMPL-X joints.
+      sequences: a regular expression of keys that tells which scenes are frames of one sequence (`Sequences`).
       progress: called with each scene's key when it is done.
 
     Returns:
       {"scenes": {key: {…, "initial": {…}}}, "mean": {"two_person": {…}, "self_contact": {…}}} of plain numbers,
-      strings, lists and dicts. A scene that can't be evaluated has an "error" with the reason in its entry.
+      strings, lists and dicts; with `sequences` also {"sequences": {name: {…}}}. A scene that can't be evaluated has an
+      "error" with the reason in its entry.
     """
     lookup = getattr(answers, "for_scene", None) or (lambda key: (answers or {}).get(key, []))
     fits, beside = _split_variants(fits, no_answers)
@@ -427,7 +447,8 @@ def evaluate(
 
     table: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
-    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser):
+    collected = None if sequences is None else Sequences(sequences)
+    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser, sequences=collected):
         table[key], kinds[key] = entry, kind
         if progress is not None:
             progress(key)
@@ -436,11 +457,15 @@ def evaluate(
         entries = [entry for key, entry in table.items() if kinds[key] == kind]
         if entries:
             means[kind] = summarise(entries)
-    return {"scenes": table, "mean": means}
+    return {"scenes": table, "mean": means} | ({} if collected is None else {"sequences": collected.figures()})
 
 
 def evaluate_rows(
-    evaluator: Evaluator, rows: Iterable[Row], parser: str = "published", chunk: int = CHUNK
+    evaluator: Evaluator,
+    rows: Iterable[Row],
+    parser: str = "published",
+    chunk: int = CHUNK,
+    sequences: Sequences | None = None,
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(key, kind, entry) of each scene in their order; only `chunk` scenes are in memory at a time.
 
@@ -449,10 +474,11 @@ def evaluate_rows(
       rows: scenes with their fits, read as they are asked for.
       parser: how the answers are read.
       chunk: scenes measured together.
+      sequences: what the joints of frames are added to.
     """
     waiting = iter(rows)
     while part := list(islice(waiting, chunk)):
-        for row, entry in zip(part, evaluator.entries(part, parser), strict=True):
+        for row, entry in zip(part, evaluator.entries(part, parser, sequences), strict=True):
             yield row.scene.key, KINDS[0] if row.scene.num_people > 1 else KINDS[1], entry
 
 

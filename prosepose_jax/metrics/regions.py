@@ -110,8 +110,11 @@ class RegionTiles:
         blocks = _Blocks()
         for scene, vertices in enumerate(bodies):
             points = [np.asarray(vertices[person])[self.ids] for person in (0, 1)]
+            # Tiles beyond the box around the whole of the other person, by the limit, are near none of its tiles.
+            near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
+            points = [mine[kept] for mine, kept in zip(points, near, strict=True)]
             i, j = np.nonzero(_gaps(*points) < limit_m)
-            where = (scene * NUM_REGIONS + self.owner[i]) * NUM_REGIONS + self.owner[j]
+            where = (scene * NUM_REGIONS + self.owner[near[0][i]]) * NUM_REGIONS + self.owner[near[1][j]]
             blocks.add(points[0][i], points[1][j], where)
         found = blocks.smallest(len(bodies) * NUM_REGIONS**2)
         return list(np.where(found < limit_m, found, np.inf).reshape(len(bodies), NUM_REGIONS, NUM_REGIONS))
@@ -188,6 +191,12 @@ class _Blocks:
             found = block_distances(np.pad(a[part], padding, "edge"), np.pad(b[part], padding, "edge"))
             np.minimum.at(out, where[part], found[:size])
         return out
+
+
+def _reaching(tiles: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
+    """Which tiles (n, w, 3) reach into the box around all others, widened by the limit: indices."""
+    low, high = others.min(axis=(0, 1)) - limit_m, others.max(axis=(0, 1)) + limit_m
+    return np.flatnonzero(((tiles.min(axis=1) <= high) & (tiles.max(axis=1) >= low)).all(axis=1))
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
