@@ -147,9 +147,9 @@ def within(points: Boxes, surface: Boxes, distance: float) -> np.ndarray:
             surface.low[None, :, axis] - points.high[:, None, axis],
         )
         squared += np.maximum(gap, 0.0) ** 2
-    return (squared <= distance * distance).any(axis=0)
+    return np.asarray((squared <= distance * distance).any(axis=0))
 
 
 def meeting(surface: Boxes, low: np.ndarray, high: np.ndarray, axes: int = 3) -> np.ndarray:
     """(m,) bool: the patches that reach into a box, looking along the first `axes` axes."""
-    return ((surface.low[:, :axes] <= high[:axes]) & (surface.high[:, :axes] >= low[:axes])).all(axis=1)
+    return np.asarray(((surface.low[:, :axes] <= high[:axes]) & (surface.high[:, :axes] >= low[:axes])).all(axis=1))

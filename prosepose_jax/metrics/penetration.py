@@ -118,12 +118,12 @@ def _volume_in(
         sign, height = ray_crossings(rays[ray, :2], vertices[faces[face]])
         hit = sign != 0
         events.append((ray[hit], height[hit], np.full(hit.sum(), body), -sign[hit]))
-    ray, height, body, step = (np.concatenate(parts) for parts in zip(*events, strict=True))
+    ray, height, whose, step = (np.concatenate(parts) for parts in zip(*events, strict=True))
     order = np.lexsort((height, ray))
-    height, body, step = height[order], body[order], step[order]
+    height, whose, step = height[order], whose[order], step[order]
     # Along +z a surface is entered where it faces down: there the winding number goes up. A ray leaves whatever it
     # enters, so the sums start anew at every ray.
-    windings = [np.cumsum(np.where(body == which, step, 0)) for which in (0, 1)]
+    windings = [np.cumsum(np.where(whose == which, step, 0)) for which in (0, 1)]
     both = (windings[0] >= 1) & (windings[1] >= 1)
     lengths = np.diff(height, append=height[-1:])
     return float(np.sum(lengths[both]) * cells.prod()) if len(height) else 0.0
@@ -383,8 +383,8 @@ def _volume_near(
         if not len(inside):
             return 0.0
         low, high = np.maximum(low, inside.min(axis=0) - longest), np.minimum(high, inside.max(axis=0) + longest)
-    faces = [hull.triangles(meeting(boxes, low, high, axes=2)) for boxes in (boxes_a, boxes_b)]
-    return _volume_in(low, high, a, b, *faces, inside if fine else None, longest)
+    faces_a, faces_b = (hull.triangles(meeting(boxes, low, high, axes=2)) for boxes in (boxes_a, boxes_b))
+    return _volume_in(low, high, a, b, faces_a, faces_b, inside if fine else None, longest)
 
 
 def _longest_edge(vertices: np.ndarray, faces: np.ndarray) -> float:
