@@ -2,6 +2,7 @@
 
 from prosepose_jax.terms.base import Camera, Context, Elements, End, Lookup, OnBody, SceneReading, Term, at_vertices
 from prosepose_jax.terms.closest_meshes import ClosestMeshes
+from prosepose_jax.terms.configured import configured_terms
 from prosepose_jax.terms.contact import Contact
 from prosepose_jax.terms.initial_pose import InitialPose
 from prosepose_jax.terms.keypoints import Keypoints
@@ -43,6 +44,7 @@ __all__ = [
     "Surface",
     "Term",
     "at_vertices",
+    "configured_terms",
     "load_pose_prior",
     "make_pose_prior",
     "make_surface",
