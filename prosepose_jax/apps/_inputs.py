@@ -88,14 +88,14 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
 
     Args:
       workdir: the run's folder.
-      config: of the run; what its sections `body` and `prior` name is read.
+      config: of the run; what its sections `body`, `prior` and `buddi` name is read.
 
     Raises:
       InputError: a file differs.
     """
     known = read_known(workdir / _FILE)
     now = {}
-    for section in ("body", "prior"):
+    for section in ("body", "prior", "buddi"):
         for field, path in dict(config.get(section, {})).items():
             if isinstance(path, str) and path:
                 now[f"{section}.{field}"] = content_digest(path)

@@ -37,6 +37,11 @@ flags.DEFINE_string(
 flags.DEFINE_alias("body_path", "body", flag_values=FLAGS)
 flags.DEFINE_string("regions", None, "the body's regions file", flag_values=FLAGS)
 flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body (.npy, .npz)", flag_values=FLAGS)
+flags.DEFINE_string(
+    "sequences", None,
+    "which scenes are frames of one sequence: an expression of keys, '(?P<sequence>.+)_(?P<frame>\\d+)_0'",
+    flag_values=FLAGS,
+)  # fmt: skip
 flags.DEFINE_string("out", None, "where the figures go; default: metrics.json of the run's folder", flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
@@ -53,6 +58,7 @@ def _run() -> int:
     from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
     from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
     from prosepose_jax.metrics.joint_sets import load_joint_set
+    from prosepose_jax.metrics.records import METRICS
     from prosepose_jax.metrics.table import format_table
 
     for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
@@ -71,10 +77,14 @@ def _run() -> int:
     metrics = evaluate(
         body, scenes, fits,
         no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
+        sequences=FLAGS.sequences,
     )  # fmt: skip
     out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
     write_json(out, metrics)
     print(format_table(metrics))
+    for name, found in metrics.get("sequences", {}).items():
+        error = METRICS["acceleration_error_mm"]
+        print(f"{name}: {error.titled()} {error.written(found.get(error.name))} over {found.get('frames', 0)} frames")
     print(f"\nwritten: {out}")
     failures = dict(getattr(scenes, "failures", {}))
     for scene in scenes:

@@ -3,7 +3,7 @@
   prosepose fit --config=configs/two_person.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
 --config takes a path or the name of a packaged config: two_person, self_contact, heuristic,
-parity_two_person, parity_self_contact. Any field is set with --config.a.b=value, for example
+parity_two_person, parity_self_contact, buddi, buddi_answers. Any field is set with --config.a.b=value, for example
 --config.body.path=SMPLX_NEUTRAL.npz or --config.stage1.steps=200. Without --answers every scene takes
 the fallback. A stopped run goes on where it was when started again with the same --workdir.
 --config.batch_size=auto takes the free memory as its measure. docs/fit.md explains every field.

@@ -4,10 +4,10 @@
   prosepose table --scenes=SCENES --answers=FILE --workdir=DIR [--rows=regressor,heuristic,default]
   prosepose table --scenes=SCENES --workdir=DIR --runs=default=DIR,published=DIR
 
-Rows of two people: regressor, heuristic, no_answers, published, default, oracle (annotated contacts), buddi,
-buddi_answers; of one person: regressor, no_answers, published, default, oracle. Every row's fits lie in
-WORKDIR/rows/NAME and are not fitted again. Prints the table and writes it as text, Markdown, LaTeX, CSV and JSON
-(docs/table.md). Exit status: 0 all done, 1 some scenes failed, 2 bad usage or an unusable input.
+Rows of two people: regressor, heuristic, no_answers, published, default, oracle (annotated contacts) and, with
+--buddi=CHECKPOINT, buddi and buddi_answers; of one person: regressor, no_answers, published, default, oracle.
+Every row's fits lie in WORKDIR/rows/NAME and are not fitted again. Prints the table and writes it as text, Markdown,
+LaTeX, CSV and JSON (docs/table.md). Exit status: 0 all done, 1 some scenes failed, 2 bad usage or an unusable input.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ flags.DEFINE_list("rows", [], "rows to show; default: all that can be made", fla
 flags.DEFINE_list("runs", [], "NAME=DIR: rows taken from folders of runs", flag_values=FLAGS)
 flags.DEFINE_string("reference", "default", "the row that differences are taken to", flag_values=FLAGS)
 flags.DEFINE_multi_string("set", [], "FIELD=VALUE for the config of every row, e.g. body.path=FILE", flag_values=FLAGS)
+flags.DEFINE_string("buddi", None, "checkpoint of BUDDI, for its rows (docs/buddi.md)", flag_values=FLAGS)
 flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body", flag_values=FLAGS)
 flags.DEFINE_list("formats", ["text", "markdown", "latex", "csv", "json"], "files to write", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of the bootstrap", flag_values=FLAGS)
@@ -236,7 +237,7 @@ def _rows(
             continue
         made = _row(spec, scenes, answers, workdir / "rows" / spec.name, kind)
         if isinstance(made, str):
-            if spec.name in FLAGS.rows or not spec.optional:
+            if spec.name in FLAGS.rows or not spec.needs_prior:
                 print(f"note: row {spec.name}: {made}", file=sys.stderr)
             continue
         rows[spec.name], row_status = made
@@ -271,7 +272,12 @@ def _row(
             return "no scene has annotated contacts"
         given = AnswerSet(found)
         scenes = type(scenes)(scene for scene in scenes if scene.key in found)
-    config = _config(spec.config, dict(spec.overrides))
+    overrides = dict(spec.overrides)
+    if spec.needs_prior:
+        if not FLAGS.buddi:
+            return "needs --buddi, a checkpoint"
+        overrides["buddi.checkpoint"] = FLAGS.buddi
+    config = _config(spec.config, overrides)
     set_up_jax()
     print(f"row {spec.name}: {len(scenes)} scenes, config {spec.config}", file=sys.stderr)
     status = run([config], scenes, given, folder, pictures=False)

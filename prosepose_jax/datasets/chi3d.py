@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from prosepose_jax.datasets.files import read_object
 from prosepose_jax.datasets.frames import axis_angle
-from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
+from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, made, nothing_found
 from prosepose_jax.datasets.people import INDICES, has_detection, read_person, split_people
 from prosepose_jax.datasets.pickles import Node, read_pickle
 from prosepose_jax.datasets.samples import Sample, Truth
@@ -90,28 +90,8 @@ def _from_persons(
                 log.count(f"contact frames × {len(cameras)} cameras")
                 stem = f"{action}_{contact.frame:06d}_{camera}"
                 key = f"{subject}_{stem}_0"
-                try:
-                    with as_input_error(key):
-                        if not images.has(stem):
-                            log.count("dropped: not in the processed file")
-                            continue
-                        people = [images.get(stem).get(index) for index in (0, 1)]
-                        if not _complete(people):
-                            log.count("dropped: a detector missed a person")
-                            continue
-                        sample = Sample(
-                            key=key,
-                            people=tuple(read_person(person) for person in people),
-                            image_size=np.array(IMAGE_SIZE),
-                            image=find_image([processed / subject / "images"], stem),
-                            truth=truths.of(subject, action, contact.frame, camera),
-                            region_pairs=contact.region_pairs,
-                        )
-                except InputError as error:
-                    log.failures[key] = str(error)
-                    continue
-                log.count("kept")
-                yield sample
+                place = (subject, action, contact.frame, camera)
+                yield from made(log, key, _processed_sample, key, images, stem, place, contact, processed, truths)
 
 
 def _from_lists(
@@ -133,35 +113,63 @@ def _from_lists(
             subject, action, frame, camera = match[1], match[2], int(match[3]), match[4]
             if subject not in subjects or camera not in cameras or key in done:
                 continue
-            try:
-                with as_input_error(key):
-                    if not item.get("is_contact_frame").flag():
-                        continue
-                    done.add(key)
-                    log.count(f"contact frames × {len(cameras)} cameras")
-                    people = split_people(item)
-                    if not _complete(people):
-                        log.count("dropped: a detector missed a person")
-                        continue
-                    sample = Sample(
-                        key=key,
-                        people=tuple(read_person(person) for person in people),
-                        image_size=np.array(IMAGE_SIZE),
-                        image=find_image([processed / subject / "images"], f"{action}_{frame:06d}_{camera}"),
-                        truth=truths.of(subject, action, frame, camera) or _list_truth(item),
-                        region_pairs=_region_pairs(item),
-                    )
-            except InputError as error:
-                log.failures[key] = str(error)
-                continue
-            log.count("kept")
-            yield sample
+
+            def seen(key: str = key) -> None:
+                done.add(key)
+                log.count(f"contact frames × {len(cameras)} cameras")
+
+            place = (subject, action, frame, camera)
+            yield from made(log, key, _listed_sample, key, item, place, processed, truths, seen)
     # A clip that starts at its contact frame has lost it when the lists were made.
     for subject in subjects:
         for action, contact in truths.annotated(subject).items():
             lost = [c for c in cameras if f"{subject}_{action}_{contact.frame:06d}_{c}_0" not in done]
             if len(lost) == len(cameras):
                 log.note(f"CHI3D: the contact frame {contact.frame} of {subject}, {action} is in none of the lists")
+
+
+_Place = tuple[str, str, int, str]  # subject, action, frame, camera
+
+
+def _processed_sample(
+    key: str, images: Node, stem: str, place: _Place, contact: _Contact, processed: Path, truths: _Truths
+) -> Sample | str:
+    if not images.has(stem):
+        return "not in the processed file"
+    people = [images.get(stem).get(index) for index in (0, 1)]
+    if not _complete(people):
+        return _INCOMPLETE
+    return Sample(
+        key=key,
+        people=tuple(read_person(person) for person in people),
+        image_size=np.array(IMAGE_SIZE),
+        image=find_image([processed / place[0] / "images"], stem),
+        truth=truths.of(*place),
+        region_pairs=contact.region_pairs,
+    )
+
+
+def _listed_sample(
+    key: str, item: Node, place: _Place, processed: Path, truths: _Truths, seen: Callable[[], None]
+) -> Sample | str | None:
+    if not item.get("is_contact_frame").flag():
+        return None
+    seen()
+    people = split_people(item)
+    if not _complete(people):
+        return _INCOMPLETE
+    subject, action, frame, camera = place
+    return Sample(
+        key=key,
+        people=tuple(read_person(person) for person in people),
+        image_size=np.array(IMAGE_SIZE),
+        image=find_image([processed / subject / "images"], f"{action}_{frame:06d}_{camera}"),
+        truth=truths.of(*place) or _list_truth(item),
+        region_pairs=_region_pairs(item),
+    )
+
+
+_INCOMPLETE = "a detector missed a person"
 
 
 def _complete(people: list[Node]) -> bool:

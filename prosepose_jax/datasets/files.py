@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,22 +12,7 @@ from prosepose_jax.body._files import read_fields
 from prosepose_jax.datasets.pickles import Node
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.matching import DETECTOR_LIMIT, match_people, with_feet
-
-
-def read_json(path: Path) -> Any:
-    """A JSON file's contents.
-
-    Raises:
-      InputError: the file is missing or not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
+from prosepose_jax.untrusted import read_json
 
 
 def read_object(path: Path, what: str) -> dict[str, Any]:

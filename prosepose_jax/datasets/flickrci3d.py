@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prosepose_jax.datasets.files import read_json
-from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
+from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, made, nothing_found
 from prosepose_jax.datasets.people import (
     guess_keypoints,
     read_detections,
@@ -24,7 +23,7 @@ from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_boxes, match_
 from prosepose_jax.io._npz import read_npz
 from prosepose_jax.io.pictures import picture_size
 from prosepose_jax.io.scenes import NUM_REGIONS
-from prosepose_jax.untrusted import as_input_error
+from prosepose_jax.untrusted import as_input_error, read_json
 
 SPLITS = ("train", "val", "test")
 _NAMES = ("FlickrCI3D_Signatures", "FlickrCI3D_signature", "FlickrCI3D_Signature")
@@ -138,17 +137,14 @@ def _listed_truth(item: Node) -> Truth | None:
     )  # fmt: skip
 
 
-def _finished(sample: Sample, truths: _Truths, listed: Truth | None, log: Log) -> Sample | None:
-    """The sample with its truth, or None where the published subset leaves it out."""
+def _finished(sample: Sample, truths: _Truths, listed: Truth | None = None) -> Sample | str:
+    """The sample with its truth, or why the published subset leaves it out."""
     name = sample.key
     if truths.is_bad(name):
-        log.count("dropped: its pseudo ground truth is a bad fit")
-        return None
+        return "its pseudo ground truth is a bad fit"
     truth = truths.of(name) or listed
     if truth is None and truths.required:
-        log.count("dropped: no pseudo ground truth")
-        return None
-    log.count("kept")
+        return "no pseudo ground truth"
     return Sample(
         sample.key, sample.people, sample.image_size, sample.image, truth=truth, region_pairs=sample.region_pairs
     )
@@ -173,32 +169,24 @@ def _from_list(
         if wanted is not None and image not in wanted:
             continue
         log.count("annotated pairs")
-        try:
-            with as_input_error(key):
-                people = split_people(item)
-                found = tuple(read_person(person) for person in people)
-                reason = _missing(found)
-                if reason:
-                    log.count(f"dropped: {reason}")
-                    continue
-                size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
-                pairs = None
-                if item.has("contact_map"):
-                    table = item.get("contact_map").array()
-                    if table.shape != (NUM_REGIONS, NUM_REGIONS):
-                        raise item.fail(
-                            f"contact_map: expected shape {(NUM_REGIONS, NUM_REGIONS)}, found {table.shape}"
-                        )
-                    pairs = np.argwhere(table.astype(bool)).astype(np.int32)
-                elif item.has("hhc_contacts_region_ids"):
-                    pairs = item.get("hhc_contacts_region_ids").array().astype(np.int32).reshape(-1, 2)
-                sample = Sample(key, found, size, image=_image(download, image), region_pairs=pairs)
-                kept = _finished(sample, truths, _listed_truth(item), log)
-        except InputError as error:
-            log.failures[key] = str(error)
-            continue
-        if kept is not None:
-            yield kept
+        yield from made(log, key, _listed_sample, key, item, _image(download, image), truths)
+
+
+def _listed_sample(key: str, item: Node, image: Path | None, truths: _Truths) -> Sample | str:
+    found = tuple(read_person(person) for person in split_people(item))
+    reason = _missing(found)
+    if reason:
+        return reason
+    size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
+    pairs = None
+    if item.has("contact_map"):
+        table = item.get("contact_map").array()
+        if table.shape != (NUM_REGIONS, NUM_REGIONS):
+            raise item.fail(f"contact_map: expected shape {(NUM_REGIONS, NUM_REGIONS)}, found {table.shape}")
+        pairs = np.argwhere(table.astype(bool)).astype(np.int32)
+    elif item.has("hhc_contacts_region_ids"):
+        pairs = item.get("hhc_contacts_region_ids").array().astype(np.int32).reshape(-1, 2)
+    return _finished(Sample(key, found, size, image=image, region_pairs=pairs), truths, _listed_truth(item))
 
 
 def _from_processed(
@@ -213,28 +201,28 @@ def _from_processed(
         for index, pair in enumerate(pairs):
             key = f"{image}_{index}"
             log.count("annotated pairs")
-            try:
-                with as_input_error(key):
-                    if not content.has(image):
-                        log.count("dropped: not in processed.pkl")
-                        continue
-                    fields = content.get(image)
-                    found = tuple(
-                        read_person(fields.get(person)) if fields.has(person) else Person(None, None)
-                        for person in ids[image][index]
-                    )
-                    reason = _missing(found)
-                    if reason:
-                        log.count(f"dropped: {reason}")
-                        continue
-                    size = np.array([fields.get("img_width").integer(), fields.get("img_height").integer()])
-                    sample = Sample(key, found, size, image=_image(download, image), region_pairs=pair.region_pairs)
-                    kept = _finished(sample, truths, None, log)
-            except InputError as error:
-                log.failures[key] = str(error)
-                continue
-            if kept is not None:
-                yield kept
+            shown = _image(download, image)
+            yield from made(log, key, _processed_sample, key, content, image, ids[image][index], pair, shown, truths)
+
+
+def _processed_sample(
+    key: str,
+    content: Node,
+    name: str,
+    people: tuple[int, int],
+    pair: AnnotatedPair,
+    image: Path | None,
+    truths: _Truths,
+) -> Sample | str:
+    if not content.has(name):
+        return "not in processed.pkl"
+    fields = content.get(name)
+    found = tuple(read_person(fields.get(p)) if fields.has(p) else Person(None, None) for p in people)
+    reason = _missing(found)
+    if reason:
+        return reason
+    size = np.array([fields.get("img_width").integer(), fields.get("img_height").integer()])
+    return _finished(Sample(key, found, size, image=image, region_pairs=pair.region_pairs), truths)
 
 
 def _from_download(download: Path, wanted: frozenset[str] | None, truths: _Truths, log: Log) -> Iterator[Sample]:
@@ -257,19 +245,13 @@ def _from_download(download: Path, wanted: frozenset[str] | None, truths: _Truth
             key = f"{image}_{index}"
             log.count("annotated pairs")
             found = tuple(people.get(tuple(map(float, box)), Person(None, None)) for box in pair.boxes)
-            reason = _missing(found)
-            if reason:
-                log.count(f"dropped: {reason}")
-                continue
-            try:
-                with as_input_error(key):
-                    sample = Sample(key, found, size, image=file, region_pairs=pair.region_pairs)
-                    kept = _finished(sample, truths, None, log)
-            except InputError as error:
-                log.failures[key] = str(error)
-                continue
-            if kept is not None:
-                yield kept
+            yield from made(log, key, _detected_sample, key, found, size, file, pair, truths)
+
+
+def _detected_sample(
+    key: str, people: tuple[Person, ...], size: np.ndarray, image: Path, pair: AnnotatedPair, truths: _Truths
+) -> Sample | str:
+    return _missing(people) or _finished(Sample(key, people, size, image=image, region_pairs=pair.region_pairs), truths)
 
 
 def _matched(download: Path, image: str, pairs: tuple[AnnotatedPair, ...]) -> dict[tuple[float, ...], Person]:

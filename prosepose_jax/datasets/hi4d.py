@@ -12,7 +12,7 @@ import numpy as np
 from prosepose_jax.body.keypoints import BODY25_SOURCE
 from prosepose_jax.datasets.files import read_archive
 from prosepose_jax.datasets.frames import HI4D_UNIT
-from prosepose_jax.datasets.layout import Log, Request, existing, first_with, nothing_found, numbered_images
+from prosepose_jax.datasets.layout import Log, Request, existing, first_with, made, nothing_found, numbered_images
 from prosepose_jax.datasets.people import (
     guess_keypoints,
     has_detection,
@@ -155,17 +155,9 @@ def _from_processed(
                     log.count(f"every {request.every}th contact frame, camera {' '.join(cameras)}")
                     stem = frames[place]
                     key = f"{name}_{camera}_{stem}0"
-                    try:
-                        with as_input_error(key):
-                            sample = _processed_sample(key, images[place], camera, stem, truth, place, to_camera)
-                    except InputError as error:
-                        log.failures[key] = str(error)
-                        continue
-                    if isinstance(sample, str):
-                        log.count(f"dropped: {sample}")
-                        continue
-                    log.count("kept")
-                    yield sample
+                    yield from made(
+                        log, key, _processed_sample, key, images[place], camera, stem, truth, place, to_camera
+                    )
 
 
 class _ProcessedTruth:
@@ -264,29 +256,24 @@ def _from_list(content: Node, request: Request, log: Log) -> Iterator[Sample]:
             continue
         log.count(f"camera {' '.join(cameras)}")
         key = f"{name}0"
-        try:
-            with as_input_error(key):
-                people = split_people(item)
-                reason = _reason_to_drop(people)
-                if reason:
-                    log.count(f"dropped: {reason}")
-                    continue
-                size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
-                truth = None
-                if item.has("global_orient_cam_smplx"):
-                    pose = item.get("body_pose_smplx").floats((2, 63)) if item.has("body_pose_smplx") else None
-                    if pose is not None:
-                        truth = Truth(
-                            np.eye(3), np.zeros(3), item.get("global_orient_cam_smplx").floats((2, 3)),
-                            pose.reshape(2, 21, 3), item.get("betas_smplx").array().astype(np.float32).reshape(2, -1),
-                            item.get("transl_cam_smplx").floats((2, 3)),
-                        )  # fmt: skip
-                sample = Sample(key, tuple(read_person(person) for person in people), size, truth=truth)
-        except InputError as error:
-            log.failures[key] = str(error)
-            continue
-        log.count("kept")
-        yield sample
+        yield from made(log, key, _listed_sample, key, item)
+
+
+def _listed_sample(key: str, item: Node) -> Sample | str:
+    people = split_people(item)
+    reason = _reason_to_drop(people)
+    if reason:
+        return reason
+    size = np.array([item.get("img_width").integer(), item.get("img_height").integer()])
+    truth = None
+    if item.has("global_orient_cam_smplx") and item.has("body_pose_smplx"):
+        truth = Truth(
+            np.eye(3), np.zeros(3), item.get("global_orient_cam_smplx").floats((2, 3)),
+            item.get("body_pose_smplx").floats((2, 63)).reshape(2, 21, 3),
+            item.get("betas_smplx").array().astype(np.float32).reshape(2, -1),
+            item.get("transl_cam_smplx").floats((2, 3)),
+        )  # fmt: skip
+    return Sample(key, tuple(read_person(person) for person in people), size, truth=truth)
 
 
 def read_cameras(action: Path) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], dict[str, np.ndarray]]:
@@ -332,27 +319,9 @@ def _from_download(
             for camera in cameras:
                 log.count(f"every {request.every}th contact frame, camera {' '.join(cameras)}")
                 key = f"{name}_{camera}_{frame:06d}0"
-                try:
-                    with as_input_error(key):
-                        if camera not in poses:
-                            raise InputError(f"{action.folder}: camera {camera} is not calibrated")
-                        sample = _download_sample(
-                            key,
-                            action.folder,
-                            frame,
-                            camera,
-                            poses[camera],
-                            intrinsics[camera],
-                            images[camera].get(frame),
-                        )
-                except InputError as error:
-                    log.failures[key] = str(error)
-                    continue
-                if isinstance(sample, str):
-                    log.count(f"dropped: {sample}")
-                    continue
-                log.count("kept")
-                yield sample
+                calibrated = (poses.get(camera), intrinsics.get(camera))
+                image = images[camera].get(frame)
+                yield from made(log, key, _download_sample, key, action.folder, frame, camera, *calibrated, image)
 
 
 def _contact_frames(action: Path) -> list[int]:
@@ -369,10 +338,12 @@ def _download_sample(
     action: Path,
     frame: int,
     camera: str,
-    pose: tuple[np.ndarray, np.ndarray],
-    intrinsics: np.ndarray,
+    pose: tuple[np.ndarray, np.ndarray] | None,
+    intrinsics: np.ndarray | None,
     image: Path | None,
 ) -> Sample | str:
+    if pose is None or intrinsics is None:
+        raise InputError(f"{action}: camera {camera} is not calibrated")
     file = action / "smpl" / f"{frame:06d}.npz"
     reader = FieldReader(file, read_npz(file))
     joints = reader.floats("joints_3d", (2, 24, 3))[:, :22]

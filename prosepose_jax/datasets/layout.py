@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from prosepose_jax.datasets.samples import Sample
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import as_input_error
 
 IMAGE_ENDINGS = (".jpg", ".png", ".jpeg")
 
@@ -32,6 +35,28 @@ class Log:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+def made(log: Log, key: str, make: Callable[..., Sample | str | None], *given: Any) -> Iterator[Sample]:
+    """The one sample of a key, or none: what fails is recorded, what is dropped or kept is counted.
+
+    Args:
+      log: what is written to.
+      key: of the scene.
+      make: gives the sample; a text says why the published subset drops it, None that it isn't asked for.
+      *given: arguments of `make`.
+    """
+    try:
+        with as_input_error(key):
+            sample = make(*given)
+    except InputError as error:
+        log.failures[key] = str(error)
+        return
+    if isinstance(sample, str):
+        log.count(f"dropped: {sample}")
+    elif sample is not None:
+        log.count("kept")
+        yield sample
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prosepose_jax.datasets.files import read_json, read_object
-from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, nothing_found
+from prosepose_jax.datasets.files import read_object
+from prosepose_jax.datasets.layout import Log, Request, existing, find_image, first_with, made, nothing_found
 from prosepose_jax.datasets.people import guess_keypoints, read_detections, read_guesses
 from prosepose_jax.datasets.samples import Guess, Person, Sample, Truth
 from prosepose_jax.errors import InputError
@@ -17,7 +17,7 @@ from prosepose_jax.importing._foreign import float_array
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, match_people, person_box
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.pictures import picture_size
-from prosepose_jax.untrusted import as_input_error
+from prosepose_jax.untrusted import read_json
 
 SPLITS = {"test": "test", "val": "trainval", "trainval": "trainval", "train": "trainval"}
 HALF_SIZE = (2056, 1504)
@@ -66,17 +66,7 @@ def samples(request: Request, log: Log) -> Iterator[Sample]:
     for name in keys:
         log.count("keys")
         key = f"{name}_0"
-        try:
-            with as_input_error(key):
-                sample = _sample(key, name, folder, truths)
-        except InputError as error:
-            log.failures[key] = str(error)
-            continue
-        if isinstance(sample, str):
-            log.count(f"dropped: {sample}")
-            continue
-        log.count("kept")
-        yield sample
+        yield from made(log, key, _sample, key, name, folder, truths)
 
 
 def _sample(key: str, name: str, folder: Path, truths: _Truths) -> Sample | str:

@@ -12,7 +12,7 @@ import numpy as np
 from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings, check_aggregation, mean
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
-from prosepose_jax.terms import TERMS, Term
+from prosepose_jax.terms import TERMS, Term, configured_terms
 from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE_SCALES, STAGE_WEIGHTS
 
 MODES = ("two_person", "self_contact")
@@ -372,14 +372,14 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
 
     Args:
       config: the config, or settings, which are returned as they are.
-      terms: of the objective; None: those of the settings, or all of `prosepose_jax.terms.TERMS`.
+      terms: of the objective; None: those of the settings, or `prosepose_jax.terms.configured_terms` of the config.
 
     Raises:
       InputError: naming the field that is missing or wrong, and what was expected.
     """
     if isinstance(config, FitSettings):
         return config if terms is None else dataclasses.replace(config, terms=tuple(terms))
-    terms = TERMS if terms is None else tuple(terms)
+    terms = configured_terms(config, TERMS) if terms is None else tuple(terms)
     for section in ("contact", "penetration", "keypoints", "stop", "lm", "lbfgs", "stage1", "stage2"):
         if section not in config:
             raise InputError(f"config: section {section} is missing")

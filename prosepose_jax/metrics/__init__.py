@@ -30,11 +30,13 @@ from prosepose_jax.metrics.joint_sets import (
     load_joint_regressor,
     load_joint_set,
 )
+from prosepose_jax.metrics.patches import Patches
 from prosepose_jax.metrics.penetration import (
     Penetration,
     crossing_numbers,
     penetration,
     penetration_and_volume,
+    penetration_in,
     shared_volume,
     surface_depths,
 )
@@ -67,6 +69,7 @@ __all__ = [
     "Interval",
     "JointSet",
     "Metric",
+    "Patches",
     "Penetration",
     "RegionTiles",
     "SelfContact",
@@ -101,6 +104,7 @@ __all__ = [
     "pcc_at",
     "penetration",
     "penetration_and_volume",
+    "penetration_in",
     "pve_mm",
     "region_contact",
     "reprojection_errors_px",

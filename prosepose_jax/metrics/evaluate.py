@@ -25,12 +25,14 @@ from prosepose_jax.metrics.contact import (
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
-from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_and_volume
+from prosepose_jax.metrics.patches import Patches
+from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
 from prosepose_jax.metrics.self_penetration import self_depths_m
+from prosepose_jax.metrics.sequences import Sequences
 from prosepose_jax.scene import Answer, Fit, Scene
 
 NO_ANSWERS = "no_answers"
@@ -69,7 +71,7 @@ class Evaluator:
         self.body = body
         self.joint_set = JointSet.of(joint_regressor)
         self._faces = np.asarray(body.faces)
-        self._closed = is_closed(self._faces)
+        self._patches: Patches | None = None
         self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
@@ -82,6 +84,15 @@ class Evaluator:
         if self._surface is None:
             self._surface = SurfaceDistances(np.asarray(self.body.v_template), self._faces, SELF_CONTACT_GEODESIC_M)
         return self._surface
+
+    @property
+    def patches(self) -> Patches:
+        """The body's mesh in patches, made when first needed (two people or more)."""
+        if self._patches is None:
+            lowres = self.body.lowres
+            hull = None if is_closed(self._faces) else np.asarray(lowres.vertex_ids)[np.asarray(lowres.faces)]
+            self._patches = Patches(np.asarray(self.body.v_template), self._faces, hull)
+        return self._patches
 
     @property
     def self_contact(self) -> SelfContact:
@@ -167,21 +178,23 @@ class Evaluator:
     def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
         kept = [i for i in places if annotated.get(i)]
-        if kept and posed[kept[0]].scene.num_people == 1:
+        if posed[places[0]].scene.num_people == 1:
             distances = [pair_distances(annotated[i], posed[i].vertices, self.body.regions, self.surface) for i in kept]
             for i, shares in zip(kept, _shares(distances), strict=True):
                 figures[i] |= _curve("pcc", shares)
+            for i, pairs in annotated.items():
+                if is_measurable(posed[i].vertices):
+                    touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
+                    figures[i] |= _region_figures(touching, pairs, alone=True)
             return
         bodies, wanted = [posed[i].vertices for i in kept], [annotated[i] for i in kept]
         exact = self._tiles.pair_distances(bodies, wanted)
         five = five_vertex_distances(bodies, wanted, self._five)
         for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
             figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
-        if posed[places[0]].scene.num_people > 1:
-            both = [i for i in places if i in annotated]
-            for i, near in zip(both, self._tiles.distances_below([posed[i].vertices for i in both]), strict=True):
-                scores = region_contact(near < TOUCH_M, annotated[i])
-                figures[i] |= {f"region_{name}": score for name, score in scores.items()}
+        near = self._tiles.distances_below([posed[i].vertices for i in annotated])
+        for i, distances_m in zip(annotated, near, strict=True):
+            figures[i] |= _region_figures(distances_m < TOUCH_M, annotated[i])
 
     def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
         """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
@@ -192,10 +205,9 @@ class Evaluator:
         return pairs
 
     def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
-        closed = () if self._closed else (self.body.lowres.vertex_ids, self.body.lowres.faces)
         for i in places:
             if is_measurable(posed[i].vertices):
-                depth, shared = penetration_and_volume(posed[i].vertices, self._faces, *closed)
+                depth, shared = penetration_in(self.patches, posed[i].vertices)
                 figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
                 figures[i]["penetration_volume_l"] = shared
 
@@ -217,8 +229,13 @@ class Evaluator:
             if not np.isnan(value):
                 figures[i]["reprojection_px"] = float(value)
 
-    def entries(self, rows: Sequence[Row], parser: str = "published") -> list[dict[str, Any]]:
-        """Entries of metrics.json; a scene that can't be measured has an "error" and no figures."""
+    def entries(
+        self, rows: Sequence[Row], parser: str = "published", sequences: Sequences | None = None
+    ) -> list[dict[str, Any]]:
+        """Entries of metrics.json; a scene that can't be measured has an "error" and no figures.
+
+        Scenes with truth are added to `sequences`.
+        """
         out: list[dict[str, Any]] = []
         jobs: list[tuple[dict[str, Any], str, Posed]] = []
         truths = self._truths([row.scene for row in rows])
@@ -235,6 +252,11 @@ class Evaluator:
                 entry |= {"status": row.fit.status, "error": str(error)}
             else:
                 jobs += [(entry, part, posed) for part, posed in mine]
+                if sequences is not None and truth is not None:
+                    true_joints = self.joint_set.joints(truth[1], truth[0])
+                    for part, posed in mine:
+                        joints = self.joint_set.joints(posed.joints, posed.vertices)
+                        sequences.add(row.scene.key, part, joints, true_joints)
         for (entry, part, _), figures in zip(jobs, self.many([posed for *_, posed in jobs]), strict=True):
             below = entry.setdefault(part, {}) if part else entry
             beside = dict(below)
@@ -395,6 +417,10 @@ def _shares(distances: Sequence[np.ndarray]) -> np.ndarray:
     return shares_below(*_padded((values, counted)), PCC_RADII_M)[: len(distances)]
 
 
+def _region_figures(touching: np.ndarray, pairs: Sequence[ContactPair], alone: bool = False) -> dict[str, float]:
+    return {f"region_{name}": score for name, score in region_contact(touching, pairs, alone).items()}
+
+
 def _curve(name: str, shares: np.ndarray) -> dict[str, Any]:
     at = {f"{radius:.2f}": float(share) for radius, share in zip(PCC_RADII_M, shares, strict=True)}
     return {name: float(shares.mean()), f"{name}_at": at}
@@ -409,6 +435,7 @@ def evaluate(
     answers: Mapping[str, Sequence[Answer]] | None = None,
     parser: str = "published",
     joint_regressor: np.ndarray | JointSet | None = None,
+    sequences: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """The figures of a run: every scene, and the means (docs/evaluate.md describes each).
@@ -421,11 +448,13 @@ def evaluate(
       answers: the answers by key, from `load_answers`, for contact_f1.
       parser: how contact_f1 reads the answers, "published" or "extended".
       joint_regressor: from `load_joint_set`, or a regressor (14, V); None: SMPL-X joints.
+      sequences: a regular expression of keys that tells which scenes are frames of one sequence (`Sequences`).
       progress: called with each scene's key when it is done.
 
     Returns:
       {"scenes": {key: {…, "initial": {…}}}, "mean": {"two_person": {…}, "self_contact": {…}}} of plain numbers,
-      strings, lists and dicts. A scene that can't be evaluated has an "error" with the reason in its entry.
+      strings, lists and dicts; with `sequences` also {"sequences": {name: {…}}}. A scene that can't be evaluated has an
+      "error" with the reason in its entry.
     """
     lookup = getattr(answers, "for_scene", None) or (lambda key: (answers or {}).get(key, []))
     fits, beside = _split_variants(fits, no_answers)
@@ -438,7 +467,8 @@ def evaluate(
 
     table: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
-    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser):
+    collected = None if sequences is None else Sequences(sequences)
+    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser, sequences=collected):
         table[key], kinds[key] = entry, kind
         if progress is not None:
             progress(key)
@@ -447,11 +477,15 @@ def evaluate(
         entries = [entry for key, entry in table.items() if kinds[key] == kind]
         if entries:
             means[kind] = summarise(entries)
-    return {"scenes": table, "mean": means}
+    return {"scenes": table, "mean": means} | ({} if collected is None else {"sequences": collected.figures()})
 
 
 def evaluate_rows(
-    evaluator: Evaluator, rows: Iterable[Row], parser: str = "published", chunk: int = CHUNK
+    evaluator: Evaluator,
+    rows: Iterable[Row],
+    parser: str = "published",
+    chunk: int = CHUNK,
+    sequences: Sequences | None = None,
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(key, kind, entry) of each scene in their order; only `chunk` scenes are in memory at a time.
 
@@ -460,10 +494,11 @@ def evaluate_rows(
       rows: scenes with their fits, read as they are asked for.
       parser: how the answers are read.
       chunk: scenes measured together.
+      sequences: what the joints of frames are added to.
     """
     waiting = iter(rows)
     while part := list(islice(waiting, chunk)):
-        for row, entry in zip(part, evaluator.entries(part, parser), strict=True):
+        for row, entry in zip(part, evaluator.entries(part, parser, sequences), strict=True):
             yield row.scene.key, KINDS[0] if row.scene.num_people > 1 else KINDS[1], entry
 
 

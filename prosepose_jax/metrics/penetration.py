@@ -2,28 +2,25 @@
 
 Exact on the full meshes: a vertex is inside when a ray from it crosses the other surface more often outwards than
 inwards, its depth is the distance to the nearest point of that surface, and the shared volume is what parallel rays
-run through both bodies. Which triangles a ray or a point can meet is looked up on the host; rays and triangles are
-then measured by pure functions on arrays.
+run through both bodies. All on the host: a few thousand of the triangles matter, others in every scene
+(`metrics.patches` finds them).
 """
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.spatial import cKDTree
 
-from prosepose_jax.metrics.precision import in_double
+from prosepose_jax.metrics.patches import Boxes, Patches, Surface, enclosed, meeting, split, unique_edges, within
 
-_CELL_M = 0.006  # of the grid of rays: few triangles share a cell
-_MOST_CELLS = 512  # across
+_MOST_CELLS = 512  # across the points that rays start from
 _COLUMNS = 96  # rays across the shared box, for the volume
-_AROUND_M = 0.08  # triangles so near the points are looked at first
+_AROUND_M = 0.06  # triangles so near the points are looked at first
+_GROUP = 64  # points whose common box tells which triangles are near
+_NEIGHBOURS = 16  # triangles that are looked at first
 _FINE_EDGE_M = 0.05  # meshes of shorter edges share no space worth measuring when no vertex is inside
-_SIZES = (1 << 12, 1 << 14, 1 << 16)  # pairs measured in one call: few shapes are compiled
 # Rays start this far beside their points (m): no ray meets a vertex or an edge of float32 coordinates exactly.
 _RAY_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0)])
 
@@ -63,20 +60,18 @@ def crossing_numbers(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray
     Args:
       points: (n, 3).
       vertices: (m, 3).
-      faces: (f, 3) closed and outward.
+      faces: (f, 3) closed and outward; those that no ray can meet may be left out.
 
     Returns:
       (n,) int; 1 inside, 0 outside, more where the surface overlaps itself.
     """
     points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
     total = np.zeros(len(points), dtype=np.int64)
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
-    near = np.flatnonzero(np.all((points >= low) & (points <= high), axis=1))
-    if not len(near):
+    if not len(points) or not len(faces):
         return total
-    ray, face = _ray_candidates(points[near], vertices, faces)
-    sign, height = _hits(points[near, :2], vertices, faces, ray, face)
-    np.add.at(total, near[ray], np.where(height > points[near[ray], 2], sign, 0))
+    ray, face = _ray_candidates(points, vertices, faces)
+    sign, height = ray_crossings(points[ray, :2], vertices[faces[face]])
+    np.add.at(total, ray, np.where(height > points[ray, 2], sign, 0))
     return total
 
 
@@ -98,200 +93,204 @@ def shared_volume(a: np.ndarray, b: np.ndarray, faces: np.ndarray, faces_b: np.n
 
 
 def _volume_in(
-    low: np.ndarray, high: np.ndarray, a: np.ndarray, b: np.ndarray, faces_a: np.ndarray, faces_b: np.ndarray
+    low: np.ndarray,
+    high: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    faces_a: np.ndarray,
+    faces_b: np.ndarray,
+    near: np.ndarray | None = None,
+    reach: float = 0.0,
 ) -> float:
+    """Inside the box alone, and with `near` (n, 3) only where a ray stands at most about `reach` beside one of them."""
     size = high - low
     if not (size > 0.0).all():
         return 0.0
     cell = float(size[:2].max()) / _COLUMNS
     counts = np.maximum(1, np.ceil(size[:2] / cell - 1e-9)).astype(np.int64)
     cells = size[:2] / counts
-    x, y = (low[k] + (np.arange(counts[k]) + 0.5) * cells[k] for k in range(2))
-    rays = np.stack([np.repeat(x, len(y)), np.tile(y, len(x)), np.full(len(x) * len(y), -np.inf)], axis=1)
+    used = np.ones(counts, bool) if near is None else _around(near[:, :2], low[:2], cells, counts, reach)
+    x, y = np.nonzero(used)
+    rays = np.stack([low[0] + (x + 0.5) * cells[0], low[1] + (y + 0.5) * cells[1], np.full(len(x), -np.inf)], axis=1)
     events = []
     for body, (vertices, faces) in enumerate(((a, faces_a), (b, faces_b))):
         ray, face = _ray_candidates(rays, vertices, faces)
-        sign, height = _hits(rays[:, :2], vertices, faces, ray, face)
+        sign, height = ray_crossings(rays[ray, :2], vertices[faces[face]])
         hit = sign != 0
-        events.append(np.stack([ray[hit], height[hit], np.full(hit.sum(), body), -sign[hit]], axis=1))
-    ray, height, body, step = np.concatenate(events).T
+        events.append((ray[hit], height[hit], np.full(hit.sum(), body), -sign[hit]))
+    ray, height, whose, step = (np.concatenate(parts) for parts in zip(*events, strict=True))
     order = np.lexsort((height, ray))
-    ray, height, body, step = ray[order], height[order], body[order], step[order]
-    # Along +z a surface is entered where it faces down: there the winding number goes up.
-    windings = [np.cumsum(np.where(body == which, step, 0.0)) for which in (0, 1)]
-    both = (np.round(windings[0]) >= 1) & (np.round(windings[1]) >= 1)
+    height, whose, step = height[order], whose[order], step[order]
+    # Along +z a surface is entered where it faces down: there the winding number goes up. A ray leaves whatever it
+    # enters, so the sums start anew at every ray.
+    windings = [np.cumsum(np.where(whose == which, step, 0)) for which in (0, 1)]
+    both = (windings[0] >= 1) & (windings[1] >= 1)
     lengths = np.diff(height, append=height[-1:])
     return float(np.sum(lengths[both]) * cells.prod()) if len(height) else 0.0
 
 
+def _around(points: np.ndarray, low: np.ndarray, cells: np.ndarray, counts: np.ndarray, reach: float) -> np.ndarray:
+    """(n, m) bool: the cells of a grid in a square of half side `reach` around any of the points (k, 2)."""
+    spread = np.zeros(counts + 1, np.int64)
+    first = np.clip(((points - reach - low) / cells).astype(np.int64), 0, counts - 1)
+    last = np.clip(((points + reach - low) / cells).astype(np.int64), 0, counts - 1) + 1
+    for x, y, sign in ((first, first, 1), (first, last, -1), (last, first, -1), (last, last, 1)):
+        np.add.at(spread, (x[:, 0], y[:, 1]), sign)
+    return spread.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
+
+
 def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a point and a triangle that the vertical line through it may meet: indices (k,), (k,)."""
+    """Pairs of a point and a triangle that the line up from it may meet: indices (k,), (k,)."""
     none = np.zeros(0, np.int64), np.zeros(0, np.int64)
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    # Triangles with a corner on the near side of every face of the box above the points, one face at a time.
-    used = np.arange(len(faces))
-    for axis, limit, sign in ((0, low[0], 1), (0, high[0], -1), (1, low[1], 1), (1, high[1], -1)):
-        near = (sign * vertices[:, axis] >= sign * limit)[faces[used]]
-        used = used[near[:, 0] | near[:, 1] | near[:, 2]]
-    near = (vertices[:, 2] > points[:, 2].min())[faces[used]]  # rays go up
-    used = used[near[:, 0] | near[:, 1] | near[:, 2]]
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    below, above = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+    used = np.flatnonzero(
+        (above[:, 0] >= low[0]) & (below[:, 0] <= high[0]) & (above[:, 1] >= low[1]) & (below[:, 1] <= high[1])
+        & (above[:, 2] > points[:, 2].min())
+    )  # fmt: skip
     if not len(used):
         return none
-    a, b, c = (vertices[faces[used, k]] for k in range(3))
-    below, above = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
-    extent = float((high - low).max())
-    cell = max(_CELL_M, extent / _MOST_CELLS)
+    below, above = below[used], above[used]
+    # The points are sorted into cells, about one a cell; a triangle finds those of its box row by row.
+    extent = high - low
+    cell = max(np.sqrt(extent.prod() / len(points)), float(extent.max()) / _MOST_CELLS, 1e-9)
+    rows, columns = ((extent / cell).astype(np.int64) + 1).tolist()
+    place = ((points[:, :2] - low) / cell).astype(np.int64)
+    key = place[:, 0] * columns + place[:, 1]
+    order = np.argsort(key, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=rows * columns))])
     first = np.maximum((below[:, :2] - low) / cell, 0.0).astype(np.int64)
     last = ((np.minimum(above[:, :2], high) - low) / cell).astype(np.int64)
-    width = int((high[1] - low[1]) / cell) + 2
-    spans = last - first + 1
-    count = spans[:, 0] * spans[:, 1]
-    face = np.repeat(np.arange(len(used)), count)
-    step = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
-    column = first[face, 0] + step // spans[face, 1]
-    key = column * width + first[face, 1] + step % spans[face, 1]
-    order = np.argsort(key, kind="stable")
-    key, face = key[order], face[order]
-    place = ((points[:, :2] - low) / cell).astype(np.int64)
-    place_key = place[:, 0] * width + place[:, 1]
-    start, stop = np.searchsorted(key, place_key), np.searchsorted(key, place_key, side="right")
-    tested = stop - start
-    point = np.repeat(np.arange(len(points)), tested)
-    candidate = face[np.repeat(start, tested) + np.arange(len(point)) - np.repeat(np.cumsum(tested) - tested, tested)]
-    higher = above[candidate, 2] > points[point, 2]
-    return point[higher], used[candidate[higher]]
+    face, row = _ranges(first[:, 0], last[:, 0] + 1)
+    start, stop = starts[row * columns + first[face, 1]], starts[row * columns + last[face, 1] + 1]
+    entry, where = _ranges(start, stop)
+    point, face = order[where], face[entry]
+    met = (above[face, 2] > points[point, 2]) & (above[face, 0] >= points[point, 0])
+    met &= (below[face, 0] <= points[point, 0]) & (above[face, 1] >= points[point, 1])
+    met &= below[face, 1] <= points[point, 1]
+    return point[met], used[face[met]]
 
 
-def _hits(
-    rays: np.ndarray, vertices: np.ndarray, faces: np.ndarray, ray: np.ndarray, face: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """`ray_crossings` of pairs (k,) of a ray and a triangle, called with few different shapes."""
-    sign, height = np.zeros(len(ray), np.int64), np.zeros(len(ray))
-    for part, padded in _parts(len(ray)):
-        points = rays[ray[part]] + _RAY_SHIFT
-        ids = faces[face[part]]
-        corners = vertices[ids]
-        # Each edge is taken from its lower to its higher vertex: its two triangles get the same bits, and a ray close
-        # to the edge is given to exactly one of them.
-        forward = ids < np.roll(ids, -1, axis=1)
-        found = ray_crossings(_fill(points, padded), _fill(corners, padded), _fill(forward, padded))
-        sign[part], height[part] = found[0][: len(points)], found[1][: len(points)]
-    return sign, height
+def _ranges(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of half-open ranges one after the other: whose each is, and the number."""
+    counts = stop - start
+    whose = np.repeat(np.arange(len(counts)), counts)
+    return whose, np.arange(len(whose)) + np.repeat(start - (np.cumsum(counts) - counts), counts)
 
 
-@in_double()
-def ray_crossings(rays: jax.Array, corners: jax.Array, forward: jax.Array) -> tuple[jax.Array, jax.Array]:
+def ray_crossings(rays: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How vertical lines meet triangles.
+
+    The two triangles of an edge see it in opposite directions: their areas with a ray differ in sign alone, bit by
+    bit, since NumPy fuses no multiplication with an addition. So a ray beside an edge belongs to exactly one of them.
 
     Args:
       rays: (n, 2) where the lines stand.
       corners: (n, 3, 3) one triangle a line.
-      forward: (n, 3) whether each edge (01, 12, 20) is to be taken from its first vertex to its second; the two
-        triangles of an edge must take it alike.
 
     Returns:
       (n,) int: +1 where the line along +z leaves through the triangle, -1 where it enters, 0 where it misses; and the
       heights (n,) at which they meet.
     """
-    areas = []
-    for edge, (start, end) in enumerate(((0, 1), (1, 2), (2, 0))):
-        ahead = forward[:, edge, None]
-        tail = jnp.where(ahead, corners[:, start, :2], corners[:, end, :2]) - rays
-        head = jnp.where(ahead, corners[:, end, :2], corners[:, start, :2]) - rays
-        area = tail[:, 0] * head[:, 1] - tail[:, 1] * head[:, 0]
-        areas.append(jnp.where(forward[:, edge], area, -area))
-    w2, w0, w1 = areas
+    x, y = (corners[:, :, axis] - (rays[:, axis, None] + _RAY_SHIFT[axis]) for axis in (0, 1))
+    w2, w0, w1 = (x[:, i] * y[:, j] - y[:, i] * x[:, j] for i, j in ((0, 1), (1, 2), (2, 0)))
     above = (w0 > 0) & (w1 > 0) & (w2 > 0)
     below = (w0 < 0) & (w1 < 0) & (w2 < 0)
-    total = jnp.where(above | below, w0 + w1 + w2, 1.0)
+    total = np.where(above | below, w0 + w1 + w2, 1.0)
     height = (w0 * corners[:, 0, 2] + w1 * corners[:, 1, 2] + w2 * corners[:, 2, 2]) / total
-    return above.astype(jnp.int32) - below.astype(jnp.int32), height
+    return above.astype(np.int64) - below, height
 
 
-def _parts(count: int) -> list[tuple[slice, int]]:
-    """Slices of at most the largest call's size, each with the size that it is filled up to."""
-    parts = []
-    for start in range(0, count, _SIZES[-1]):
-        size = min(_SIZES[-1], count - start)
-        parts.append((slice(start, start + size), next(n for n in _SIZES if n >= size)))
-    return parts
+def surface_depths(
+    points: np.ndarray, vertices: np.ndarray, faces: np.ndarray, edges: np.ndarray | None = None
+) -> np.ndarray:
+    """(n,) distances from points to the nearest point of a surface, exact.
 
+    The nearest point is a vertex, or the foot of a perpendicular on an edge or on a face. A foot at distance d is at
+    most s from the middle of its edge or face, s half the edge or the face's radius, so that the middle is at most
+    √(d² + s²) away: few middles are so near. They are looked up in a tree of four dimensions, in the last of which
+    each lies √(S² - s²) off, S the largest s: then no foot that counts is farther than √(d² + S²).
 
-def _fill(array: np.ndarray, size: int) -> np.ndarray:
-    """An array brought to `size` rows by repeating its last."""
-    return array if len(array) == size else np.concatenate([array, np.repeat(array[-1:], size - len(array), axis=0)])
-
-
-def surface_depths(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """(n,) distances from points to the nearest point of a surface, exact."""
+    Args:
+      points: (n, 3).
+      vertices: (m, 3).
+      faces: (f, 3).
+      edges: (e, 2) of the faces, each at least once; None: found here.
+    """
     points, vertices = np.asarray(points, np.float64), np.asarray(vertices, np.float64)
     if not len(points):
         return np.zeros(0)
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    centres = (a + b + c) / 3.0
-    radii = np.sqrt(np.max([np.sum((corner - centres) ** 2, axis=1) for corner in (a, b, c)], axis=0))
-    around = _AROUND_M
-    while True:
-        # Triangles near the box of the points: enough when no point is as far from its nearest one as the margin.
-        low, high = points.min(axis=0) - around, points.max(axis=0) + around
-        near = np.flatnonzero(((centres >= low) & (centres <= high)).all(axis=1))
-        whole = len(near) == len(faces)
-        if len(near):
-            nearest, _ = cKDTree(centres[near]).query(points)  # a centre lies on the surface: none is farther
-            if whole or nearest.max() + radii.max() < around:
-                break
-        around *= 3.0
-    best = nearest.copy()
-    # By size: among the many small triangles the few large ones would make every search wide.
-    order = near[np.argsort(radii[near])]
-    for group in np.split(order, [int(0.9 * len(order)), int(0.99 * len(order))]):
-        if not len(group):
-            continue
-        reach = nearest + radii[group].max()
-        found = cKDTree(centres[group]).query_ball_point(points, reach, return_sorted=False)
-        counts = np.fromiter(map(len, found), np.int64, len(found))
-        if not counts.sum():
-            continue
-        point = np.repeat(np.arange(len(points)), counts)
-        face = group[np.fromiter(itertools.chain.from_iterable(found), np.int64, len(point))]
-        apart = np.sqrt(np.sum((points[point] - centres[face]) ** 2, axis=1))
-        kept = apart - radii[face] <= nearest[point]
-        point, face = point[kept], face[kept]
-        for part, padded in _parts(len(point)):
-            chosen = point[part]
-            corners = vertices[faces[face[part]]]
-            found_here = triangle_distances(_fill(points[chosen], padded), _fill(corners, padded))
-            np.minimum.at(best, chosen, found_here[: len(chosen)])
-    return best
+    edges = unique_edges(faces) if edges is None else edges
+    features = _Features(vertices, faces, edges)
+    lifted = np.concatenate([points, np.zeros((len(points), 1))], axis=1)
+    best, waiting, count = np.full(len(points), np.inf), np.arange(len(points)), _NEIGHBOURS
+    while len(waiting):
+        count = min(count, features.size)
+        apart, feature = features.tree.query(lifted[waiting], k=np.arange(1, count + 1))
+        squared = apart * apart - features.most
+        # The nearest middle is itself a point of the surface.
+        here = np.minimum(best[waiting], squared[:, 0] + features.reach[feature[:, 0]])
+        row, column = np.nonzero(squared < here[:, None])
+        np.minimum.at(here, row, features.squared_feet(points[waiting[row]], feature[row, column]))
+        best[waiting] = here
+        waiting = waiting[squared[:, -1] < here] if count < features.size else waiting[:0]
+        count *= 4
+    return np.sqrt(np.maximum(best, 0.0))
 
 
-@in_double()
-def triangle_distances(points: jax.Array, corners: jax.Array) -> jax.Array:
-    """(n,) distance from each point (n, 3) to its triangle (n, 3, 3)."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    normal = jnp.cross(b - a, c - a)
-    area2 = jnp.sum(normal * normal, axis=1)
+class _Features:
+    """Faces, edges and vertices of a surface in a tree of their middles."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, edges: np.ndarray) -> None:
+        self._corners, self._ends = vertices[faces], vertices[edges]
+        centres, middles = self._corners.mean(axis=1), self._ends.mean(axis=1)
+        radii = np.sum((self._corners - centres[:, None]) ** 2, axis=2).max(axis=1)
+        halves = np.sum((self._ends[:, 0] - middles) ** 2, axis=1)
+        own = vertices[np.unique(edges)]
+        self.reach = np.concatenate([radii, halves, np.zeros(len(own))])  # s²
+        self.most = float(self.reach.max())  # S²
+        self.size = len(self.reach)
+        self._middles = np.concatenate([centres, middles, own])
+        off = np.sqrt(self.most - self.reach)[:, None]
+        self.tree = cKDTree(np.concatenate([self._middles, off], axis=1), balanced_tree=False, compact_nodes=False)
+
+    def squared_feet(self, points: np.ndarray, feature: np.ndarray) -> np.ndarray:
+        """(k,) squared distances of points (k, 3) to their feet on one feature each, infinite where there is none."""
+        found = np.full(len(points), np.inf)
+        faces, edges = len(self._corners), len(self._ends)
+        at = np.flatnonzero(feature < faces)
+        found[at] = _squared_heights(points[at], self._corners[feature[at]])
+        at = np.flatnonzero((feature >= faces) & (feature < faces + edges))
+        found[at] = _squared_beside(points[at], self._ends[feature[at] - faces])
+        at = np.flatnonzero(feature >= faces + edges)
+        away = points[at] - self._middles[feature[at]]
+        found[at] = np.einsum("ij,ij->i", away, away)
+        return found
+
+
+def _squared_heights(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Of points over their triangle (k, 3, 3); infinite beside it."""
+    a = corners[:, 0]
+    u, v, w = corners[:, 1] - a, corners[:, 2] - a, points - a
+    uu, uv, vv, uw, vw, ww = (np.einsum("ij,ij->i", x, y) for x, y in ((u, u), (u, v), (v, v), (u, w), (v, w), (w, w)))
+    area2 = uu * vv - uv * uv
     flat = area2 <= 0.0
-    safe = jnp.where(flat, 1.0, area2)
-    rel = points - a
-    height = jnp.sum(rel * normal, axis=1) / jnp.sqrt(safe)
-    foot = rel - (height / jnp.sqrt(safe))[:, None] * normal
-    w_b = jnp.sum(jnp.cross(foot, c - a) * normal, axis=1)
-    w_c = jnp.sum(jnp.cross(b - a, foot) * normal, axis=1)
-    over = ~flat & (w_b >= 0) & (w_c >= 0) & (w_b + w_c <= area2)
-    edges = jnp.minimum(
-        _segment_distances(points, a, b),
-        jnp.minimum(_segment_distances(points, b, c), _segment_distances(points, c, a)),
-    )
-    return jnp.where(over, jnp.abs(height), edges)
+    area2 = np.where(flat, 1.0, area2)
+    s, t = (vv * uw - uv * vw) / area2, (uu * vw - uv * uw) / area2
+    over = ~flat & (s >= 0.0) & (t >= 0.0) & (s + t <= 1.0)
+    return np.where(over, np.maximum(ww - s * uw - t * vw, 0.0), np.inf)
 
 
-def _segment_distances(points: jax.Array, start: jax.Array, end: jax.Array) -> jax.Array:
-    along = end - start
-    length2 = jnp.sum(along * along, axis=1)
-    at = jnp.sum((points - start) * along, axis=1) / jnp.where(length2 > 0.0, length2, 1.0)
-    nearest = start + jnp.clip(at, 0.0, 1.0)[:, None] * along
-    return jnp.sqrt(jnp.sum((points - nearest) ** 2, axis=1))
+def _squared_beside(points: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Of points beside their edge (k, 2, 3); infinite beyond its ends."""
+    along, away = ends[:, 1] - ends[:, 0], points - ends[:, 0]
+    length2, ahead, squared = (
+        np.einsum("ij,ij->i", x, y) for x, y in ((along, along), (along, away), (away, away))
+    )  # fmt: skip
+    beside = (length2 > 0.0) & (ahead >= 0.0) & (ahead <= length2)
+    foot = ahead * ahead / np.where(length2 > 0.0, length2, 1.0)
+    return np.where(beside, np.maximum(squared - foot, 0.0), np.inf)
 
 
 def penetration(
@@ -322,43 +321,76 @@ def penetration_and_volume(
     volume: bool = True,
 ) -> tuple[Penetration, float]:
     """`penetration` and the volume in litres that people share, summed over all pairs of people."""
-    faces = np.asarray(faces, np.int64)
+    hull = None if closed_ids is None or closed_faces is None else np.asarray(closed_ids)[np.asarray(closed_faces)]
+    return penetration_in(Patches(vertices[0], faces, hull), vertices, volume)
+
+
+def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) -> tuple[Penetration, float]:
+    """`penetration_and_volume` of many scenes of one body, whose patches are made once."""
     people = np.asarray(vertices, np.float64)
-    ids = slice(None) if closed_ids is None or closed_faces is None else np.asarray(closed_ids)
-    hull = faces if closed_ids is None or closed_faces is None else np.asarray(closed_faces, np.int64)
-    depths = [np.zeros(0)]
-    shared = 0.0
+    if len(people) < 2:
+        return Penetration(0.0, 0.0, 0), 0.0
+    of_points = [patches.vertex_boxes(person) for person in people]
+    of_hull = [patches.hull.boxes(person) for person in people]
+    of_surface = of_hull if patches.hull is patches.surface else [patches.surface.boxes(person) for person in people]
+    depths, shared = [np.zeros(0)], 0.0
     for i in range(len(people)):
         for j in range(i):
             inside = []
-            for mine, other in ((people[i], people[j]), (people[j], people[i])):
-                inside.append(mine[crossing_numbers(mine, other[ids], hull) >= 1])
-                depths.append(surface_depths(inside[-1], other, faces))
+            for mine, other in ((i, j), (j, i)):
+                kept, met = enclosed(of_points[mine], of_hull[other])
+                ids = [patches.vertices[k] for k in np.flatnonzero(kept)]
+                points = people[mine][np.concatenate(ids)] if ids else np.zeros((0, 3))
+                within_ = crossing_numbers(points, people[other], patches.hull.triangles(met)) >= 1
+                inside.append(points[within_])
+                if within_.any():
+                    depths.append(_depths(inside[-1], patches.surface, people[other], of_surface[other]))
             if volume:
-                shared += _volume_near(np.concatenate(inside), people[i][ids], people[j][ids], hull)
+                of_pair = [(people[person], of_hull[person]) for person in (i, j)]
+                shared += _volume_near(np.concatenate(inside), patches.hull, *of_pair)
     pooled = np.concatenate(depths) * 1000.0
     if not len(pooled):
         return Penetration(0.0, 0.0, 0), shared * 1000.0
     return Penetration(float(pooled.max()), float(pooled.mean()), len(pooled)), shared * 1000.0
 
 
-def _volume_near(inside: np.ndarray, a: np.ndarray, b: np.ndarray, faces: np.ndarray) -> float:
+def _depths(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """`surface_depths` of a body, from the patches around the points alone."""
+    around = _AROUND_M
+    groups = [points[k] for k in split(np.arange(len(points)), points, _GROUP)]
+    of_points = Boxes(np.array([g.min(axis=0) for g in groups]), np.array([g.max(axis=0) for g in groups]))
+    while True:
+        near = within(of_points, boxes, around)
+        if near.any():
+            found = surface_depths(points, vertices, surface.triangles(near), surface.edges(near))
+            if near.all() or found.max() <= around:
+                return found
+        around *= 3.0
+
+
+def _volume_near(
+    inside: np.ndarray, hull: Surface, first: tuple[np.ndarray, Boxes], second: tuple[np.ndarray, Boxes]
+) -> float:
     """`shared_volume`, looked for where vertices are inside: what fine meshes share has some on its edge."""
-    low, high = np.maximum(a.min(axis=0), b.min(axis=0)), np.minimum(a.max(axis=0), b.max(axis=0))
+    (a, boxes_a), (b, boxes_b) = first, second
+    low = np.maximum(boxes_a.low.min(axis=0), boxes_b.low.min(axis=0))
+    high = np.minimum(boxes_a.high.max(axis=0), boxes_b.high.max(axis=0))
     if not (high > low).all():
         return 0.0
-    longest = max(_longest_edge(a, faces), _longest_edge(b, faces))
-    if longest < _FINE_EDGE_M:
+    longest = max(_longest_edge(v, hull.triangles(meeting(boxes, low, high))) for v, boxes in (first, second))
+    fine = longest < _FINE_EDGE_M
+    if fine:
         if not len(inside):
             return 0.0
-        low = np.maximum(low, inside.min(axis=0) - longest)
-        high = np.minimum(high, inside.max(axis=0) + longest)
-    return _volume_in(low, high, a, b, faces, faces)
+        low, high = np.maximum(low, inside.min(axis=0) - longest), np.minimum(high, inside.max(axis=0) + longest)
+    faces_a, faces_b = (hull.triangles(meeting(boxes, low, high, axes=2)) for boxes in (boxes_a, boxes_b))
+    return _volume_in(low, high, a, b, faces_a, faces_b, inside if fine else None, longest)
 
 
 def _longest_edge(vertices: np.ndarray, faces: np.ndarray) -> float:
     squared = 0.0
+    corners = [vertices[faces[:, k]] for k in range(3)]
     for start, end in ((0, 1), (1, 2), (2, 0)):
-        along = vertices[faces[:, start]] - vertices[faces[:, end]]
-        squared = max(squared, float(np.einsum("ij,ij->i", along, along).max()))
+        along = corners[start] - corners[end]
+        squared = max(squared, float(np.einsum("ij,ij->i", along, along).max(initial=0.0)))
     return float(np.sqrt(squared))

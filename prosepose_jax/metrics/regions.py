@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
+from prosepose_jax.metrics.patches import split
 from prosepose_jax.metrics.precision import in_double
 
 TOUCH_M = 0.013
@@ -52,7 +53,7 @@ class RegionTiles:
         owners: list[int] = []
         self.members = region_members(regions)
         for region, members in enumerate(self.members):
-            for tile in _split(np.unique(members), template):
+            for tile in split(np.unique(members), template, _WIDTH):
                 # Padding repeats a vertex of the tile: no smallest distance changes.
                 tiles.append(np.concatenate([tile, np.full(_WIDTH - len(tile), tile[0])]))
                 owners.append(region)
@@ -109,8 +110,11 @@ class RegionTiles:
         blocks = _Blocks()
         for scene, vertices in enumerate(bodies):
             points = [np.asarray(vertices[person])[self.ids] for person in (0, 1)]
+            # Tiles beyond the box around the whole of the other person, by the limit, are near none of its tiles.
+            near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
+            points = [mine[kept] for mine, kept in zip(points, near, strict=True)]
             i, j = np.nonzero(_gaps(*points) < limit_m)
-            where = (scene * NUM_REGIONS + self.owner[i]) * NUM_REGIONS + self.owner[j]
+            where = (scene * NUM_REGIONS + self.owner[near[0][i]]) * NUM_REGIONS + self.owner[near[1][j]]
             blocks.add(points[0][i], points[1][j], where)
         found = blocks.smallest(len(bodies) * NUM_REGIONS**2)
         return list(np.where(found < limit_m, found, np.inf).reshape(len(bodies), NUM_REGIONS, NUM_REGIONS))
@@ -189,14 +193,10 @@ class _Blocks:
         return out
 
 
-def _split(ids: np.ndarray, template: np.ndarray) -> list[np.ndarray]:
-    """Halves along the longest side until every part fits a tile."""
-    if len(ids) <= _WIDTH:
-        return [ids] if len(ids) else []
-    points = template[ids]
-    order = np.argsort(points[:, np.argmax(np.ptp(points, axis=0))], kind="stable")
-    middle = len(ids) // 2
-    return [*_split(ids[order[:middle]], template), *_split(ids[order[middle:]], template)]
+def _reaching(tiles: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
+    """Which tiles (n, w, 3) reach into the box around all others, widened by the limit: indices."""
+    low, high = others.min(axis=(0, 1)) - limit_m, others.max(axis=(0, 1)) + limit_m
+    return np.flatnonzero(((tiles.min(axis=1) <= high) & (tiles.max(axis=1) >= low)).all(axis=1))
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class RowSpec:
       config: a packaged config; INITIAL: the scenes' estimates, without any fit.
       overrides: of the config.
       reads: ANSWERS, ANNOTATED (contacts of the annotation in their place), or "" for none.
-      optional: left out without a word when the config isn't there.
+      needs_prior: made with a checkpoint of BUDDI alone.
     """
 
     name: str
@@ -32,7 +32,7 @@ class RowSpec:
     config: str = INITIAL
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     reads: str = ""
-    optional: bool = False
+    needs_prior: bool = False
 
 
 def _without_contact() -> dict[str, Any]:
@@ -47,8 +47,8 @@ TWO_PERSON: tuple[RowSpec, ...] = (
     RowSpec("published", "ProsePose as published", "parity_two_person", reads=ANSWERS),
     RowSpec("default", "ProsePose, our default", "two_person", reads=ANSWERS),
     RowSpec("oracle", "annotated contacts", "two_person", reads=ANNOTATED),
-    RowSpec("buddi", "BUDDI", "buddi", optional=True),
-    RowSpec("buddi_answers", "BUDDI with answers", "buddi_answers", reads=ANSWERS, optional=True),
+    RowSpec("buddi", "BUDDI", "buddi", needs_prior=True),
+    RowSpec("buddi_answers", "BUDDI with answers", "buddi_answers", reads=ANSWERS, needs_prior=True),
 )
 SELF_CONTACT: tuple[RowSpec, ...] = (
     RowSpec("regressor", "regressor"),

@@ -20,6 +20,7 @@ COLUMNS: Mapping[str, tuple[Metric, ...]] = {
     "two_person": (*BY_KIND["two_person"][:2], METRICS["pcc_five"], *BY_KIND["two_person"][2:]),
     "self_contact": BY_KIND["self_contact"],
 }
+_FEW = 5  # scenes: resampling fewer shows little of how scenes differ
 RADII = ("0.05", "0.10", "0.15", "0.20")
 
 
@@ -159,6 +160,8 @@ def make_table(
               {} if spec.name == reference else done.get(reference, {}), dataset, seed)
         for spec in present
     )  # fmt: skip
+    if len(compared) < _FEW:
+        footnotes.append(f"Intervals over {len(compared)} scene{'s' if len(compared) != 1 else ''} say little.")
     if any(line.fallback for line in lines):
         footnotes.append("[…]: over the scenes whose fit used answers; the others took the fallback.")
     if any(cell.published for line in lines for cell in line.cells.values()):

@@ -13,6 +13,7 @@ from prosepose_jax.terms.base import (
     at_vertices,
 )
 from prosepose_jax.terms.closest_meshes import ClosestMeshes
+from prosepose_jax.terms.configured import configured_terms
 from prosepose_jax.terms.contact import Contact
 from prosepose_jax.terms.estimate_place import EstimatePlace
 from prosepose_jax.terms.estimate_pose import EstimatePose
@@ -72,6 +73,7 @@ __all__ = [
     "Term",
     "Told",
     "at_vertices",
+    "configured_terms",
     "load_pose_prior",
     "make_pose_prior",
     "make_surface",

@@ -134,3 +134,16 @@ def test_a_fit_of_another_body_is_named(block_body, scene):
     found = evaluate(block_body, [scene], {"scene": fit})
     assert "vertices: expected (2, 300, 3), found (2, 7, 3)" in found["scenes"]["scene"]["error"]
     assert found["mean"]["two_person"]["failed"] == 1
+
+
+def test_region_contact_of_one_person(block_body, make_scene):
+    """Two regions far apart on the body are brought together; a third annotated pair stays apart."""
+    scene = make_scene(1, gt_region_pairs=np.array([[0, 9], [5, 70]]))
+    vertices = np.asarray(block_body.v_template)[None] + scene.transl[:, None]
+    vertices[0, 36:40] = vertices[0, 0:4] + np.array([0.012, 0.0, 0.0], np.float32)  # region 9 beside region 0
+    joints = np.asarray(block_body.joint_template)[None] + scene.transl[:, None]
+    fit = Fit("scene", "ok", vertices=vertices.astype(np.float32), joints=joints.astype(np.float32))
+    entry = evaluate(block_body, [scene], {"scene": fit})["scenes"]["scene"]
+    assert (entry["region_precision"], entry["region_recall"]) == (1.0, 0.5)
+    assert entry["region_f1"] == pytest.approx(2 / 3) and entry["region_iou"] == 0.5
+    assert entry["initial"]["region_recall"] == 0.0

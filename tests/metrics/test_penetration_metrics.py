@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prosepose_jax.metrics import crossing_numbers, penetration, surface_depths
-from prosepose_jax.metrics.penetration import is_closed
+from prosepose_jax.metrics import (
+    crossing_numbers,
+    penetration,
+    penetration_and_volume,
+    shared_volume,
+    surface_depths,
+)
+from prosepose_jax.metrics.patches import Patches
+from prosepose_jax.metrics.penetration import is_closed, penetration_in
 
 
 def box(size: float = 1.0, cuts: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -93,3 +100,53 @@ def test_two_boxes():
     # With a coarse closed mesh for the inside test (here: the same one).
     assert penetration(pushed, faces, np.arange(len(vertices)), faces) == pytest.approx(depth)
     assert penetration(vertices[None], faces) == (0.0, 0.0, 0)
+
+
+def _tubes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two bent bodies that run through each other, themselves included."""
+    rng = np.random.default_rng(seed)
+    vertices, faces = box(size=1.0, cuts=6)
+    people = []
+    for shift in (0.0, 0.1):
+        waves = rng.normal(size=(3, 3)) * 4.0
+        people.append(vertices * [0.3, 0.3, 1.2] + 0.25 * np.sin(vertices @ waves + rng.normal(size=3)) + shift)
+    return np.stack(people), faces
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_looking_at_near_patches_alone_changes_nothing(seed: int) -> None:
+    people, faces = _tubes(seed)
+    inside = [people[i][winding(people[i], people[1 - i], faces).round() >= 1] for i in (0, 1)]
+    depths = [1000.0 * _every_triangle(points, people[1 - i], faces) for i, points in enumerate(inside)]
+    pooled = np.concatenate(depths)
+    assert len(pooled) > 10
+    # The patches of another pose than this one serve as well.
+    rest = box(size=1.0, cuts=6)[0]
+    for found, litres in (penetration_and_volume(people, faces), penetration_in(Patches(rest, faces), people)):
+        assert found.inside == len(pooled)
+        assert (found.max_mm, found.mean_mm) == pytest.approx((pooled.max(), pooled.mean()), abs=1e-6)
+        assert litres == pytest.approx(1000.0 * shared_volume(people[0], people[1], faces), rel=1e-9)
+
+
+def _every_triangle(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(n,) distances to a surface over all triangles, corners and edges sampled by projection one by one."""
+    best = np.full(len(points), np.inf)
+    for a, b, c in vertices[faces]:
+        # Quadratic programme of the barycentric weights, solved on every face of its simplex.
+        for corners in ((a, b, c), (a, b), (b, c), (c, a), (a,), (b,), (c,)):
+            sides = np.array([corner - corners[0] for corner in corners[1:]]).reshape(-1, 3)
+            weights = (points - corners[0]) @ np.linalg.pinv(sides) if len(sides) else np.zeros((len(points), 0))
+            allowed = (weights >= 0).all(axis=1) & (weights.sum(axis=1) <= 1)
+            distance = np.linalg.norm(points - corners[0] - weights @ sides, axis=1)
+            best = np.where(allowed, np.minimum(best, distance), best)
+    return best
+
+
+def test_depths_of_needles_and_of_huge_triangles() -> None:
+    vertices = np.array(
+        [[0, 0, 0], [5, 0, 0], [0, 5, 0], [0.5, 0.5, 0.2], [0.5001, 0.5, 0.2], [0.5, 3, 0.2], [9, 9, 9]]
+    )
+    faces = np.array([[0, 1, 2], [3, 4, 5], [6, 6, 6]])
+    points = np.random.default_rng(3).uniform(-1, 6, size=(200, 3))
+    found = surface_depths(points, vertices.astype(float), faces)
+    np.testing.assert_allclose(found, _every_triangle(points, vertices, faces), atol=1e-9)

@@ -56,6 +56,12 @@ def test_rows_are_compared_on_the_scenes_of_all(rows) -> None:
     assert mean.low < 43.5 and mean.high > 44.5
 
 
+def test_intervals_of_few_scenes_are_called_that(rows) -> None:
+    assert not any("say little" in note for note in make_table(rows, "two_person").footnotes)
+    one = {"default": _entries(0.0, scenes=range(1))}
+    assert "Intervals over 1 scene say little." in make_table(one, "two_person").footnotes
+
+
 def test_coverage_and_both_figures(rows) -> None:
     line = next(line for line in make_table(rows, "two_person").lines if line.name == "default")
     assert line.coverage == pytest.approx(7 / 9) and line.fallback == 2

@@ -1,0 +1,63 @@
+"""The terms that a config asks for: those of the list, and a prior of two people whose file it names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.terms.base import Term
+from prosepose_jax.untrusted import as_input_error, open_regular
+
+_SECTION = "buddi"
+_FIELDS: Mapping[str, type] = {
+    "checkpoint": str, "conditional": bool, "timestep": int, "pose": float, "relative_transl": float, "betas": float,
+    "dropout": bool,
+}  # fmt: skip
+
+
+def configured_terms(config: Mapping[str, Any], always: tuple[Term, ...]) -> tuple[Term, ...]:
+    """The terms of an objective.
+
+    Args:
+      config: with a section "buddi" where the prior of two people is wanted (configs/buddi.py).
+      always: the terms that every objective has.
+
+    Raises:
+      InputError: the section's fields or its checkpoint can't be used.
+    """
+    if _SECTION not in config:
+        return always
+    # Late: fits without the prior load no network library.
+    from prosepose_jax.diffusion import load_buddi
+    from prosepose_jax.terms.pair_prior import PairPrior
+
+    section = dict(config[_SECTION])
+    found = {name: _field(section, name, kind) for name, kind in _FIELDS.items()}
+    path, conditional = found.pop("checkpoint"), found.pop("conditional")
+    if not path:
+        raise InputError(
+            "config: field buddi.checkpoint is empty, expected a checkpoint of BUDDI "
+            "(--config.buddi.checkpoint=FILE, docs/buddi.md)"
+        )
+    if not 0 <= found["timestep"] < 1000:
+        raise InputError(f"config: field buddi.timestep is {found['timestep']}, expected 0 to 999")
+    loaded = load_buddi(Path(path), conditional=conditional)
+    with as_input_error(path), open_regular(path) as file:
+        mark = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return (*always, PairPrior(network=loaded.network, weights=loaded.weights, mark=mark, **found))
+
+
+def _field(section: Mapping[str, Any], name: str, kind: type) -> Any:
+    if name not in section:
+        raise InputError(f"config: field buddi.{name} is missing")
+    value = section[name]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise InputError(f"config: field buddi.{name} is {value!r}, expected {kind.__name__}")
+    if kind is float and not 0.0 <= value < float("inf"):
+        raise InputError(f"config: field buddi.{name} is {value!r}, expected a finite number of at least 0")
+    return value
