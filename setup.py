@@ -21,6 +21,8 @@ INSTALL_REQUIRES = [
     "absl-py>=2.1,<3",
     "pillow>=10.3,<13",
     "tqdm>=4.66,<5",
+    # The report's templates, with every text escaped.
+    "jinja2>=3.1.4,<4",
 ]
 EXTRAS = {
     "cuda": ["jax[cuda12]>=0.7,<0.12"],
@@ -53,6 +55,8 @@ EXTRAS = {
         # Exports are read back by other readers than their writers.
         "pygltflib>=1.16,<2",
         "trimesh>=4,<6",
+        # The report in a browser, where the system has Chromium.
+        "playwright>=1.48,<2",
     ],
 }
 
@@ -94,7 +98,8 @@ setup(
             "demo/scenes/*",
             "lmm/*.json",
             "lmm/prompts/*.txt",
-            "report/*.html",
+            "report/templates/*.j2",
+            "report/web/*",
         ],
         "prosepose_jax._configs": ["*.py"],
         ASSETS: ASSET_FILES,

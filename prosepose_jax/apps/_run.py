@@ -146,7 +146,7 @@ def _run(
         info = earlier  # nothing was fitted now: the times are those of the run that did it
     write_json(workdir / "run.json", info)
     with log.phase("report"):
-        _write_report(workdir, scenes, fits, metrics, info)
+        _write_report(workdir, scenes, fits, metrics, info, body)
     print(format_table(metrics))
     print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html, log.jsonl)")
     return _report_failures(scenes, fits, metrics)
@@ -322,11 +322,18 @@ def _digest_of_fit(workdir: Path, key: str) -> str:
 
 
 def _write_report(
-    workdir: Path, scenes: SceneSet, fits: Mapping[str, Fit], metrics: dict[str, Any], info: dict[str, Any]
+    workdir: Path,
+    scenes: SceneSet,
+    fits: Mapping[str, Fit],
+    metrics: dict[str, Any],
+    info: dict[str, Any],
+    body: BodyModel,
 ) -> None:
     from prosepose_jax.report import write_report
 
-    write_report(workdir, scenes, fits, metrics, info, read_known(workdir / "config.json"))
+    config = read_known(workdir / "config.json")
+    with Progress(len(fits), "report") as progress:
+        write_report(workdir, scenes, fits, metrics, info, config, body, on_scene=progress.step)
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:
