@@ -43,6 +43,8 @@ from prosepose_jax.terms import load_pose_prior
 from prosepose_jax.untrusted import one_line, open_regular, shown
 
 NO_ANSWERS = "no_answers"
+_CHANGES_NO_FIT = {"batch_size", "scenes_per_call", "record", "log"}  # may differ from the folder's run
+_FRAMES_OF_A_REPORT = 10  # of a recorded path
 _FIT_MARK = "fit"  # the text of a render that holds the digest of its fit
 
 
@@ -218,7 +220,7 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
 
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted((set(before) | set(now)) - {"batch_size", "scenes_per_call"}):  # may change to fit the memory
+        for key in sorted((set(before) | set(now)) - _CHANGES_NO_FIT):
             found = _first_difference(before.get(key), now.get(key), f"{name}.{key}" if name else key)
             if found:
                 return found
@@ -329,11 +331,17 @@ def _write_report(
     info: dict[str, Any],
     body: BodyModel,
 ) -> None:
+    from prosepose_jax.apps._paths import path_vertices
     from prosepose_jax.report import write_report
 
+    by_key = {scene.key: scene for scene in scenes}
     config = read_known(workdir / "config.json")
     with Progress(len(fits), "report") as progress:
-        write_report(workdir, scenes, fits, metrics, info, config, body, on_scene=progress.step)
+        write_report(
+            workdir, scenes, fits, metrics, info, config, body,
+            paths=lambda key: path_vertices(body, by_key[key], fits[key], _FRAMES_OF_A_REPORT),
+            on_scene=progress.step,
+        )  # fmt: skip
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:

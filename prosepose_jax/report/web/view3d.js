@@ -252,7 +252,7 @@ window.view3d = (function () {
     const { camera, controls } = shared;
     const direction = from ? new THREE.Vector3(...from) : open.center.clone().negate();
     const narrow = Math.min(1, camera.aspect);
-    const distance = (1.05 * open.radius) / (Math.sin((camera.fov * Math.PI) / 360) * narrow);
+    const distance = (0.9 * open.radius) / (Math.sin((camera.fov * Math.PI) / 360) * narrow);
     camera.position.copy(open.center).addScaledVector(direction.normalize(), distance);
     camera.near = distance / 100;
     camera.far = distance * 20;
