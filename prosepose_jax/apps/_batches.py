@@ -73,6 +73,7 @@ class PatientFitter:
     Attributes:
       settings: those in use; the batch may have become smaller.
       timing: of all its fitters together.
+      on_compile: is told what is about to be compiled.
     """
 
     def __init__(self, make: Callable[[FitSettings], Fitter], settings: FitSettings, say: Callable[[str], None]):
@@ -83,6 +84,7 @@ class PatientFitter:
           say: is told when a batch becomes smaller.
         """
         self.settings, self.timing = settings, Timing()
+        self.on_compile: Callable[[str], object] | None = None
         self._make, self._say = make, say
         self._fitter: Fitter | None = None
 
@@ -116,6 +118,7 @@ class PatientFitter:
         if self._fitter is None:
             self._fitter = self._make(self.settings)
             self._fitter.timing = self.timing
+        self._fitter.on_compile = self.on_compile
         return self._fitter
 
     def _shrink(self) -> None:

@@ -22,11 +22,12 @@ from ml_collections import ConfigDict
 
 from prosepose_jax import __version__
 from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_bytes, with_batch
+from prosepose_jax.apps._board import Board
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
 from prosepose_jax.apps._plausible import checked
-from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps._progress import Progress, is_quiet
 from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
@@ -115,16 +116,17 @@ def _run(
     for key, reason in scenes.failures.items():
         log.add("failed", key=key, reason=reason)
     counts = _Counts()
+    tensorboard = bool(configs[0].get("log", {}).get("tensorboard"))
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:
             continue
         make = functools.partial(_fitter, body, prior)
         fitter = PatientFitter(make, chosen, functools.partial(_note, log))
         with log.phase("fit"):
-            _fit_missing(fitter, mine, answers, workdir, "", counts, begin, log)
+            _fit_missing(fitter, mine, answers, workdir, "", counts, begin, log, tensorboard)
         if config.get("no_answers"):
             with log.phase("fit without answers"):
-                _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin, log)
+                _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin, log, tensorboard)
     # Without a readable scene no fit is there, and that is reported like any failed scene.
     fits = load_fits(workdir, keys=scenes.keys) if len(scenes) else {}
     beside = load_fits(workdir, NO_ANSWERS)
@@ -158,8 +160,14 @@ def _fitter(body: BodyModel, prior: Any, settings: FitSettings) -> Fitter:
     return Fitter(body, settings, prior)
 
 
+def _tell(text: str) -> None:
+    """A line on stderr, unless the command was asked to be quiet."""
+    if not is_quiet():
+        print(text, file=sys.stderr)
+
+
 def _note(log: RunLog, text: str) -> None:
-    print(f"note: {one_line(text)}", file=sys.stderr)
+    _tell(f"note: {one_line(text)}")
     log.add("note", text=text)
 
 
@@ -237,20 +245,23 @@ def _fit_missing(
     counts: _Counts,
     begin: float,
     log: RunLog,
+    tensorboard: bool,
 ) -> None:
     label = "fit without answers" if variant else "fit"
     lookup = answers.for_scene if answers is not None else (lambda key: [])
     for key in forget_changed(workdir, variant, [(scene, lookup(scene.key)) for scene in scenes]):
-        print(f"{label}: the scene or the answers of {key} changed, so it is fitted again", file=sys.stderr)
+        _tell(f"{label}: the scene or the answers of {key} changed, so it is fitted again")
     missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     if len(missing) < len(scenes):
-        print(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already", file=sys.stderr)
+        _tell(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already")
     if not missing:
         return
     before = dataclasses.replace(fitter.timing)
-    with Progress(len(missing), label) as progress:
-        for fit in map(checked, fitter.fit(missing, lookup, variant)):
+    with Progress(len(missing), label) as progress, Board(workdir, tensorboard, label) as board:
+        fitter.on_compile = progress.compiling
+        for number, fit in enumerate(map(checked, fitter.fit(missing, lookup, variant))):
             save_fit(workdir, fit)
+            board.add(number, fit)
             log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
                 progress.say(f"note: {fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)")

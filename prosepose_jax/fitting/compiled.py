@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,13 @@ _PROGRAMS: dict[Hashable, Any] = {}
 _LOCK = threading.Lock()
 
 
-def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: dict[str, Any]) -> tuple[Any, bool]:
+def compiled(
+    function: Any,
+    device: jax.Device,
+    args: tuple[Any, ...],
+    static: dict[str, Any],
+    on_compile: Callable[[str], object] | None = None,
+) -> tuple[Any, bool]:
     """A jitted function compiled ahead of time for these arguments.
 
     Args:
@@ -30,6 +36,7 @@ def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: d
       device: where the program runs.
       args: arrays or pytrees of arrays; only their shapes and types matter.
       static: the function's static arguments, hashable.
+      on_compile: is told the function's name before it is compiled.
 
     Returns:
       What can be called with such `args`, and whether it was compiled just now.
@@ -42,6 +49,8 @@ def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: d
             return program, False
         if share_of_maps() > _MOST_SHARE:
             _forget()
+        if on_compile is not None:
+            on_compile(function.__name__)
         # Full float32 products, also on GPUs and TPUs, whose default has fewer digits.
         with jax.default_device(device), jax.default_matmul_precision("highest"):
             program = _PROGRAMS[signature] = function.lower(*args, **static).compile()

@@ -96,6 +96,7 @@ class Fitter:
             prior = load_pose_prior(path)
         self.model: FitModel = make_fit_model(body, prior, self.settings.terms)
         self.timing = Timing()
+        self.on_compile: Callable[[str], object] | None = None  # is told what is about to be compiled
         self._finished = 0.0  # when the last batch was done
         self._rooms: dict[Any, list[Room]] = {}  # of few scenes, fitted before: their programs are there
         # Every device works on calls of its own, with its own copy of the body, and waits for nobody.
@@ -201,7 +202,7 @@ class Fitter:
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
         begin = time.monotonic()
-        program, new = compiled(function, device, args, static)
+        program, new = compiled(function, device, args, static, self.on_compile)
         if new:
             self.timing.compile += time.monotonic() - begin
         if function is run_stage and self.timing.first_step is None:
