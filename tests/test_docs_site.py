@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -62,6 +63,25 @@ def test_verbs_exist(page: Path) -> None:
     for command in _commands(text_of(page)):
         verb = command.split()[1]
         assert verb in (*main.VERBS, "VERB", "--help", "--version"), f"{page.name}: {command}"
+
+
+def _flags_of(verb: str) -> set[str]:
+    module = importlib.import_module(main.VERBS[verb])
+    values = module.FLAGS if hasattr(module, "FLAGS") else module._flags()
+    return set(values) | {f"no{name}" for name in values if values[name].boolean}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_flags_exist(page: Path) -> None:
+    for command in _commands(text_of(page)):
+        verb, *rest = command.split("|")[0].split(" #")[0].split()[1:]
+        if verb not in main.VERBS:
+            continue
+        own = _flags_of(verb)
+        if verb == "import":
+            own |= set(importlib.import_module("prosepose_jax.apps._dataset").FLAGS)
+        for flag in re.findall(r"--([a-z_]+)", " ".join(rest)):
+            assert flag in own | {"quiet", "config", "help"}, f"{page.name}: {command}: --{flag}"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -108,6 +109,8 @@ class Viewer:
         self.about = gui.add_markdown("")
         self.photograph = gui.add_checkbox("photograph", True)
         self.photograph.on_update(lambda _: self._picture())
+        gui.add_button("look as the camera").on_click(lambda event: self._look(event.client))
+        self._server.on_client_connect(self._look)
         with gui.add_folder("shape and pose", expand_by_default=False):
             self.person = gui.add_dropdown("person", ["1"], initial_value="1")
             self.person.on_update(lambda _: self._read_sliders())
@@ -152,6 +155,19 @@ class Viewer:
             self._read_sliders()
             self._picture()
             self._tell(self._way.name(last))
+
+    def _look(self, client: Any) -> None:
+        """The visitor's eye takes the place of the photograph's camera, a little behind it."""
+        with self._lock:
+            people = self._way.vertices[-1]
+            center = 0.5 * (people.min(axis=(0, 1)) + people.max(axis=(0, 1)))
+            scene = self._scene
+            if scene is not None:
+                focal = float(np.broadcast_to(scene.focal_length, (2,))[1])
+                client.camera.fov = 2.0 * math.atan(0.5 * float(scene.image_size[1]) / focal)
+            client.camera.up_direction = (0.0, -1.0, 0.0)
+            client.camera.position = (0.0, 0.0, 0.0) if scene is not None else (0.0, 0.0, float(center[2]) - 4.0)
+            client.camera.look_at = (0.0, 0.0, float(center[2]))
 
     def _tell(self, frame: str) -> None:
         fit = self._fit

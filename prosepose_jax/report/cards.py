@@ -38,9 +38,9 @@ class Picture:
     source: str  # a data URI
 
 
-def status_kind(fit: Fit) -> str:
+def status_kind(status: str) -> str:
     """ "ok", "fallback" or "failed"."""
-    return fit.status if fit.status in ("ok", "fallback") else "failed"
+    return status if status in ("ok", "fallback") else "failed"
 
 
 def make_card(
@@ -69,7 +69,7 @@ def make_card(
     counted = Counter(fit.rejected).most_common()
     terms = [("total", 0)]
     terms += [(t, 1 + i % (NUM_LINE_COLORS - 1)) for i, t in enumerate(fit.loss_terms) if _weighs(fit, i)]
-    kind = status_kind(fit)
+    kind = status_kind(fit.status)
     return {
         "place": place,
         "key": scene.key,

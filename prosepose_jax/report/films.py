@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import itertools
 import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,19 +49,25 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], fps: int) -> None:
         raise InputError("MP4 needs imageio-ffmpeg: pip install 'prosepose_jax[report]'; GIF needs nothing") from None
     iterator = iter(frames)
     first = np.ascontiguousarray(next(iterator))
-    height, width = first.shape[:2]
+    # The codec takes even sizes alone.
+    height, width = (side - side % 2 for side in first.shape[:2])
     part = path.with_name(f".{path.stem}.part.mp4")
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Sizes that the codec takes: even ones.
-    writer = ffmpeg.write_frames(
-        str(part), (width, height), fps=fps, codec="libx264", quality=8, macro_block_size=2, ffmpeg_log_level="error"
-    )
+    command = [
+        ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
+        "-s", f"{width}x{height}", "-r", str(fps), "-i", "-",
+        "-an", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(part),
+    ]  # fmt: skip
     try:
-        writer.send(None)
-        writer.send(first)
-        for frame in iterator:
-            writer.send(np.ascontiguousarray(frame))
-        writer.close()
+        # Not the package's own writer: it forks, which JAX's threads do not survive.
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            assert running.stdin is not None and running.stderr is not None
+            with contextlib.suppress(BrokenPipeError), running.stdin as pipe:
+                for frame in itertools.chain([first], iterator):
+                    pipe.write(np.ascontiguousarray(frame[:height, :width]).tobytes())
+            said = running.stderr.read().decode(errors="replace").strip()
+        if running.returncode:
+            raise InputError(f"{path}: ffmpeg wrote no film: {said.splitlines()[-1] if said else 'no reason given'}")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -72,8 +72,10 @@ def write_report(
     """
     workdir = Path(workdir)
     entries = metrics.get("scenes", {})
-    ordered = sorted((s for s in scenes if s.key in fits), key=lambda s: KINDS.index(status_kind(fits[s.key])))
-    failures = _failures(dict(getattr(scenes, "failures", {})), ordered, fits, entries)
+    # Read once: a large run's fits are read from their files whenever they are asked for.
+    statuses = {scene.key: fits[scene.key].status for scene in scenes if scene.key in fits}
+    ordered = sorted((s for s in scenes if s.key in statuses), key=lambda s: KINDS.index(status_kind(statuses[s.key])))
+    failures = _failures(dict(getattr(scenes, "failures", {})), statuses, entries)
     templates = _templates()
     surface = None if body is None else ViewBody.of(body)
     pages = _Pages(workdir)
@@ -103,7 +105,7 @@ def write_report(
         failures=failures,
         distributions=_distributions(ordered, entries),
         named=named.rows(),
-        overview=_overview(ordered, fits, entries),
+        overview=_overview(ordered, statuses, entries),
         cards=cards,
         missing_pictures=missing,
         versions=_versions(run_info),
@@ -267,15 +269,14 @@ def _pcc_chart(mean: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _failures(
-    unread: Mapping[str, str], scenes: Sequence[Scene], fits: Mapping[str, Fit], entries: Mapping[str, Any]
+    unread: Mapping[str, str], statuses: Mapping[str, str], entries: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
     reasons = dict(unread)
-    for scene in scenes:
-        fit, entry = fits[scene.key], entries.get(scene.key, {})
-        if not fit.ok:
-            reasons[scene.key] = fit.status.removeprefix("failed: ")
-        elif "error" in entry:
-            reasons[scene.key] = entry["error"]
+    for key, status in statuses.items():
+        if status_kind(status) == "failed":
+            reasons[key] = status.removeprefix("failed: ")
+        elif "error" in entries.get(key, {}):
+            reasons[key] = entries[key]["error"]
     return sorted(reasons.items())
 
 
@@ -293,11 +294,11 @@ def _distributions(scenes: Sequence[Scene], entries: Mapping[str, Any]) -> list[
     return charts
 
 
-def _overview(scenes: Sequence[Scene], fits: Mapping[str, Fit], entries: Mapping[str, Any]) -> dict[str, Any]:
+def _overview(scenes: Sequence[Scene], statuses: Mapping[str, str], entries: Mapping[str, Any]) -> dict[str, Any]:
     shown = [metric for metric in BRIEF if any(metric.name in entries.get(scene.key, {}) for scene in scenes)]
     rows = []
     for place, scene in enumerate(scenes):
-        kind, entry = status_kind(fits[scene.key]), entries.get(scene.key, {})
+        kind, entry = status_kind(statuses[scene.key]), entries.get(scene.key, {})
         cells = []
         for metric in shown:
             before, after = entry.get("initial", {}).get(metric.name), entry.get(metric.name)
