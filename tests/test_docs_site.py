@@ -7,6 +7,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,12 @@ def test_flags_exist(page: Path) -> None:
             own |= set(importlib.import_module("prosepose_jax.apps._dataset").FLAGS)
         for flag in re.findall(r"--([a-z_]+)", " ".join(rest)):
             assert flag in own | {"quiet", "config", "help"}, f"{page.name}: {command}: --{flag}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_python_blocks_are_python(page: Path) -> None:
+    for block in re.findall(r"^( *)```python\n(.*?)^ *```", text_of(page), re.DOTALL | re.MULTILINE):
+        compile(textwrap.dedent(block[1]), f"{page.name}", "exec")
 
 
 @pytest.mark.slow

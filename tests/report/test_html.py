@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -225,6 +226,17 @@ def test_only_the_reports_own_scripts_may_run(tmp_path):
     scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     assert allowed == [f"'sha256-{digest}'" for digest in digests]
+
+
+def test_the_bundle_is_what_it_says():
+    """The committed three.js is of the version that package.json builds, small, and licensed where readers look."""
+    web = Path(report_html.__file__).with_name("web")
+    version = json.loads((web / "package.json").read_text(encoding="utf-8"))["dependencies"]["three"]
+    bundle = (web / "three.min.js").read_text(encoding="utf-8")
+    assert bundle.startswith(f"/* three.js {version} ") and len(bundle) < 1_000_000
+    assert "</script" not in bundle and "eval(" not in bundle
+    assert "MIT" in (web / "three_LICENSE.txt").read_text(encoding="utf-8")
+    assert f"three.js {version}" in (web.parents[2] / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_loss_charts():

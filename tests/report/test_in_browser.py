@@ -24,6 +24,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 # Software rendering: no graphics card is needed. Sandboxes do not work as root in containers.
+_PATIENCE_MS = 120_000  # other jobs may share the machine
 _ARGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 HOSTILE = (
     "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "\"'><svg onload=alert(1)>", "{{7*7}}${7*7}",
@@ -34,7 +35,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=CHROMIUM, args=_ARGS)
+        started = running.chromium.launch(executable_path=CHROMIUM, args=_ARGS, timeout=_PATIENCE_MS)
         yield started
         started.close()
 
@@ -44,6 +45,7 @@ class Visit:
 
     def __init__(self, browser, path, width=1280, height=900):
         self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(_PATIENCE_MS)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
@@ -59,7 +61,7 @@ class Visit:
         self.wait_until("view3d.state() !== null")
         return self.state()
 
-    def wait_until(self, condition, seconds=15.0):
+    def wait_until(self, condition, seconds=_PATIENCE_MS / 1000):
         """Polls from outside: the page's own policy forbids Playwright's way, which evaluates text inside."""
         end = time.monotonic() + seconds
         while not self.page.evaluate(condition):

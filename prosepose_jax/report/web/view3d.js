@@ -107,9 +107,10 @@ window.view3d = (function () {
     const view = prosepose.view(place);
     if (!view) return;
     try {
+      if (typeof DecompressionStream === "undefined") throw new Error("no DecompressionStream");
       shared = shared || makeShared();
     } catch (error) {
-      card.querySelector(".modes .soft").textContent = "This browser shows no 3D here (no WebGL); the picture stays.";
+      card.querySelector(".modes .soft").textContent = `This browser shows no 3D here (${error.message}); the picture stays.`;
       return;
     }
     turn.setAttribute("aria-pressed", "true");
