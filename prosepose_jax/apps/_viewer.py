@@ -57,7 +57,8 @@ def way_of(body: BodyModel, scene: Scene | None, fit: Fit) -> Way:
     """
     if fit.vertices is None:
         raise InputError(f"{fit.key}: nothing to show, its status is {fit.status!r}")
-    names, frames = [], []
+    names: list[str] = []
+    frames: list[np.ndarray] = []
     if fit.initial_vertices is not None:
         names, frames = ["before"], [fit.initial_vertices]
         found = path_vertices(body, scene, fit, _MOST_FRAMES) if scene is not None else None
