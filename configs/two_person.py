@@ -128,5 +128,7 @@ def get_config() -> ConfigDict:
             "scenes_per_call": 64,  # handed over at once; waiting ones take the place of finished ones
             "seed": 0,
             "no_answers": False,  # also fit without the answers, for comparison
+            "record": False,  # also keep the parameters at every accepted step, for films and the report
+            "log": {"tensorboard": False},  # also write DIR/tensorboard (extra tensorboard)
         }
     )

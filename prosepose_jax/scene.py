@@ -65,6 +65,18 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True)
+class FitPath:
+    """What a fit went through: its parameters at the accepted steps, the initial estimate and the fit left out."""
+
+    stage: np.ndarray  # (F,) int, from 0
+    step: np.ndarray  # (F,) int steps of the stage so far
+    global_orient: np.ndarray  # (F, P, 3)
+    body_pose: np.ndarray  # (F, P, 21, 3)
+    betas: np.ndarray  # (F, P, B)
+    transl: np.ndarray  # (F, P, 3)
+
+
+@dataclasses.dataclass(frozen=True)
 class Fit:
     """What the optimisation made of a scene. A failed scene has status "failed: …" and no arrays."""
 
@@ -90,6 +102,7 @@ class Fit:
     constraints: tuple[tuple[str, str, int], ...] = ()  # part, part, in how many answers (for the report)
     variant: str = ""  # "" the main fit, "no_answers" the fit beside it
     kid_scale: np.ndarray | None = None  # (P,) as used
+    path: FitPath | None = None  # where it was recorded
 
     @property
     def ok(self) -> bool:

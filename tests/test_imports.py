@@ -112,7 +112,8 @@ def _names(requirements: list[str]) -> set[str]:
 
 def test_the_plain_install_is_light() -> None:
     plain, extras = _requirements()
-    assert _names(plain) == {"jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm"}
+    assert _names(plain) == {"jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm",
+                             "jinja2"}  # fmt: skip
     assert not any("[" in line.split(";")[0] for line in plain)
     assert {"cuda", "tpu", "smplx", "gemini", "google-genai", "openai", "report", "test", "assets"} <= set(extras)
     for client in ("gemini", "google-genai", "openai"):
@@ -155,7 +156,12 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
                  and "__pycache__" not in file.parts}  # fmt: skip
     assert "prosepose_jax/demo/answers.json" in expected
     code = {file.relative_to(ROOT).as_posix(): file for file in (ROOT / "prosepose_jax").rglob("*.py")}
-    expected |= code | {"prosepose_jax/report/template.html": ROOT / "prosepose_jax/report/template.html"}
+    expected |= code | {
+        file.relative_to(ROOT).as_posix(): file
+        for folder in ("templates", "web")
+        for file in (ROOT / "prosepose_jax" / "report" / folder).iterdir()
+    }
+    assert "prosepose_jax/report/web/three_LICENSE.txt" in expected
     lmm = ROOT / "prosepose_jax" / "lmm"
     texts = [*(lmm / "prompts").glob("*.txt"), lmm / "prices.json"]
     assert len(texts) >= 7

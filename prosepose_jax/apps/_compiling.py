@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
+from prosepose_jax.apps._progress import is_quiet
 from prosepose_jax.fitting.compiled import Compilation, watch
 
 # Nothing is said of what took less; and of what takes longer, at once and not only in the end. The cache is quicker.
@@ -18,7 +19,13 @@ _LONG_S = 3.0
 
 @contextlib.contextmanager
 def say_compilations() -> Iterator[None]:
-    """Within the block stderr has a line for each program that is compiled and not taken from the cache."""
+    """Within the block stderr has a line for each program that is compiled and not taken from the cache.
+
+    Not where the command was asked to be quiet.
+    """
+    if is_quiet():
+        yield
+        return
     speaker = _Speaker()
     with watch(speaker.hear):
         try:

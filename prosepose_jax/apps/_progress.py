@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import time
 from types import TracebackType
@@ -11,6 +12,22 @@ from tqdm import tqdm
 from prosepose_jax.untrusted import one_line
 
 _SECONDS_BETWEEN_LINES = 10.0
+_QUIET: contextvars.ContextVar[bool] = contextvars.ContextVar("quiet", default=False)
+
+
+def be_quiet(quiet: bool) -> contextvars.Token[bool]:
+    """From now on no progress and no notes are shown (or again they are); `end_quiet` undoes it."""
+    return _QUIET.set(quiet)
+
+
+def end_quiet(token: contextvars.Token[bool]) -> None:
+    """As before the `be_quiet` that gave the token."""
+    _QUIET.reset(token)
+
+
+def is_quiet() -> bool:
+    """Whether the command was asked for results and failures alone (`--quiet`)."""
+    return _QUIET.get()
 
 
 class Progress:
@@ -20,12 +37,15 @@ class Progress:
         """`notes`: whether plain lines carry the note of the last step; a bar always does."""
         self._what, self._total, self._done = what, total, 0
         self._unit, self._notes = unit, notes
-        self._bar = tqdm(total=total, desc=what, unit=unit) if sys.stderr.isatty() else None
+        self._quiet = is_quiet()
+        self._bar = tqdm(total=total, desc=what, unit=unit) if sys.stderr.isatty() and not self._quiet else None
         self._begin = self._last = time.monotonic()
 
     def step(self, note: str = "", count: int = 1) -> None:
         """So many more are done."""
         self._done += count
+        if self._quiet:
+            return
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
@@ -46,6 +66,8 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line on stderr that does not tear the bar."""
+        if self._quiet:
+            return
         text = one_line(text)
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)

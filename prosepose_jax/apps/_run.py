@@ -22,11 +22,12 @@ from ml_collections import ConfigDict
 
 from prosepose_jax import __version__
 from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_bytes, with_batch
+from prosepose_jax.apps._board import Board
 from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._inputs import forget_changed, lock_files
 from prosepose_jax.apps._log import RunLog
 from prosepose_jax.apps._machine import machine_info
-from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps._progress import Progress, is_quiet
 from prosepose_jax.apps._usage import say_failures
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
@@ -45,6 +46,8 @@ from prosepose_jax.terms import load_pose_prior
 from prosepose_jax.untrusted import one_line, open_regular, shown
 
 NO_ANSWERS = "no_answers"
+_CHANGES_NO_FIT = {"batch_size", "scenes_per_call", "record", "log"}  # may differ from the folder's run
+_FRAMES_OF_A_REPORT = 10  # of a recorded path
 _FIT_MARK = "fit"  # the text of a render that holds the digest of its fit
 
 
@@ -117,16 +120,17 @@ def _run(
     for key, reason in scenes.failures.items():
         log.add("failed", key=key, reason=reason)
     counts = _Counts()
+    tensorboard = bool(configs[0].get("log", {}).get("tensorboard"))
     for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
         if not mine:
             continue
         make = functools.partial(_fitter, body, prior)
         fitter = PatientFitter(make, chosen, functools.partial(_note, log))
         with log.phase("fit"):
-            _fit_missing(fitter, mine, answers, workdir, "", counts, begin, log)
+            _fit_missing(fitter, mine, answers, workdir, "", counts, begin, log, tensorboard)
         if config.get("no_answers"):
             with log.phase("fit without answers"):
-                _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin, log)
+                _fit_missing(fitter, mine, None, workdir, NO_ANSWERS, counts, begin, log, tensorboard)
     # Without a readable scene no fit is there, and that is reported like any failed scene.
     fits = load_fits(workdir, keys=scenes.keys) if len(scenes) else {}
     beside = load_fits(workdir, NO_ANSWERS)
@@ -150,7 +154,7 @@ def _run(
         info = earlier  # nothing was fitted now: the times are those of the run that did it
     write_json(workdir / "run.json", info)
     with log.phase("report"):
-        _write_report(workdir, scenes, fits, metrics, info)
+        _write_report(workdir, scenes, fits, metrics, info, body)
     print(format_table(metrics))
     print(f"\nwritten: {workdir} (fits, metrics.json, run.json, report.html, log.jsonl)")
     return _report_failures(scenes, fits, metrics)
@@ -160,8 +164,14 @@ def _fitter(body: BodyModel, prior: Any, settings: FitSettings) -> Fitter:
     return Fitter(body, settings, prior)
 
 
+def _tell(text: str) -> None:
+    """A line on stderr, unless the command was asked to be quiet."""
+    if not is_quiet():
+        print(text, file=sys.stderr)
+
+
 def _note(log: RunLog, text: str) -> None:
-    print(f"note: {one_line(text)}", file=sys.stderr)
+    _tell(f"note: {one_line(text)}")
     log.add("note", text=text)
 
 
@@ -227,7 +237,7 @@ def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
 
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted((set(before) | set(now)) - {"batch_size", "scenes_per_call"}):  # may change to fit the memory
+        for key in sorted((set(before) | set(now)) - _CHANGES_NO_FIT):
             found = _first_difference(before.get(key), now.get(key), f"{name}.{key}" if name else key)
             if found:
                 return found
@@ -244,6 +254,7 @@ def _fit_missing(
     counts: _Counts,
     begin: float,
     log: RunLog,
+    tensorboard: bool,
 ) -> None:
     label = "fit without answers" if variant else "fit"
     lookup = answers.for_scene if answers is not None else (lambda key: [])
@@ -251,13 +262,14 @@ def _fit_missing(
         _note(log, f"{key}: the scene or its answers changed, so it is fitted again")
     missing = [scene for scene in scenes if not has_fit(workdir, scene.key, variant)]
     if len(missing) < len(scenes):
-        print(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already", file=sys.stderr)
+        _tell(f"{label}: {len(scenes) - len(missing)} of {len(scenes)} scenes are done already")
     if not missing:
         return
     before = dataclasses.replace(fitter.timing)
-    with Progress(len(missing), label) as progress:
-        for fit in map(checked, fitter.fit(missing, lookup, variant)):
+    with Progress(len(missing), label) as progress, Board(workdir, tensorboard, label) as board:
+        for number, fit in enumerate(map(checked, fitter.fit(missing, lookup, variant))):
             save_fit(workdir, fit)
+            board.add(number, fit)
             log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
                 text = f"{fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)"
@@ -341,11 +353,24 @@ def _digest_of_fit(workdir: Path, key: str) -> str:
 
 
 def _write_report(
-    workdir: Path, scenes: SceneSet, fits: Mapping[str, Fit], metrics: dict[str, Any], info: dict[str, Any]
+    workdir: Path,
+    scenes: SceneSet,
+    fits: Mapping[str, Fit],
+    metrics: dict[str, Any],
+    info: dict[str, Any],
+    body: BodyModel,
 ) -> None:
+    from prosepose_jax.apps._paths import path_vertices
     from prosepose_jax.report import write_report
 
-    write_report(workdir, scenes, fits, metrics, info, read_known(workdir / "config.json"))
+    by_key = {scene.key: scene for scene in scenes}
+    config = read_known(workdir / "config.json")
+    with Progress(len(fits), "report") as progress:
+        write_report(
+            workdir, scenes, fits, metrics, info, config, body,
+            paths=lambda key: path_vertices(body, by_key[key], fits[key], _FRAMES_OF_A_REPORT),
+            on_scene=progress.step,
+        )  # fmt: skip
 
 
 def _run_info(begin: float, counts: _Counts, body: BodyModel) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from prosepose_jax.apps._progress import be_quiet, end_quiet
 from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.untrusted import one_line
 
 # absl's own, and what the help itself is.
 _NOT_SHOWN = frozenset({"flagfile", "undefok", "help", "h"})
+_QUIET_HELP = "no progress and no notes on stderr; results and failures stay"
 _BATCH_FLAG = "--config.batch_size="
 _ENDLESS_NAME = "an unknown flag with an endless name"
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
@@ -34,7 +36,7 @@ def help_text(doc: str | None, values: flags.FlagValues, more: Mapping[str, str]
     """
     lines = [(doc or "").strip(), "", "flags:"]
     width = min(120, shutil.get_terminal_size((100, 24)).columns)
-    described = [(f"--{name}", text) for name, text in (more or {}).items()]
+    described = [(f"--{name}", text) for name, text in ({"quiet": _QUIET_HELP} | dict(more or {})).items()]
     for name in values:
         flag = values[name]
         if name in _NOT_SHOWN or name == flag.short_name or (flag.help or "").startswith("Alias for"):
@@ -60,6 +62,8 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
     values.unparse_flags()
     for name in values:
         values[name].unparse()
+    argv, quiet = take_quiet(argv)
+    token = be_quiet(quiet)
     try:
         try:
             rest = values(list(argv))[1:]
@@ -73,6 +77,8 @@ def run_verb(verb: str, doc: str | None, values: flags.FlagValues, argv: Sequenc
     except (InputError, flags.Error) as error:
         print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
+    finally:
+        end_quiet(token)
 
 
 def run_verb_with_config(
@@ -99,6 +105,8 @@ def run_verb_with_config(
     if any(a in ("--help", "-h", "-help", "--helpfull", "--helpshort") for a in argv[1:]):
         print(help_text(doc, values, {"config": f"{about} (default: {default})"}))
         return 0
+    argv, quiet = take_quiet(argv)
+    token = be_quiet(quiet)
     try:
         config, rest = parse_with_config(argv, values, default)
         _refuse(rest)
@@ -106,12 +114,20 @@ def run_verb_with_config(
     except InputError as error:
         print(f"prosepose {verb}: {one_line(error)}", file=sys.stderr)
         return 2
+    finally:
+        end_quiet(token)
 
 
 def say_failures(failures: Mapping[str, str]) -> None:
     """A line on stderr for each scene that failed; what strangers wrote is shown as text."""
     for key in sorted(failures):
         print(f"FAILED {one_line(key)}: {one_line(failures[key])}", file=sys.stderr)
+
+
+def take_quiet(argv: Sequence[str]) -> tuple[list[str], bool]:
+    """The arguments without `--quiet`, and whether it was there; every verb takes it."""
+    rest = [argument for argument in argv if argument != "--quiet"]
+    return rest, len(rest) < len(argv)
 
 
 def take_auto(argv: Sequence[str]) -> tuple[list[str], bool]:

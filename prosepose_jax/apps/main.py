@@ -7,6 +7,8 @@
   prosepose evaluate --scenes=… --fits=…  fits and ground truth to metrics
   prosepose ablate --config=… --workdir=DIR  a named table of runs to tables and plots
   prosepose export DIR --format=glb,obj,…  fits to Blender, game engines, viewers
+  prosepose render DIR                  pictures for papers, turntables, films of the optimisation
+  prosepose view DIR                    a live viewer of a run (extra `view`)
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
   prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
   prosepose doctor                      what this machine has, what is wrong, what to do
@@ -36,6 +38,8 @@ VERBS = {
     "table": "prosepose_jax.apps.table",
     "doctor": "prosepose_jax.apps.doctor",
     "export": "prosepose_jax.apps.export",
+    "render": "prosepose_jax.apps.render",
+    "view": "prosepose_jax.apps.view",
 }
 
 

@@ -18,6 +18,7 @@ from prosepose_jax.camera import project
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fit_model
 from prosepose_jax.fitting.compiled import compiled
+from prosepose_jax.fitting.path import recorded_path
 from prosepose_jax.fitting.prepare import (
     FEW_SCENES,
     GroupShape,
@@ -227,7 +228,7 @@ class Fitter:
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
         arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
         params = initial
-        records: list[tuple[jax.Array, jax.Array]] = []  # losses and steps of each stage
+        records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0:
                 result = no_steps(params, structure)
@@ -235,7 +236,7 @@ class Fitter:
                 numbers = Numbers(**settings.numbers(index))
                 args = (model, arrays, params, numbers, np.int32(index), real)
                 result = self.call(device, run_stage, *args, structure=structure)
-            records.append((result.losses, result.steps))
+            records.append((result.losses, result.steps, result.path))
             # The next stage may use up the memory of its input, so the final parameters alone are kept.
             params = result.params
         posed, _ = self.call(device, _pose_batch, model.body, params)
@@ -253,7 +254,7 @@ class Fitter:
                 _record(
                     item,
                     jax.tree.map(lambda leaf, i=i: leaf[i], (params, posed, initial_posed)),
-                    [(losses[i], steps[i]) for losses, steps in records],
+                    [jax.tree.map(lambda leaf, i=i: leaf[i], record) for record in records],
                     seconds / len(running.batch),
                     variant,
                 ),
@@ -270,7 +271,7 @@ def _project_all(batch: Sequence[PreparedScene], points: jax.Array) -> np.ndarra
 def _record(
     item: PreparedScene,
     arrays: tuple[Any, Any, Any],
-    stages: list[tuple[Any, Any]],
+    stages: list[tuple[Any, Any, Any]],
     seconds: float,
     variant: str,
 ) -> Fit:
@@ -294,7 +295,7 @@ def _record(
     most = max(item.settings.max_steps)
     terms = item.settings.terms
     losses = np.full((len(stages), most, len(terms)), np.nan, np.float32)
-    for i, (values, _) in enumerate(stages):
+    for i, (values, _, _) in enumerate(stages):
         losses[i, : len(values)] = values[:most]
     return Fit(
         status="fallback" if item.fallback else "ok",
@@ -307,7 +308,8 @@ def _record(
         joints=posed.joints,
         loss_terms=tuple(term.name for term in terms),
         losses=losses,
-        steps=np.array([steps for _, steps in stages], np.int32),
+        steps=np.array([steps for _, steps, _ in stages], np.int32),
+        path=recorded_path([(path, int(steps)) for _, steps, path in stages], item.settings.structure.refresh_every),
         **counts,
     )
 

@@ -101,6 +101,7 @@ class Structure:
     stop_relative: bool
     batch_size: int
     seed: int
+    record: bool = False
 
 
 _STAGES = (
@@ -146,6 +147,7 @@ class FitSettings:
     # Scenes handed to the devices at once; finished ones make room for waiting ones.
     scenes_per_call: int = _speed(64)
     seed: int = 0
+    record: bool = _speed(False)  # keep the parameters at every accepted step
     terms: tuple[Term, ...] = TERMS  # of the objective, in the order of the records
 
     def weights(self, fallback: bool) -> dict[str, np.ndarray]:
@@ -183,6 +185,7 @@ class FitSettings:
             stop_relative=self.stop.relative,
             batch_size=self.batch_size,
             seed=self.seed,
+            record=self.record,
         )
 
     def numbers(self, index: int) -> dict[str, Any]:
@@ -434,5 +437,6 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
         batch_size=_positive(_take(config, "batch_size", int, ""), "batch_size"),
         scenes_per_call=_positive(_take(config, "scenes_per_call", int, ""), "scenes_per_call"),
         seed=_take(config, "seed", int, ""),
+        record=_take(config, "record", bool, "") if "record" in config else False,
         terms=terms,
     )

@@ -29,6 +29,7 @@ class StageResult:
     params: BodyParams  # (S, P, …)
     losses: jax.Array  # (S, steps, T) weighted terms before each step, NaN after the scene stopped
     steps: jax.Array  # (S,) int32
+    path: Moving | None = None  # (S, rounds, …) accepted parameters after each round, where they are recorded
 
 
 @struct.dataclass
@@ -42,6 +43,7 @@ class _Slots:
     moving: Moving  # (S, …) results of the scenes that have left
     losses: jax.Array  # (S, steps, T)
     steps: jax.Array  # (S,)
+    path: Moving | None  # (S, rounds, …)
 
 
 def no_steps(params: BodyParams, structure: Structure) -> StageResult:
@@ -116,6 +118,11 @@ def run_stage(
         target = jnp.where(left, slots.scene, num_scenes)
         moving = jax.tree.map(lambda all_, new: all_.at[target].set(new, mode="drop"), slots.moving, state.moving)
         steps = slots.steps.at[target].set(state.step, mode="drop")
+        path = slots.path
+        if path is not None:
+            row = jnp.where(busy, slots.scene, num_scenes)
+            now = jax.vmap(solver.accepted)(state)
+            path = jax.tree.map(lambda all_, new: all_.at[row, slots.round].set(new, mode="drop"), path, now)
         next_scene = jnp.where(left, slots.waiting + jnp.cumsum(left) - 1, slots.scene).astype(jnp.int32)
 
         def replaced(fresh: jax.Array, old: jax.Array) -> jax.Array:
@@ -134,6 +141,7 @@ def run_stage(
             moving=moving,
             losses=losses,
             steps=steps,
+            path=path,
         )
 
     first = jnp.arange(num_slots, dtype=jnp.int32)
@@ -146,13 +154,20 @@ def run_stage(
         moving=take_moving(params),
         losses=jnp.full((num_scenes, num_rounds * structure.refresh_every, num_terms), jnp.nan, jnp.float32),
         steps=jnp.zeros(num_scenes, jnp.int32),
+        path=_rows(take_moving(params), num_rounds) if structure.record else None,
     )
     slots = jax.lax.while_loop(lambda s: jnp.any(s.scene < count), work, slots)
     return StageResult(
         params=dataclasses.replace(params, **slots.moving),
         losses=slots.losses[:, : structure.most_steps],
         steps=slots.steps,
+        path=slots.path,
     )
+
+
+def _rows(moving: Moving, count: int) -> Moving:
+    """Room for so many states of every scene."""
+    return jax.tree.map(lambda x: jnp.zeros((x.shape[0], count, *x.shape[1:]), x.dtype), moving)
 
 
 def _zeros(shapes: Any) -> Any:

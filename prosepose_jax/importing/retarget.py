@@ -297,7 +297,7 @@ def _solve(
 
     size, far = start.shape[0], jnp.float32(jnp.inf)
     # No value yet: the first step goes nowhere and is taken.
-    state = (
+    state: tuple[jax.Array, ...] = (
         bounded(start),
         far,
         jnp.zeros(size, start.dtype),

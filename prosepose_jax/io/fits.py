@@ -19,7 +19,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io._npz import FieldReader, read_npz
 from prosepose_jax.io.atomic import write_npz
 from prosepose_jax.io.scenes import check_key
-from prosepose_jax.scene import Fit
+from prosepose_jax.scene import Fit, FitPath
 from prosepose_jax.untrusted import as_input_error
 
 FITS_FOLDER = "fits"
@@ -33,6 +33,13 @@ _ARRAYS: dict[str, tuple[int | str, ...]] = {
     "initial_vertices": ("P", "V", 3),
     "initial_joints": ("P", "J", 3),
     "kid_scale": ("P",),
+}
+# Of the recorded path, each with "path_" before its name.
+_PATH: dict[str, tuple[int | str, ...]] = {
+    "global_orient": ("F", "P", 3),
+    "body_pose": ("F", "P", 21, 3),
+    "betas": ("F", "P", "B"),
+    "transl": ("F", "P", 3),
 }
 _KEPT = 4
 _REQUIRED = ("global_orient", "body_pose", "betas", "transl", "vertices", "joints")
@@ -86,6 +93,9 @@ def _arrays_of(fit: Fit) -> dict[str, Any]:
         arrays["loss_terms"] = np.array(fit.loss_terms, dtype=np.str_)
     if fit.steps is not None:
         arrays["steps"] = np.asarray(fit.steps, dtype=np.int32)
+    if fit.path is not None:
+        arrays |= {f"path_{name}": np.asarray(getattr(fit.path, name), dtype=np.float32) for name in _PATH}
+        arrays |= {f"path_{name}": np.asarray(getattr(fit.path, name), dtype=np.int32) for name in ("stage", "step")}
     return arrays
 
 
@@ -128,7 +138,19 @@ def _fit_from(file: Path, reader: FieldReader) -> Fit:
         fields["loss_terms"] = tuple(str(t) for t in reader.raw("loss_terms")) if reader.has("loss_terms") else ()
     if reader.has("steps"):
         fields["steps"] = reader.raw("steps").astype(np.int32)
+    if reader.has("path_stage"):
+        fields["path"] = _path_from(reader, num_people)
     return Fit(**fields)
+
+
+def _path_from(reader: FieldReader, num_people: int) -> FitPath:
+    frames = len(reader.floats("path_stage", ("F",)))
+    numbers = {name: reader.floats(f"path_{name}", (frames,)).astype(np.int32) for name in ("stage", "step")}
+    leaves = {
+        name: reader.floats(f"path_{name}", (frames, num_people, *shape[2:])).astype(np.float32)
+        for name, shape in _PATH.items()
+    }
+    return FitPath(**numbers, **leaves)
 
 
 class FitFolder(Mapping[str, Fit]):

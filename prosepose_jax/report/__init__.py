@@ -9,14 +9,20 @@ from prosepose_jax.report.render import (
     render_scene_panel,
     render_views,
 )
+from prosepose_jax.report.stills import contact_heat, eye_for, film_frames, render_still, turntable
 
 __all__ = [
     "PERSON_COLORS",
+    "contact_heat",
+    "eye_for",
+    "film_frames",
     "line_chart",
     "loss_charts",
     "render_overlay",
     "render_people",
     "render_scene_panel",
+    "render_still",
     "render_views",
+    "turntable",
     "write_report",
 ]

@@ -1,39 +1,46 @@
-"""report.html: one file that opens offline and shows a whole run (docs/report.md).
+"""report.html: a whole run in one file that opens offline (docs/report.md).
 
-Everything is inside the file: pictures as data URIs, charts as SVG, style and script inline. All text that
-comes from scenes, answers or configs is escaped; a content security policy forbids any request.
+Pictures are data URIs, charts SVG, 3D views packed numbers, style and scripts inline. Past `MOST_BYTES` the scenes
+move into files beside the page, each read when its reader gets there. Texts of scenes, answers and configs pass
+through templates that escape them; a content security policy lets only the page's own scripts run and forbids any
+request.
 """
 
 from __future__ import annotations
 
 import base64
-import io
+import collections
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
-from urllib.parse import quote
 
+import jinja2
 import numpy as np
-from PIL import Image
+from markupsafe import Markup
 
-from prosepose_jax.errors import InputError
+from prosepose_jax.body import BodyModel
 from prosepose_jax.io.atomic import write_text
-from prosepose_jax.metrics.contact import PCC_RADII_M, ContactPair, annotated_pairs, name_regions
-from prosepose_jax.metrics.records import ANSWER_METRICS, BRIEF, MAIN
+from prosepose_jax.metrics.contact import PCC_RADII_M
+from prosepose_jax.metrics.records import BRIEF
 from prosepose_jax.metrics.table import COLUMNS, TITLES, column, coverage_line
-from prosepose_jax.report.plots import NUM_LINE_COLORS, Series, legend, line_chart, loss_charts
+from prosepose_jax.report.cards import KINDS, figures_of, load_picture, make_card, status_kind
+from prosepose_jax.report.plots import Series, histogram, line_chart
+from prosepose_jax.report.view_data import ViewBody, make_view
 from prosepose_jax.scene import Fit, Scene
 
 REPORT_FILE = "report.html"
-# All pictures together stay below this many bytes; with many scenes each gets smaller, then some are only linked.
-_PICTURE_BUDGET = 30_000_000
-_PICTURE_SIZES = ((1400, 84), (1100, 80), (900, 75), (700, 70))  # (width in pixels, JPEG quality), best first
-_MOST_LISTED = 60  # rows of a scene's tables; the rest is counted
+SCENES_FOLDER = "report_scenes"
+MOST_BYTES = 50_000_000  # of one file; more makes it a page and a folder
 _CURVE_POINTS, _CURVE_POINTS_OF_MANY, _MANY = 120, 40, 100
+_WEB = Path(__file__).with_name("web")
+_MOST_NAMED = 500  # rows of the table of all contacts
+# No JSON may end a script element or begin a comment in it.
+_UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+Paths = Callable[[str], np.ndarray | None]
 
 
 def write_report(
@@ -43,8 +50,11 @@ def write_report(
     metrics: Mapping[str, Any],
     run_info: Mapping[str, Any],
     config: Mapping[str, Any],
+    body: BodyModel | None = None,
+    paths: Paths | None = None,
+    on_scene: Callable[[], object] | None = None,
 ) -> Path:
-    """Writes `workdir/report.html` in one step.
+    """Writes `workdir/report.html`, and `workdir/report_scenes/` when one file would be too large.
 
     Args:
       workdir: the folder of the run; pictures are taken from `workdir/renders/<key>.png` where they are there.
@@ -53,87 +63,174 @@ def write_report(
       metrics: the content of metrics.json.
       run_info: the content of run.json (versions, device, times).
       config: the content of config.json.
+      body: of the run; None: the report has no 3D views.
+      paths: vertices (F, P, V, 3) of the optimisation of a scene by its key, where they were recorded.
+      on_scene: called when a scene is done.
 
     Returns:
       The path of the report.
     """
     workdir = Path(workdir)
-    ordered = [scene for scene in scenes if scene.key in fits]
-    failures = dict(getattr(scenes, "failures", {}))
-    pictures = _Pictures(workdir, [scene.key for scene in ordered])
-    body = "\n".join(
-        [
-            _head(workdir, run_info, config),
-            _summary(metrics.get("mean", {})),
-            _failures(failures, ordered, fits, metrics),
-            _overview(ordered, fits, metrics.get("scenes", {})),
-            '<h2 id="scenes">Scenes</h2>',
-            *(_card(scene, fits[scene.key], metrics.get("scenes", {}), pictures, i, len(ordered))
-              for i, scene in enumerate(ordered)),
-            pictures.note(),
-            _about(run_info, config),
+    entries = metrics.get("scenes", {})
+    # Read once: a large run's fits are read from their files whenever they are asked for.
+    statuses = {scene.key: fits[scene.key].status for scene in scenes if scene.key in fits}
+    ordered = sorted((s for s in scenes if s.key in statuses), key=lambda s: KINDS.index(status_kind(statuses[s.key])))
+    failures = _failures(dict(getattr(scenes, "failures", {})), statuses, entries)
+    templates = _templates()
+    surface = None if body is None else ViewBody.of(body)
+    pages = _Pages(workdir)
+    cards, named, missing = [], _Named(), 0
+    for place, scene in enumerate(ordered):
+        fit = fits[scene.key]
+        named.add(fit)
+        picture, no_picture, lacking = _picture(workdir, scene.key, fit)
+        missing += lacking
+        path = paths(scene.key) if paths is not None and fit.ok else None
+        view = make_view(scene, fit, surface, path) if surface is not None and fit.ok else None
+        points = _CURVE_POINTS if len(ordered) <= _MANY else _CURVE_POINTS_OF_MANY
+        card = make_card(scene, fit, entries.get(scene.key, {}), place, view, picture, no_picture, points)
+        content = templates.get_template("body.html.j2").render(card=card)
+        pages.add(place, content, _json(view.packed) if view else "")
+        cards.append({name: card[name] for name in ("place", "key", "kind", "badge", "facts")})
+        if on_scene is not None:
+            on_scene()
+    for card, page in zip(cards, pages.finished(), strict=True):
+        card |= page
+    scripts = [(_WEB / name).read_text(encoding="utf-8") for name in ("three.min.js", "view3d.js", "report.js")]
+    scripts = scripts if any(card["viewable"] for card in cards) else scripts[2:]
+    text = templates.get_template("report.html.j2").render(
+        name=workdir.resolve().name,
+        facts=_run_facts(run_info, config),
+        summaries=_summaries(metrics.get("mean", {})),
+        failures=failures,
+        distributions=_distributions(ordered, entries),
+        named=named.rows(),
+        overview=_overview(ordered, statuses, entries),
+        cards=cards,
+        missing_pictures=missing,
+        versions=_versions(run_info),
+        run_json=_shown_json(run_info),
+        config_json=_shown_json(config),
+        licence=(_WEB / "three_LICENSE.txt").read_text(encoding="utf-8") if len(scripts) > 1 else "",
+        style=Markup((_WEB / "report.css").read_text(encoding="utf-8")),
+        scripts=[Markup(script) for script in scripts],
+        script_sources=_script_sources(scripts, pages.in_files),
+        body_data=Markup(_json(surface.packed())) if surface is not None and len(scripts) > 1 else "",
+    )
+    file = workdir / REPORT_FILE
+    write_text(file, text.lstrip())
+    pages.tidy()
+    return file
+
+
+class _Pages:
+    """What the cards hold: kept for the page, or from `MOST_BYTES` on in files of their own."""
+
+    def __init__(self, workdir: Path) -> None:
+        self._folder = workdir / SCENES_FOLDER
+        self._kept: list[tuple[int, str, str]] = []
+        self._bytes = 0
+        self._count = 0
+        self._viewable: list[bool] = []
+        self.in_files = False
+
+    def add(self, place: int, content: str, data: str) -> None:
+        """The next card: its HTML, and the JSON of its view ("" without)."""
+        self._count += 1
+        self._viewable.append(bool(data))
+        self._kept.append((place, content, data))
+        self._bytes += len(content) + len(data)
+        if self.in_files or self._bytes > MOST_BYTES:
+            self.in_files = True
+            self._folder.mkdir(exist_ok=True)
+            for one in self._kept:
+                self._write(*one)
+            self._kept = []
+
+    def _write(self, place: int, content: str, data: str) -> None:
+        write_text(self._folder / _file(place), f"prosepose.add({place}, {_json(content)}, {data or 'null'});\n")
+
+    def finished(self) -> Iterator[dict[str, Any]]:
+        """For each card, in order: its file or its content."""
+        for place in range(self._count):
+            page = {"viewable": self._viewable[place], "file": "", "body": "", "data": ""}
+            if self.in_files:
+                page["file"] = f"{SCENES_FOLDER}/{_file(place)}"
+            else:
+                page |= {"body": Markup(self._kept[place][1]), "data": Markup(self._kept[place][2])}
+            yield page
+
+    def tidy(self) -> None:
+        """Removes the files of an earlier report."""
+        if not self._folder.is_dir():
+            return
+        current = {_file(place) for place in range(self._count)} if self.in_files else set()
+        for file in self._folder.iterdir():
+            if re.fullmatch(r"\d{5,}\.js", file.name) and file.name not in current:
+                file.unlink(missing_ok=True)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+
+class _Named:
+    """The contacts that the answers of all scenes name."""
+
+    def __init__(self) -> None:
+        self._scenes: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._shares: collections.Counter[tuple[str, str]] = collections.Counter()
+
+    def add(self, fit: Fit) -> None:
+        for first, second, count in fit.constraints:
+            self._scenes[first, second] += 1
+            self._shares[first, second] += count / max(1, fit.answers)
+
+    def rows(self) -> list[tuple[str, str, int, float]]:
+        """(part, part, scenes, mean share of their answers in percent), the most widespread first."""
+        return [
+            (*parts, scenes, 100.0 * self._shares[parts] / scenes)
+            for parts, scenes in self._scenes.most_common(_MOST_NAMED)
         ]
-    )  # fmt: skip
-    template = Template(Path(__file__).with_name("template.html").read_text(encoding="utf-8"))
-    path = workdir / REPORT_FILE
-    write_text(path, template.substitute(title=f"prosepose: {escape(workdir.resolve().name)}", body=body))
-    return path
 
 
-class _Pictures:
-    """The run's renders as JPEG data URIs within a budget."""
-
-    def __init__(self, workdir: Path, keys: Sequence[str]):
-        self._folder = workdir / "renders"
-        share = _PICTURE_BUDGET / max(1, len(keys))
-        # A panel takes about a ninth of a byte per pixel as JPEG, and base64 adds a third.
-        fits = [i for i, (width, _) in enumerate(_PICTURE_SIZES) if width * width * 0.66 / 9 * 4 / 3 <= share]
-        self._size = _PICTURE_SIZES[fits[0] if fits else -1]
-        self._left = _PICTURE_BUDGET
-        self.missing = 0
-        self.linked = 0
-
-    def element(self, key: str) -> str:
-        """The picture of a scene, a link to it once the budget is spent, or a line that says it is missing."""
-        file = self._folder / f"{key}.png"
-        if not file.is_file():
-            self.missing += 1
-            return '<p class="soft">No picture.</p>'
-        link = f'<a href="renders/{escape(quote(key))}.png">renders/{escape(key)}.png</a>'
-        if self._left <= 0:
-            self.linked += 1
-            return f'<p class="soft">Picture: {link}</p>'
-        try:
-            with Image.open(file) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, SyntaxError, ValueError):  # Pillow's ways of saying that a file is no picture
-            self.missing += 1
-            return f'<p class="soft">The picture {link} can\'t be read.</p>'
-        width, quality = self._size
-        picture.thumbnail((width, 4 * width), Image.Resampling.HAMMING)
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=quality, optimize=True)
-        data = base64.b64encode(buffer.getvalue()).decode("ascii")
-        self._left -= len(data)
-        return (
-            f'<img width="{picture.width}" height="{picture.height}" '
-            f'alt="{escape(key)}: people before and after the fit" src="data:image/jpeg;base64,{data}">'
-        )
-
-    def note(self) -> str:
-        """What a reader should know about pictures that aren't there."""
-        notes = []
-        if self.missing:
-            notes.append(
-                f"{self.missing} scenes have no picture in renders/. A run writes them unless it was told not to; "
-                "run the same command again with the same --workdir to add them."
-            )
-        if self.linked:
-            notes.append(f"To keep this file small, {self.linked} pictures are only linked from it.")
-        return "".join(f'<p class="soft">{note}</p>' for note in notes)
+def _file(place: int) -> str:
+    return f"{place:05d}.js"
 
 
-def _head(workdir: Path, run_info: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand inside a script element."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda found: _UNSAFE_IN_SCRIPT[found[0]], text)
+
+
+def _script_sources(scripts: Sequence[str], in_files: bool) -> Markup:
+    """The content security policy's sources: these very scripts, and the scenes' files when there are any."""
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii") for script in scripts]
+    sources = [f"'sha256-{digest}'" for digest in digests]
+    return Markup(" ".join([*sources, *(["'self'", "file:"] if in_files else [])]))
+
+
+def _picture(workdir: Path, key: str, fit: Fit) -> tuple[Any, str, bool]:
+    """A scene's picture, what is said in its place, and whether it is simply not there."""
+    if not fit.ok:
+        return None, "", False
+    name = f"renders/{key}.png"
+    if not (workdir / name).is_file():
+        return None, "No picture.", True
+    picture = load_picture(workdir / name)
+    return picture, "" if picture else f"The picture {name} can't be read.", picture is None
+
+
+def _run_facts(run_info: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     facts = [
         f"body: {run_info['body']}" if run_info.get("body") else "",
         f"mode: {config['mode']}" if config.get("mode") else "",
@@ -141,60 +238,24 @@ def _head(workdir: Path, run_info: Mapping[str, Any], config: Mapping[str, Any])
         f"{run_info['scenes_per_second']:.2f} fits per second" if run_info.get("scenes_per_second") else "",
         f"{run_info['wall_seconds']:.0f} s in all" if run_info.get("wall_seconds") else "",
     ]
-    line = " · ".join(escape(fact) for fact in facts if fact)
-    return f'<h1>{escape(workdir.resolve().name)}</h1>\n<p class="soft">{line}</p>'
+    return " · ".join(fact for fact in facts if fact)
 
 
-def _summary(means: Mapping[str, Any]) -> str:
-    if not means:
-        return '<p class="soft">No scene was evaluated.</p>'
-    cards = []
+def _summaries(means: Mapping[str, Any]) -> list[dict[str, Any]]:
+    summaries = []
     for kind, mean in means.items():
         rest = mean.get("without_fallback")
         note = "Means over all fitted scenes."
         if mean.get("fallback"):
             note += f" {100 * mean['coverage']:.0f} % of the scenes had usable answers"
             note += "; the last column is without the others." if rest else "."
-        extra = [("answered only", rest)] if rest else []
-        cards.append(
-            f'<section class="card"><h3>{escape(TITLES.get(kind, kind))}: {escape(coverage_line(mean))}</h3>'
-            f'<p class="soft">{escape(note)}</p>{_figures(mean, extra)}{_pcc_chart(mean)}</section>'
-        )
-    return f'<h2>Figures</h2>\n<div class="summary">{"".join(cards)}</div>'
+        title = f"{TITLES.get(kind, kind)}: {coverage_line(mean)}"
+        figures = figures_of(mean, [("answered only", rest)] if rest else [])
+        summaries.append({"title": title, "note": note, "figures": figures} | _pcc_chart(mean))
+    return summaries
 
 
-def _figures(figures: Mapping[str, Any], extra: Sequence[tuple[str, Mapping[str, Any] | None]] = ()) -> str:
-    """The table of figures before and after; the best of a row is bold."""
-    columns = [(label, found) for name, label in COLUMNS if (found := column(figures, name))]
-    columns += [(label, found) for label, found in extra if found]
-    rows = []
-    for metric in MAIN:
-        values = [found.get(metric.name) for _, found in columns]
-        known = [value for value in values if value is not None]
-        best = metric.best(known)
-        if best is None:
-            continue
-        cells = []
-        for value in values:
-            is_best = value is not None and len(known) > 1 and metric.written(value) == metric.written(best)
-            cells.append(f'<td class="n{" best" if is_best else ""}">{metric.written(value, "–")}</td>')
-        unit = f"{escape(metric.unit)} {metric.arrow}"
-        rows.append(f"<tr><th>{escape(metric.label)} <span class=soft>{unit}</span></th>{''.join(cells)}</tr>")
-    for metric in ANSWER_METRICS:
-        if metric.name in figures:
-            scores = "".join(
-                f'<td class="n">{metric.written(found.get(metric.name) if name != "initial" else None, "–")}</td>'
-                for name, found in columns
-            )
-            rows.append(f"<tr><th>{metric.label} <span class=soft>{metric.arrow}</span></th>{scores}</tr>")
-    if not rows:
-        return '<p class="soft">No figures: the scene has neither ground truth nor confident keypoints.</p>'
-    head = "".join(f'<th class="n">{escape(label)}</th>' for label, _ in columns)
-    joints = f'<p class="soft">Joints: {escape(figures["joint_set"])}.</p>' if "joint_set" in figures else ""
-    return _table(f"<th></th>{head}", rows) + joints
-
-
-def _pcc_chart(mean: Mapping[str, Any]) -> str:
+def _pcc_chart(mean: Mapping[str, Any]) -> dict[str, Any]:
     series = []
     for (name, label), style in zip(COLUMNS, (6, 5, 1), strict=True):
         found = column(mean, name)
@@ -202,165 +263,63 @@ def _pcc_chart(mean: Mapping[str, Any]) -> str:
             shares = np.array([found["pcc_at"].get(f"{r:.2f}", np.nan) for r in PCC_RADII_M])
             series.append(Series(label, PCC_RADII_M, shares, style))
     if not series:
-        return ""
+        return {"chart": "", "legend": []}
     chart = line_chart(series, "annotated pairs nearer than r, %", "r in metres", y_range=(0.0, 100.0))
-    return _fold("Share of contacts over the radius", chart + legend([(s.name, s.style) for s in series]))
+    return {"chart": Markup(chart), "legend": [(s.name, s.style) for s in series]}
 
 
 def _failures(
-    unread: Mapping[str, str], scenes: Sequence[Scene], fits: Mapping[str, Fit], metrics: Mapping[str, Any]
-) -> str:
+    unread: Mapping[str, str], statuses: Mapping[str, str], entries: Mapping[str, Any]
+) -> list[tuple[str, str]]:
     reasons = dict(unread)
-    for scene in scenes:
-        fit, entry = fits[scene.key], metrics.get("scenes", {}).get(scene.key, {})
-        if not fit.ok:
-            reasons[scene.key] = fit.status.removeprefix("failed: ")
-        elif "error" in entry:
-            reasons[scene.key] = entry["error"]
-    if not reasons:
-        return ""
-    rows = [f"<tr><td>{escape(key)}</td><td>{escape(reasons[key])}</td></tr>" for key in sorted(reasons)]
-    return f'<h2>Failures</h2><div class="card">{_table("<th>scene</th><th>reason</th>", rows)}</div>'
+    for key, status in statuses.items():
+        if status_kind(status) == "failed":
+            reasons[key] = status.removeprefix("failed: ")
+        elif "error" in entries.get(key, {}):
+            reasons[key] = entries[key]["error"]
+    return sorted(reasons.items())
 
 
-def _kind(fit: Fit) -> str:
-    return fit.status if fit.status in ("ok", "fallback") else "failed"
+def _distributions(scenes: Sequence[Scene], entries: Mapping[str, Any]) -> list[Markup]:
+    """A histogram for each brief figure that more than one scene has."""
+    charts = []
+    for metric in BRIEF:
+        found = [entries.get(scene.key, {}) for scene in scenes]
+        after = [entry[metric.name] for entry in found if entry.get(metric.name) is not None]
+        before = [entry.get("initial", {}).get(metric.name) for entry in found]
+        known = [value for value in before if value is not None]
+        if len(after) > 1:
+            title = metric.titled()
+            charts.append(Markup(histogram([("initial", known, 6), ("fit", after, 1)], title, "scenes")))
+    return charts
 
 
-def _badge(fit: Fit) -> str:
-    kind = _kind(fit)
-    text = {"ok": "ok", "fallback": "fallback: no usable answer", "failed": "failed"}[kind]
-    return f'<span class="badge {kind}">{text}</span>'
-
-
-def _overview(scenes: Sequence[Scene], fits: Mapping[str, Fit], entries: Mapping[str, Any]) -> str:
+def _overview(scenes: Sequence[Scene], statuses: Mapping[str, str], entries: Mapping[str, Any]) -> dict[str, Any]:
     shown = [metric for metric in BRIEF if any(metric.name in entries.get(scene.key, {}) for scene in scenes)]
     rows = []
-    for index, scene in enumerate(scenes):
-        fit, entry = fits[scene.key], entries.get(scene.key, {})
-        cells = [
-            f'<td data-value="{escape(scene.key)}"><a href="#scene-{index}">{escape(scene.key)}</a></td>',
-            f'<td data-value="{_kind(fit)}"><span class="badge {_kind(fit)}">{_kind(fit)}</span></td>',
-        ]
+    for place, scene in enumerate(scenes):
+        kind, entry = status_kind(statuses[scene.key]), entries.get(scene.key, {})
+        cells = []
         for metric in shown:
             before, after = entry.get("initial", {}).get(metric.name), entry.get(metric.name)
-            value = "" if after is None else f"{after:.6g}"
-            text = metric.written(after, "–")
-            if before is not None and after is not None:
-                text = f'<span class="soft">{metric.written(before)} →</span> {text}'
-            cells.append(f'<td class="n" data-value="{value}">{text}</td>')
-        rows.append(
-            f'<tr data-key="{escape(scene.key)}" data-status="{_kind(fit)}" data-card="scene-{index}">'
-            f"{''.join(cells)}</tr>"
-        )
-    head = '<th class="sort">scene</th><th class="sort">status</th>'
-    head += "".join(f'<th class="sort n">{escape(f"{metric.short} {metric.unit}")}</th>' for metric in shown)
-    return (
-        '<h2>Overview</h2><div class="tools"><input id="search" type="search" placeholder="find a scene" '
-        'aria-label="find a scene"><select id="status" aria-label="status"><option value="">any status</option>'
-        "<option>ok</option><option>fallback</option><option>failed</option></select></div>"
-        f'<div class="card" id="overview">{_table(head, rows)}</div>'
-    )
-
-
-def _card(scene: Scene, fit: Fit, entries: Mapping[str, Any], pictures: _Pictures, index: int, num_scenes: int) -> str:
-    entry = entries.get(scene.key, {})
-    people = f"{scene.num_people} people" if scene.num_people > 1 else "one person"
-    facts = [people]
-    if fit.steps is not None:
-        facts.append(" + ".join(str(int(n)) for n in np.atleast_1d(fit.steps)) + " steps")
-    if fit.ok:
-        facts.append(f"{fit.seconds:.2f} s")
-    parts = [
-        f'<article class="card scene" id="scene-{index}"><header><h3>{escape(scene.key)}</h3>{_badge(fit)}'
-        f'<span class="soft">{escape(" · ".join(facts))}</span></header>'
-    ]
-    if not fit.ok:
-        parts.append(f"<p>{escape(fit.status)}</p></article>")
-        return "".join(parts)
-    parts.append(pictures.element(scene.key))
-    parts.append(f'<div class="columns"><div>{_figures(entry)}</div><div>{_contacts(scene, fit)}</div></div>')
-    points = _CURVE_POINTS if num_scenes <= _MANY else _CURVE_POINTS_OF_MANY
-    charts = loss_charts(fit, points)
-    if charts:
-        names = [("total", 0)] + [
-            (term, 1 + i % (NUM_LINE_COLORS - 1)) for i, term in enumerate(fit.loss_terms) if _weighs(fit, i)
-        ]
-        parts.append(_fold("Loss curves", f'<div class="charts">{"".join(charts)}</div>{legend(names)}'))
-    parts.append("</article>")
-    return "".join(parts)
-
-
-def _weighs(fit: Fit, term: int) -> bool:
-    values = np.asarray(fit.losses)[..., term]
-    return bool((values[np.isfinite(values)] > 0.0).any())
-
-
-def _contacts(scene: Scene, fit: Fit) -> str:
-    """What the answers say, how often, and what could not be used."""
-    if not fit.answers:
-        return '<p class="soft">No answers.</p>'
-    none = f" {fit.answers_none} say that nothing touches." if fit.answers_none else ""
-    parts = [f"<p>{fit.answers_usable} of {fit.answers} answers are usable.{none}</p>"]
-    if fit.constraints:
-        truth = annotated_pairs(scene) or ()
-        who = ("person 1", "person 2") if scene.num_people > 1 else ("part", "part")
-        rows = []
-        for first, second, count in fit.constraints[:_MOST_LISTED]:
-            mark = ' <span class="ok badge">annotated</span>' if _is_annotated(first, second, truth) else ""
-            share = 100.0 * min(1.0, count / fit.answers)
-            rows.append(
-                f"<tr><td>{escape(first)}</td><td>{escape(second)}{mark}</td>"
-                f'<td class="bar"><i style="width:{share:.0f}%"></i><b>{int(count)}</b></td></tr>'
+            both = before is not None and after is not None
+            cells.append(
+                {
+                    "value": "" if after is None else f"{after:.6g}",
+                    "text": metric.written(after, "–"),
+                    "before": metric.written(before) if both else "",
+                }
             )
-        parts.append(_table(f"<th>{who[0]}</th><th>{who[1]}</th><th>answers</th>", rows))
-        parts.append(_and_more(len(fit.constraints), "contacts"))
-    if fit.rejected:
-        counted: dict[tuple[str, str], int] = {}
-        for row, reason in fit.rejected:
-            counted[row, reason] = counted.get((row, reason), 0) + 1
-        listed = sorted(counted.items(), key=lambda item: -item[1])
-        rows = [
-            f'<tr><td>{escape(row)}</td><td>{escape(reason)}</td><td class="n">{count}</td></tr>'
-            for (row, reason), count in listed[:_MOST_LISTED]
-        ]
-        table = _table('<th>row</th><th>reason</th><th class="n">times</th>', rows)
-        parts.append(_fold(f"{len(fit.rejected)} rows rejected", table + _and_more(len(listed), "rows")))
-    return "".join(parts)
+        rows.append({"key": scene.key, "kind": kind, "order": KINDS.index(kind), "place": place, "cells": cells})
+    return {"columns": [f"{metric.short} {metric.unit}".strip() for metric in shown], "rows": rows}
 
 
-def _table(head: str, rows: Iterable[str]) -> str:
-    body = "".join(rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _fold(title: str, content: str) -> str:
-    return f"<details><summary>{title}</summary>{content}</details>"
-
-
-def _and_more(count: int, what: str) -> str:
-    return f'<p class="soft">and {count - _MOST_LISTED} more {what}</p>' if count > _MOST_LISTED else ""
-
-
-def _is_annotated(first: str, second: str, truth: Sequence[ContactPair]) -> bool:
-    """Whether a contact of the answers shares regions with an annotated pair, in either person order."""
-    try:
-        a, b = name_regions(first), name_regions(second)
-    except InputError:
-        return False
-    return any((a & x and b & y) or (b & x and a & y) for x, y in truth)
-
-
-def _about(run_info: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    def block(title: str, value: Mapping[str, Any]) -> str:
-        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-        return _fold(title, f"<pre>{escape(text)}</pre>")
-
+def _versions(run_info: Mapping[str, Any]) -> str:
     versions = run_info.get("versions")
     named = ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, Mapping) else ""
     own = run_info.get("prosepose_jax")
-    line = ", ".join(part for part in (f"prosepose_jax {own}" if own else "", named) if part)
-    return (
-        f'<h2>Run</h2><div class="card"><p class="soft">{escape(line)}</p>'
-        f"{block('run.json', run_info)}{block('config.json', config)}</div>"
-    )
+    return ", ".join(part for part in (f"prosepose_jax {own}" if own else "", named) if part)
+
+
+def _shown_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -14,6 +14,7 @@ from prosepose_jax.scene import Fit
 NUM_LINE_COLORS = 8  # classes s0 … s7 of the report's style sheet
 _WIDTH, _HEIGHT = 380, 210
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 22, 30
+_BARS = 16
 
 
 class Series(NamedTuple):
@@ -103,10 +104,51 @@ def loss_charts(fit: Fit, max_points: int = 120) -> list[str]:
     return charts
 
 
-def legend(series: Sequence[tuple[str, int]]) -> str:
-    """Names and colours of lines, as HTML."""
-    items = "".join(f'<span><i class="s{style}"></i>{html.escape(name)}</span>' for name, style in series)
-    return f'<div class="legend">{items}</div>'
+def histogram(groups: Sequence[tuple[str, Sequence[float], int]], title: str, unit: str) -> str:
+    """How values are spread, as an `<svg>` element: bars of several groups side by side.
+
+    Values beyond the 99th percentile stand in the last bar, so that a single odd one does not flatten the rest.
+
+    Args:
+      groups: (name, values, style) of each; values that are not finite do not count.
+      title: above the chart.
+      unit: of the counts, on the y axis.
+    """
+    finite = [(name, np.asarray(values, float), style) for name, values, style in groups]
+    finite = [(name, values[np.isfinite(values)], style) for name, values, style in finite]
+    everything = np.concatenate([np.zeros(0), *(values for _, values, _ in finite)])
+    head = (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(title)}">'
+        f'<text class="title" x="{_LEFT}" y="14">{html.escape(title)}</text>'
+    )
+    if not len(everything):
+        return head + f'<text x="{_LEFT}" y="{_HEIGHT // 2}">no values</text></svg>'
+    low, high = _span(np.array([everything.min(), np.percentile(everything, 99)]))
+    edges = np.linspace(low, high, _BARS + 1)
+    counts = [np.histogram(np.clip(values, low, high), edges)[0] for _, values, _ in finite]
+    most = max(1, max(int(count.max()) for count in counts))
+    wide, tall = (_WIDTH - _LEFT - _RIGHT) / _BARS, _HEIGHT - _TOP - _BOTTOM
+    parts = [head]
+    for value in _ticks(0.0, float(most), whole=True):
+        y = _HEIGHT - _BOTTOM - value / most * tall
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 5}" y="{y + 3.5:.1f}" text-anchor="end">{value:g}</text>')
+    for value in _ticks(low, high):
+        x = _LEFT + (value - low) / (high - low) * wide * _BARS
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{_HEIGHT - _BOTTOM + 13}" text-anchor="middle">{value:g}</text>'
+        )
+    parts.append(f'<text class="tick" x="{_WIDTH - _RIGHT}" y="14" text-anchor="end">{html.escape(unit)}</text>')
+    share = 0.84 * wide / max(1, len(finite))
+    for place, ((name, _, style), count) in enumerate(zip(finite, counts, strict=True)):
+        bars = "".join(
+            f"M{_LEFT + bar * wide + 0.08 * wide + place * share:.1f} {_HEIGHT - _BOTTOM}v{-n / most * tall:.1f}"
+            f"h{share:.1f}V{_HEIGHT - _BOTTOM}z"
+            for bar, n in enumerate(count)
+            if n
+        )
+        parts.append(f'<path class="bars s{style}" d="{bars}"><title>{html.escape(name)}</title></path>')
+    return "".join(parts) + "</svg>"
 
 
 def _drawable(series: Series, log_y: bool) -> np.ndarray:

@@ -87,7 +87,7 @@ def render_people(
     ratio = vertices[..., :2] / np.where(visible, depth, 1.0)[..., None]
     focal_px = np.broadcast_to(np.asarray(focal, dtype=float), (2,))
     positions = (ratio * focal_px + np.asarray(principal, dtype=float).reshape(2) - [left, top]) * factor
-    drawn = _draw_people(vertices, np.asarray(faces), positions, vertices, visible, colors, size, perspective=True)
+    drawn = draw_people(vertices, np.asarray(faces), positions, vertices, visible, colors, size, perspective=True)
     return _over(drawn, _background(background, full, (left, top, right, bottom), size), opacity)
 
 
@@ -133,7 +133,7 @@ def render_views(
         pixels_per_metre = min(size[0] / max(across, 0.2), size[1] / max(along, 0.2)) / 1.12
         positions = seen[..., :2] * pixels_per_metre + np.array(size) / 2.0
         everywhere = np.ones(vertices.shape[:2], dtype=bool)
-        drawn = _draw_people(seen, np.asarray(faces), positions, seen, everywhere, colors, size, perspective=False)
+        drawn = draw_people(seen, np.asarray(faces), positions, seen, everywhere, colors, size, perspective=False)
         picture = _over(drawn, np.broadcast_to(np.array(_PAPER, dtype=np.uint8), (size[1], size[0], 3)), 1.0)
         pictures[view] = _with_scale_bar(picture, pixels_per_metre) if scale_bar else picture
     return pictures
@@ -215,7 +215,7 @@ def load_background(scene: Scene, on_problem: Callable[[str], object] | None = N
     return np.asarray(picture)
 
 
-def _draw_people(
+def draw_people(
     vertices: np.ndarray,
     faces: np.ndarray,
     positions_px: np.ndarray,

@@ -58,6 +58,6 @@ def _field(section: Mapping[str, Any], name: str, kind: type) -> Any:
         value = float(value)
     if type(value) is not kind:
         raise InputError(f"config: field buddi.{name} is {value!r}, expected {kind.__name__}")
-    if kind is float and not 0.0 <= value < float("inf"):
+    if isinstance(value, float) and not 0.0 <= value < float("inf"):
         raise InputError(f"config: field buddi.{name} is {value!r}, expected a finite number of at least 0")
     return value

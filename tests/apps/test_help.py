@@ -9,8 +9,23 @@ import sys
 import pytest
 
 from prosepose_jax import __version__
-from prosepose_jax.apps import ablate, ask, demo, doctor, evaluate, export, fit, generate, import_, main, table
-from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps import (
+    ablate,
+    ask,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    fit,
+    generate,
+    import_,
+    main,
+    render,
+    table,
+    view,
+)
+from prosepose_jax.apps._progress import Progress, be_quiet, end_quiet
+from prosepose_jax.apps._usage import take_quiet
 
 _VERBS = {
     "demo": demo._flags(),
@@ -22,6 +37,8 @@ _VERBS = {
     "generate": generate.FLAGS,
     "doctor": doctor.FLAGS,
     "export": export.FLAGS,
+    "render": render.FLAGS,
+    "view": view.FLAGS,
     "table": table.FLAGS,
 }
 
@@ -48,7 +65,7 @@ def test_help_is_a_screenful_and_true(verb: str, flag: str, capsys: pytest.Captu
     assert "undefok" not in captured.out and "flagfile" not in captured.out
     listed = set(re.findall(r"^  --(?:\[no\])?(\w+):", captured.out, re.MULTILINE))
     own = {name for name in _VERBS[verb] if name not in ("help", "h", "flagfile", "undefok", "body_path")}
-    assert listed == own | ({"config"} if verb in ("fit", "ablate") else set())
+    assert listed == own | {"quiet"} | ({"config"} if verb in ("fit", "ablate") else set())
     # What the text mentions exists.
     mentioned = set(re.findall(r"--([a-z_]+)", captured.out)) - {
         "flag",
@@ -108,6 +125,18 @@ def test_plain_lines_come_every_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> 
             progress.step()
     lines = stream.getvalue().splitlines()
     assert len(lines) == 10 and lines[0] == "fit: 10 of 100 scenes, 1.00/s, 90 s left"
+
+
+def test_quiet_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert take_quiet(["prosepose fit", "--quiet", "--scenes=x"]) == (["prosepose fit", "--scenes=x"], True)
+    assert take_quiet(["prosepose fit", "--scenes=x"]) == (["prosepose fit", "--scenes=x"], False)
+    token = be_quiet(True)
+    try:
+        for stream in (io.StringIO(), _Terminal()):
+            assert _progress(monkeypatch, stream) == ""
+    finally:
+        end_quiet(token)
+    assert _progress(monkeypatch, io.StringIO()) != ""
 
 
 def test_stopping_by_hand_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,21 +179,64 @@ def test_an_empty_run_has_a_report(tmp_path):
     assert "No scene was evaluated" in text
 
 
-def test_many_pictures_stay_within_the_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr(report_html, "_PICTURE_BUDGET", 60_000)
+def test_a_large_report_becomes_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_html, "MOST_BYTES", 60_000)
     keys = [f"s{k}" for k in range(6)]
     (tmp_path / "renders").mkdir()
     noise = np.random.default_rng(0).integers(0, 255, (300, 400, 3)).astype(np.uint8)
     for key in keys:
         Image.fromarray(noise).save(tmp_path / "renders" / f"{key}.png")
     fits = {key: make_fit(key, losses=None) for key in keys}
+    stale = tmp_path / "report_scenes" / "00077.js"
+    stale.parent.mkdir()
+    stale.write_text("")
+    (stale.parent / "note.txt").write_text("of the user")
     path = write_report(tmp_path, [make_scene(key) for key in keys], fits, make_metrics(*keys), {}, {})
-    page, text = read(path)
-    embedded = [value for tag, value in page.links if tag == "img"]
-    linked = [value for tag, value in page.links if tag == "a" and value.startswith("renders/")]
-    assert embedded and linked and len(embedded) + len(linked) == 6
-    assert f"{len(linked)} pictures are only linked" in text
-    assert path.stat().st_size < 400_000
+    source = path.read_text(encoding="utf-8")
+    assert len(source) < 40_000 and "data:image" not in source
+    files = re.findall(r'data-file="([^"]+)"', source)
+    assert len(files) == 6 and not stale.exists()
+    for place, name in enumerate(files):
+        found = re.fullmatch(r"prosepose\.add\((\d+), (.*), null\);\n", (tmp_path / name).read_text(encoding="utf-8"))
+        assert found and int(found[1]) == place and "data:image/jpeg" in json.loads(found[2])
+    # A small one again: one file, and nothing of the large one stays but what others put there.
+    monkeypatch.setattr(report_html, "MOST_BYTES", 50_000_000)
+    path = write_report(tmp_path, [make_scene("s0")], fits, make_metrics("s0"), {}, {})
+    assert [file.name for file in stale.parent.iterdir()] == ["note.txt"]
+    assert "'self'" not in path.read_text(encoding="utf-8")
+
+
+def test_failures_come_first(tmp_path):
+    fits = {"a": make_fit("a"), "b": make_fit("b", status="fallback"), "c": Fit("c", "failed: why")}
+    path = write_report(tmp_path, [make_scene(key) for key in fits], fits, make_metrics("a", "b"), {}, {})
+    assert re.findall(r'data-key="(\w)"', path.read_text(encoding="utf-8")) == ["c", "b", "a"]
+
+
+def test_counts_are_written_as_in_the_paper(tmp_path):
+    path = write_report(tmp_path, [make_scene()], {"scene": make_fit()}, make_metrics("scene"), {}, {})
+    _, text = read(path)
+    assert "hand back 15/20" in text and "foot foot 1/20" in text
+
+
+def test_only_the_reports_own_scripts_may_run(tmp_path):
+    source = write_report(tmp_path, [make_scene()], {"scene": make_fit()}, make_metrics("scene"), {}, {}).read_text(
+        encoding="utf-8"
+    )
+    allowed = re.search(r"script-src ([^\"]*)\"", source)[1].split()
+    scripts = re.findall(r"<script>(.*?)</script>", source, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert allowed == [f"'sha256-{digest}'" for digest in digests]
+
+
+def test_the_bundle_is_what_it_says():
+    """The committed three.js is of the version that package.json builds, small, and licensed where readers look."""
+    web = Path(report_html.__file__).with_name("web")
+    version = json.loads((web / "package.json").read_text(encoding="utf-8"))["dependencies"]["three"]
+    bundle = (web / "three.min.js").read_text(encoding="utf-8")
+    assert bundle.startswith(f"/* three.js {version} ") and len(bundle) < 1_000_000
+    assert "</script" not in bundle and "eval(" not in bundle
+    assert "MIT" in (web / "three_LICENSE.txt").read_text(encoding="utf-8")
+    assert f"three.js {version}" in (web.parents[2] / "NOTICE").read_text(encoding="utf-8")
 
 
 def test_loss_charts():

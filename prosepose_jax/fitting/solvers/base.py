@@ -32,3 +32,7 @@ class Solver(Protocol):
     def run_round(self, problem: Problem, state: SolverState) -> tuple[SolverState, jax.Array]:
         """Takes up to `refresh_every` steps; returns (steps, T) weighted terms before each, NaN once done."""
         ...
+
+    def accepted(self, state: SolverState) -> Moving:
+        """The parameters that count so far, for records of the way: no trial step among them."""
+        ...

@@ -58,3 +58,6 @@ class LBFGS:
             return kept, jnp.where(state.done, jnp.nan, terms)
 
         return jax.lax.scan(one_step, state, None, length=self._structure.refresh_every)
+
+    def accepted(self, state: SolverState) -> Moving:
+        return state.moving

@@ -126,6 +126,10 @@ class LevenbergMarquardt:
         moving = _where(done, memory.best, candidate)
         return SolverState(moving=moving, memory=memory, step=step, done=done), memory.terms[None]
 
+    def accepted(self, state: SolverState) -> Moving:
+        best: Moving = state.memory.best
+        return best
+
 
 def _where(condition: jax.Array, first: Any, second: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), first, second)
