@@ -56,7 +56,7 @@ def posed_frames(
     else:
         base = initial_params(body, scene)
     if fit.kid_scale is not None:
-        base = dataclasses.replace(base, kid_scale=np.asarray(fit.kid_scale, np.float32))
+        base = dataclasses.replace(base, kid_scale=jnp.asarray(fit.kid_scale, jnp.float32))
     moving = {"global_orient": global_orient, "body_pose": body_pose, "betas": betas, "transl": transl}
     out = []
     for first in range(0, num_frames, _FRAMES_A_CALL):

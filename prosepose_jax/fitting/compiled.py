@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import threading
 import time
@@ -102,9 +103,26 @@ def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: d
         _tell(event)
         # Full float32 products, also on GPUs and TPUs, whose default has fewer digits.
         with jax.default_device(device), jax.default_matmul_precision("highest"):
-            program = _PROGRAMS[signature] = function.lower(*args, **static).compile()
+            program = _PROGRAMS[signature] = function.lower(*args, **static).compile(_options(device.platform))
         _tell(dataclasses.replace(event, seconds=time.monotonic() - begin, cached=_HITS.count > hits))
         return program, True
+
+
+# Our programs are many small kernels, which XLA's newer emitters of fused loops compile half as fast again, and the
+# machine code is no faster.
+_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+
+
+@functools.cache
+def _options(platform: str) -> dict[str, bool] | None:
+    """What the compiler is told; nothing where this jaxlib does not know it."""
+    if platform != "cpu":
+        return None
+    try:
+        jax.jit(lambda x: x).lower(0.0).compile(_CPU_OPTIONS)
+    except jax.errors.JaxRuntimeError:
+        return None
+    return _CPU_OPTIONS
 
 
 def _tell(event: Compilation) -> None:

@@ -177,7 +177,7 @@ class _Named:
 
     def __init__(self) -> None:
         self._scenes: collections.Counter[tuple[str, str]] = collections.Counter()
-        self._shares: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._shares: dict[tuple[str, str], float] = collections.defaultdict(float)
 
     def add(self, fit: Fit) -> None:
         for first, second, count in fit.constraints:
