@@ -220,7 +220,8 @@ def test_errors_are_on_the_joints_of_the_config(
 def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable[..., ConfigDict]) -> None:
     """With a penetration term a fit searches more often: it must not do so for the point beside it."""
     pushed = {"solver": "adam", "contact.refresh_every": 20, "penetration.refresh_every": 10}
-    free = {**pushed, "stage2.weights.penetration": 0.0, "stage2.fallback_weights.penetration": 0.0}
+    never = [f"stage2.{w}.{t}" for w in ("weights", "fallback_weights") for t in ("penetration", "self_penetration")]
+    free = pushed | dict.fromkeys(never, 0.0)
     points = [{"name": "a", "config": free}, {"name": "b", "config": pushed}]
     jobs = {}
     for point in expand(make_sweep(points, "a", count=1)).points[1:]:

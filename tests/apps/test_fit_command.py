@@ -183,7 +183,7 @@ def test_changed_answers_are_fitted_again(copied: Case, capsys: pytest.CaptureFi
     assert copied.fit(f"--answers={changed}") == 0
     after = _times(copied.workdir / "fits")
     assert {name for name in after if after[name] != before[name]} == {"exact.npz"}
-    assert "the answers of exact changed" in capsys.readouterr().err
+    assert "exact: the scene or its answers changed" in capsys.readouterr().err
 
 
 @pytest.mark.heavy
@@ -212,7 +212,7 @@ def test_other_config_in_the_same_folder_is_refused(copied: Case, capsys: pytest
     before = _times(copied.workdir)
     assert copied.fit("--config.stage1.weights.contact=5") == 2
     error = capsys.readouterr().err
-    assert "config.json" in error and "stage1.weights.contact (1000.0 there, 5.0 now)" in error
+    assert "config.json" in error and "stage1.weights.contact (30.0 there, 5.0 now)" in error
     assert "--workdir" in error and "Traceback" not in error
     assert _times(copied.workdir) == before
 
