@@ -174,7 +174,7 @@ def test_what_differs_in_numbers_shares_one_compilation(
     # Here and not only in `by_lm`: programs of earlier tests may have been let go of.
     stage_of(model, arrays, settings, 0)
     before = run_stage._cache_size()
-    weights = arrays.weights | {"shape_prior": arrays.weights["shape_prior"].at[:, 0].mul(100.0)}
+    weights = arrays.weights | {"population_shape": arrays.weights["population_shape"].at[:, 0].mul(100.0)}
     result = stage_of(model, dataclasses.replace(arrays, weights=weights), settings, 0)
     kept = stage_of(model, arrays, other, 1)
     assert run_stage._cache_size() == before

@@ -87,7 +87,7 @@ def _case(body: BodyModel, people: int, settings: FitSettings) -> Case:
     some = SELF if people == 1 else [dataclasses.replace(a, pair=pair) for a in TWO for pair in pairs]
     scenes = [small_scene(body, seed, people=people, apart=0.15) for seed in (0, 1)]
     model, arrays = on_device(body, scenes, {scene.key: some for scene in scenes}, settings)
-    params = _arm_in_the_trunk(away(arrays.params, seed=people))
+    params = _arm_in_the_trunk(away(arrays.params, seed=people + 10))
     problem = problems_of(model, arrays, params, settings, 0)[0]
     here = pick(params, 0)
     return Case(problem, here, jax.device_get(_evaluate(problem, here)))
