@@ -47,8 +47,7 @@ flags.DEFINE_integer("num_answers", 20, "answers per question", 1, flag_values=F
 flags.DEFINE_string(
     "prompt",
     None,
-    "file, or two_people, two_people_sides, two_people_actions, two_people_beyond, yoga, describe, caption; default: "
-    "two_people, yoga for one person",
+    "file or packaged prompt (docs/ask.md); default: by people",
     flag_values=FLAGS,
 )
 flags.DEFINE_string("captions", None, "answers file whose texts stand for the images", flag_values=FLAGS)

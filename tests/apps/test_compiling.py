@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from prosepose_jax.apps import _compiling, _run
 from prosepose_jax.apps._compiling import describe, say_compilations
@@ -17,6 +19,27 @@ from prosepose_jax.apps._log import FILE
 from prosepose_jax.body import BodyParams
 from prosepose_jax.fitting.compiled import Compilation, compiled, watch
 from prosepose_jax.io import SceneSet
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path) -> Iterator[None]:
+    """A cache that no command of an earlier test in this process has put elsewhere."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path / "programs"),
+        "jax_enable_compilation_cache": True,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+
+    def use(values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+    use(settings)
+    yield
+    use(before)
 
 
 def _compile(factor: float, scenes: int = 3) -> None:
