@@ -110,11 +110,11 @@ def compiled(function: Any, device: jax.Device, args: tuple[Any, ...], static: d
 
 # Our programs are many small kernels, which XLA's newer emitters of fused loops compile half as fast again, and the
 # machine code is no faster.
-_CPU_OPTIONS = {"xla_cpu_use_fusion_emitters": False}
+_CPU_OPTIONS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 @functools.cache
-def _options(platform: str) -> dict[str, bool] | None:
+def _options(platform: str) -> dict[str, str | bool] | None:
     """What the compiler is told; nothing where this jaxlib does not know it."""
     if platform != "cpu":
         return None

@@ -8,8 +8,8 @@ process, so that an input costs what its reader costs; --jobs starts several, ea
 stopped run goes on where it was (OUT/state*.json).
 
 A finding is an exception other than InputError, more than 2 s of processor time (a fit may compile first: 60 s), or
-more than 512 MiB above the memory at the start; its input is kept in OUT/found. Exit status: 0 nothing found, 1
-something was.
+more than 512 MiB above the memory before it; its input is kept in OUT/found. What all inputs together leave in memory
+stands in the last line. Exit status: 0 nothing found, 1 something was.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ TARGETS: dict[str, Target] = {one.name: one for one in (*own_targets(), *foreign
 HANGS_S = 20
 BLOCKS_S = 600
 MOST_BYTES = 512 << 20
+_MEASURED_EVERY = 256
 _SAVED_EVERY = 2000
 
 
@@ -75,8 +76,16 @@ def peak_bytes(reset: bool = False) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def resident_bytes() -> int:
+    """The process's resident memory now; its peak where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError):
+        return peak_bytes()
+
+
 def run_one(target: Target, data: bytes, folder: Path, start_bytes: int) -> Outcome:
-    """Feeds one input to a reader."""
+    """Feeds one input to a reader; `start_bytes` is the memory from which its own is counted."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise Hangs
@@ -143,9 +152,14 @@ class Part:
         for name in self.names:  # what a reader loads the first time is no fault of an input
             run_one(TARGETS[name], TARGETS[name].good(), self.work, 0)
         start_bytes, begin = peak_bytes(reset=True), time.monotonic()
-        before = self.state["seconds"]
+        before, first_bytes = self.state["seconds"], start_bytes
         try:
-            for number in self._numbers():
+            for count, number in enumerate(self._numbers()):
+                if count % _MEASURED_EVERY == 0:
+                    # What thousands of inputs leave behind (compiled programs, caches) is no fault of the last.
+                    peak_bytes(reset=True)
+                    start_bytes = resident_bytes()
+                    self.state["level"] = max(self.state.get("level", 0), start_bytes - first_bytes)
                 self._run(number, start_bytes)
                 self.state |= {"next": number + self.parts, "seconds": round(before + time.monotonic() - begin, 1)}
                 if self.options.seconds and time.monotonic() - begin > self.options.seconds:
@@ -197,7 +211,8 @@ def summary(states: Sequence[dict[str, Any]]) -> str:
             lines.append(f"{name:<34} {inputs:>9,} {refused:>9,} {mean:>8.2f} {most:>8.0f} {grown:>5}")
             total += inputs
     found, seconds = sum(state["found"] for state in states), sum(state["seconds"] for state in states)
-    lines.append(f"{total:,} inputs of {len(lines) - 1} readers, {found} found, {seconds:.0f} s")
+    level = max(state.get("level", 0) for state in states) >> 20
+    lines.append(f"{total:,} inputs of {len(lines) - 1} readers, {found} found, {seconds:.0f} s, {level} MiB kept")
     return "\n".join(lines)
 
 

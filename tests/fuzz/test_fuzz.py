@@ -62,7 +62,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def test_parts_are_added_up() -> None:
-    states = [{"found": 1, "seconds": 2.0, "readers": {"url.txt": [3, 2, 0.003, 0.002, 5 << 20]}}] * 2
+    states = [{"found": 1, "seconds": 2.0, "level": 9 << 20, "readers": {"url.txt": [3, 2, 0.003, 0.002, 5 << 20]}}] * 2
     lines = summary(states).splitlines()
     assert lines[1].split() == ["url.txt", "6", "4", "1.00", "2", "5"]
-    assert lines[2] == "6 inputs of 1 readers, 2 found, 4 s"
+    assert lines[2] == "6 inputs of 1 readers, 2 found, 4 s, 9 MiB kept"
