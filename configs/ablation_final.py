@@ -6,8 +6,8 @@
 64 generated scenes a group whose seed no setting was chosen on; the second command does the same on another body. Two
 people: the reference is the published objective (configs/parity_two_person.py: terms, weights, parser, mean over the
 answers, Adam, early stop) with closest and inside vertices searched exactly every ten steps instead of drawn anew at
-every step; against it the default, and the default that keeps the best of three starts by energy. Self-contact: the fit
-with answers, and the best of the same three starts, against the fit without.
+every step; against it the default, the default without answers, and the default that keeps the best of three starts by
+energy. Self-contact: the fit with answers, and the best of the same three starts, against the fit without.
 """
 
 from ml_collections import ConfigDict
@@ -26,6 +26,7 @@ def get_config(name: str | None = None) -> ConfigDict:
         common = {"group": f"two people, {level} noise", "scenes": {"noise": level}}
         points.append({"name": "reference", **common, "base": "parity_two_person", "config": SEARCHED})
         points.append({"name": "default", **common})
+        points.append({"name": "no answers", **common, "config": {"contact.use_answers": False}})
         points.append({"name": "three starts", **common, "config": {"contact.starts": STARTS}})
     for level in LEVELS:
         common = {

@@ -114,7 +114,7 @@ def _is_version(model: str, known: str) -> bool:
 
 def _image_tokens(entry: Any, where: str) -> ImageTokens:
     kind = entry.get("kind") if isinstance(entry, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(f"{where}: field 'image': expected a kind of {', '.join(_KINDS)}, found {kind!r}")
     numbers = {name: _number(entry, name, f"{where}: image") for name in _KINDS[kind]}
     for name in ("side", "fit", "short"):

@@ -225,7 +225,9 @@ def _line(
             figure(dataset, spec.name, metric.name),
         )  # fmt: skip
     fallback = sum(entries[key].get("status") == "fallback" for key in compared) if spec.reads else 0
-    curves = [entries[key]["pcc_at"] for key in compared if "pcc_at" in entries[key]]
+    # Files of other versions may have other radii, or none.
+    found = (entries[key].get("pcc_at") for key in compared)
+    curves = [curve for curve in found if isinstance(curve, Mapping) and set(RADII) <= set(curve)]
     return Line(
         name=spec.name, title=spec.title, scenes=len(compared), own=len(entries), fallback=fallback,
         failed=len(every) - len(entries), cells=cells,

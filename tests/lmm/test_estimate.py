@@ -61,6 +61,7 @@ def test_a_run_adds_up(tmp_path: Path) -> None:
         ({"output": -1}, "field 'output'"),
         ({"output": math.inf}, "field 'output'"),
         ({"image": {"kind": "guess"}}, "expected a kind of fixed, tiles, crops, patches"),
+        ({"image": {"kind": {"tiles": 1}}}, "expected a kind of fixed, tiles, crops, patches"),
         ({"image": {"kind": "patches", "side": 0, "most": 1, "factor": 1}}, "'side': expected a positive"),
     ],
 )

@@ -143,6 +143,17 @@ def test_a_metric_that_a_row_lacks_does_not_empty_the_others(rows) -> None:
     assert any("PCC: not measured for heuristic" in note for note in table.footnotes)
 
 
+@pytest.mark.parametrize("curve", [None, {}, {"0.10": 20.0}, "0.05"])
+def test_a_curve_without_the_radii_of_the_table_is_left_out(rows, curve) -> None:
+    whole = next(line for line in make_table(rows, "two_person").lines if line.name == "default").at
+    rows["default"]["s3"]["pcc_at"] = curve
+    line = next(line for line in make_table(rows, "two_person").lines if line.name == "default")
+    assert line.at == pytest.approx(whole)
+    for entry in rows["default"].values():
+        entry["pcc_at"] = curve
+    assert next(line for line in make_table(rows, "two_person").lines if line.name == "default").at == {}
+
+
 def test_annotated_regions_become_an_answer_that_parses(make_scene) -> None:
     import numpy as np
 
