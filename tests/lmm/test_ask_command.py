@@ -287,7 +287,7 @@ def test_the_documentation_is_true() -> None:
             assert f"--{name}" in text, name
     for client in FLAGS["client"].parser.enum_values:
         assert f"| `{client}` |" in text
-    assert all(f"`{name}`" in text and name in FLAGS["prompt"].help for name in prompt_names())
+    assert all(f"`{name}`" in text for name in prompt_names()) and "docs/ask.md" in FLAGS["prompt"].help
     example = re.search(r"```\n(# A comment\..*?)```", text, re.DOTALL)[1]
     assert parse_prompt(example, "docs/ask.md").told(False).parts == load_prompt("two_people").parts
 
