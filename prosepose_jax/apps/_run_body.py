@@ -1,7 +1,8 @@
-"""The body of a finished run: as its config says, unless the user names another."""
+"""The folder of a finished run and its body: as its config says, unless the user names another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +45,17 @@ def body_files(config: dict[str, Any], path: str | None = None, regions: str | N
     files: dict[str, Any] = {name: of_run.get(name) or None for name in names}
     files["flat_hands"] = bool(of_run.get("flat_hands", False))
     return files | {name: value for name, value in (("path", path), ("regions", regions)) if value}
+
+
+def with_folder_first(argv: Sequence[str]) -> list[str]:
+    """The arguments of a verb whose first one may be the folder of the run, in place of --fits."""
+    found = list(argv)
+    if len(found) > 1 and not found[1].startswith("-"):
+        found[1] = f"--fits={found[1]}"
+    return found
+
+
+def run_folder(fits: str) -> Path:
+    """The folder of a run, given itself or its `fits`."""
+    folder = Path(fits)
+    return folder.parent if folder.name == "fits" else folder

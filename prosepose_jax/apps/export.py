@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config
+from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -34,9 +34,7 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    argv = list(argv)
-    if len(argv) > 1 and not argv[1].startswith("-"):
-        argv[1] = f"--fits={argv[1]}"
+    argv = with_folder_first(argv)
     return run_verb("export", __doc__, FLAGS, argv, _run)
 
 
@@ -54,8 +52,7 @@ def _run() -> int:
     unknown = [name for name in FLAGS.format if name not in FORMATS]
     if unknown or not FLAGS.format:
         raise InputError(f"--format: expected some of {', '.join(FORMATS)}, found {', '.join(unknown) or 'none'}")
-    folder = Path(FLAGS.fits)
-    folder = folder.parent if folder.name == "fits" else folder
+    folder = run_folder(FLAGS.fits)
     fits = load_fits(FLAGS.fits)
     set_up_jax()
     found = load_scenes(FLAGS.scenes) if FLAGS.scenes else SceneSet(())

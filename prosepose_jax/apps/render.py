@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config
+from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -60,9 +60,7 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    argv = list(argv)
-    if len(argv) > 1 and not argv[1].startswith("-"):
-        argv[1] = f"--fits={argv[1]}"
+    argv = with_folder_first(argv)
     return run_verb("render", __doc__, FLAGS, argv, _run)
 
 
@@ -93,8 +91,7 @@ def _run() -> int:
     if missing:
         raise InputError(f"--keys: the run has no scene {', '.join(missing)}")
     set_up_jax()
-    folder = Path(FLAGS.fits)
-    folder = folder.parent if folder.name == "fits" else folder
+    folder = run_folder(FLAGS.fits)
     scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
     body = load_body(**body_files(run_config(folder), FLAGS.body))
     out = Path(FLAGS.out) if FLAGS.out else folder / KINDS[FLAGS.kind]

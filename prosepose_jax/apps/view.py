@@ -14,11 +14,10 @@ import importlib
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config
+from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._stops import Stopped
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
@@ -37,9 +36,7 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    argv = list(argv)
-    if len(argv) > 1 and not argv[1].startswith("-"):
-        argv[1] = f"--fits={argv[1]}"
+    argv = with_folder_first(argv)
     return run_verb("view", __doc__, FLAGS, argv, _run)
 
 
@@ -61,8 +58,7 @@ def _run() -> int:
     if not keys:
         raise InputError(f"{FLAGS.fits}: no fit to show, all failed")
     set_up_jax()
-    folder = Path(FLAGS.fits)
-    folder = folder.parent if folder.name == "fits" else folder
+    folder = run_folder(FLAGS.fits)
     scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
     body = load_body(**body_files(run_config(folder), FLAGS.body))
     server = viser.ViserServer(host=FLAGS.host, port=FLAGS.port, label="prosepose", verbose=False)
