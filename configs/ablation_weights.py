@@ -7,19 +7,9 @@
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import sweep, variant
+from prosepose_jax.ablation.building import sweep, terms_of, variant
 from prosepose_jax.config import load_config
 
-TERMS = (
-    "contact",
-    "keypoints",
-    "estimate_pose",
-    "estimate_shape",
-    "estimate_place",
-    "population_shape",
-    "pose_prior",
-    "penetration",
-)
 FACTORS = (0.25, 0.5, 2.0, 4.0)
 
 
@@ -27,11 +17,12 @@ def get_config(name: str | None = None) -> ConfigDict:
     """The sweep."""
     base = load_config("two_person")
     points: list[dict] = []
-    for term in TERMS:
+    for term in terms_of(base):
         group = term.replace("_", " ")
         points.append({"name": "default", "group": group, "x": 1.0})
         for factor in FACTORS:
             weights = {f"{s}.weights.{term}": factor * base[s].weights[term] for s in ("stage1", "stage2")}
             points.append({"name": f"× {factor:g}", "group": group, "x": factor, "config": weights})
-    config = sweep("Weights", points, "default", x_label="factor of the weight", log_x=True)
+    scenes = {"noise_changes": {"second_table": 1.0}}  # told has something to say
+    config = sweep("Weights", points, "default", scenes=scenes, x_label="factor of the weight", log_x=True)
     return variant(config, name)

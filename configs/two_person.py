@@ -69,11 +69,16 @@ def get_config() -> ConfigDict:
             "keypoints": {
                 "lost_ankle": "leave_out",  # "initial": the initial estimate stands in
                 "exchange_swapped": True,  # detections whose left and right look swapped are exchanged back
+                "box": "whole",  # whose larger side is 512 px: the whole person's; "visible": that of the points found
+                "edge_share": 0.02,  # so near to the image's edge, in boxes, a point may lie beyond it; 0: as published
                 "robust_px": 50.0,  # px of the 512-px person box; errors beyond count no more; 0: plain squares
             },
             "penetration": {
                 "refresh_every": 10,  # Adam: steps for which the set of inside vertices is kept
                 "robust_m": 0.005,  # deeper vertices are pushed, not thrown; 0: as published
+                # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
+                "restart_above": 30.0,
+                "restart_apart_m": 0.3,
                 "slots": 256,  # inside vertices per direction; of more, an even selection is weighted up
             },
             # Stated standard deviations of the estimates, and of people (docs/method.md, "Stated errors").

@@ -69,6 +69,17 @@ def grid(groups: Mapping[str, Mapping[str, Any]], points: Sequence[Mapping[str, 
     return crossed
 
 
+def terms_of(base: Any) -> tuple[str, ...]:
+    """Terms to which either stage of a config gives a weight, in the config's order."""
+    stages = (base["stage1"]["weights"], base["stage2"]["weights"])
+    return tuple(name for name in stages[0] if any(weights[name] > 0 for weights in stages))
+
+
+def without(term: str) -> dict[str, float]:
+    """Overrides that take a term out of both stages."""
+    return {f"{stage}.weights.{term}": 0.0 for stage in ("stage1", "stage2")}
+
+
 def variant(config: ConfigDict, name: str | None, keep: int = 3) -> ConfigDict:
     """The sweep itself, or its small variant "smoke": packaged scenes, one group, few points, a few steps.
 

@@ -31,7 +31,9 @@ from prosepose_jax.fitting.prepare import (
     prepare_scene,
     rooms,
     stack_scenes,
+    starting_batch,
 )
+from prosepose_jax.fitting.restart import fit_apart, in_portions
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
@@ -146,10 +148,25 @@ class Fitter:
                 raise ValueError(f"scene {item.scene.key} was prepared with settings that this fitter cannot serve")
         voting = [place for place, item in enumerate(prepared) if takes_a_vote(item)]
         plain = [place for place, item in enumerate(prepared) if not takes_a_vote(item)]
-        for place, fit in self.fit_plain([prepared[place] for place in plain], variant):
+        for place, fit in self._fit_plain_or_again([prepared[place] for place in plain], variant):
             yield plain[place], fit
         for place, fit in fit_by_vote(self, [prepared[place] for place in voting], variant):
             yield voting[place], fit
+
+    def _fit_plain_or_again(self, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
+        """`fit_plain`, and another attempt for people who end inside each other."""
+        shared = self._rooms_of(prepared)
+        found = self.fit_plain(prepared, variant, shared)
+        for some, inside in in_portions(found, prepared, self.settings.batch_size):
+            if not inside:
+                yield from some
+                continue
+            places, fits = [place for place, _ in some], [fit for _, fit in some]
+            scenes = self.timing.scenes
+            yield from zip(
+                places, fit_apart(self, [prepared[place] for place in places], fits, variant, shared), strict=True
+            )
+            self.timing.scenes = scenes  # counted already
 
     def fit_plain(
         self, prepared: Sequence[PreparedScene], variant: str = "", shared: Mapping[Any, Room] | None = None
@@ -227,7 +244,7 @@ class Fitter:
         begin, compile_before = time.monotonic(), self.timing.compile
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
         arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
-        params = initial
+        params = starting_batch(model.body, filled)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0:

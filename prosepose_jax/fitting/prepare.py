@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from prosepose_jax.body.keypoints import Body25
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.camera.pinhole import MIN_DEPTH_M
 from prosepose_jax.contact import compile_answers
@@ -25,21 +24,13 @@ from prosepose_jax.contact.program import (
 )
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting.arrays import SceneArrays
+from prosepose_jax.fitting.seen import see
 from prosepose_jax.fitting.settings import FitSettings
-from prosepose_jax.fitting.swaps import exchange_swapped_sides
 from prosepose_jax.language import Votes, aligned, compile_votes
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.terms import Camera, SceneReading
 from prosepose_jax.terms.contact import entries_of, fine_pairs_of, only_pair
 
-# An ankle below this confidence counts as lost.
-_LOST_ANKLE_CONFIDENCE = 0.2
-# Confidence of the initial estimate's projection that stands in for a lost ankle (parity only).
-_STAND_IN_CONFIDENCE = 0.5
-_ANKLES_AND_FEET = (
-    (Body25.LEFT_ANKLE, Body25.LEFT_BIG_TOE, Body25.LEFT_SMALL_TOE, Body25.LEFT_HEEL),
-    (Body25.RIGHT_ANKLE, Body25.RIGHT_BIG_TOE, Body25.RIGHT_SMALL_TOE, Body25.RIGHT_HEEL),
-)
 # Programs of a size class share the arrays' shape, so a class must not be wide: the sizes up to which a program is
 # of the first class, and by how much each grows from class to class.
 _PROGRAM_CLASSES = {"levels": (9, 1.6), "nodes": (128, 2.0), "edges": (16, 1.6), "minima": (128, 2.0)}
@@ -57,6 +48,7 @@ class PreparedScene:
     settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
     votes: Votes | None = None  # what the answers tell beyond touch
     place: int = 0  # among the scenes of a call
+    apart_m: float = 0.0  # how far apart in depth its people begin (`moved_apart`); 0: as estimated
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -133,6 +125,31 @@ def _round_up(size: int, step: int) -> int:
     return max(step, -(-size // step) * step)
 
 
+def starting_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
+    """Where the scenes' fits begin, stacked: their initial estimates, moved apart where they are to be."""
+    starts = [moved_apart(initial_params(body, item.scene), item.apart_m) for item in batch]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
+
+
+def moved_apart(params: BodyParams, apart_m: float) -> BodyParams:
+    """People on their lines of sight, so far from one to the next in depth.
+
+    Args:
+      params: P people (numpy leaves).
+      apart_m: metres, the nearest first; negative: the order reversed; 0: as they are.
+    """
+    transl = np.array(params.transl)
+    if not apart_m:
+        return params
+    depth = transl[:, 2]
+    rank = np.empty(len(depth))
+    rank[np.argsort(depth, kind="stable")] = np.arange(len(depth)) - (len(depth) - 1) / 2.0
+    # Nobody comes nearer than a quarter of the mean depth, however near they are.
+    target = np.maximum(depth.mean() + apart_m * rank, 0.25 * depth.mean())
+    moved: Any = (transl * (target / depth)[:, None]).astype(np.float32)
+    return dataclasses.replace(params, transl=moved)
+
+
 def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
     """The scene's initial estimate as parameters of the body (numpy leaves, float32)."""
     people = scene.num_people
@@ -161,24 +178,6 @@ def initial_params(body: BodyModel, scene: Scene) -> BodyParams:
         "kid_scale": filled(scene.kid_scale, ()),
     }
     return BodyParams(**leaves)  # numpy until the batch is put together
-
-
-def _target_keypoints(scene: Scene, initial_px: np.ndarray, settings: FitSettings) -> np.ndarray:
-    """Keypoints (P, 25, 3) that the fit sees, swapped sides and lost ankles handled."""
-    keypoints = np.array(scene.keypoints, np.float32)
-    if settings.exchange_swapped:
-        keypoints = exchange_swapped_sides(keypoints, initial_px)
-    for person in range(scene.num_people):
-        for foot in _ANKLES_AND_FEET:
-            if keypoints[person, foot[0], 2] >= _LOST_ANKLE_CONFIDENCE:
-                continue
-            ids = [int(k) for k in foot]
-            if settings.lost_ankle == "initial":
-                keypoints[person, ids, :2] = initial_px[person, ids]
-                keypoints[person, ids, 2] = _STAND_IN_CONFIDENCE
-            else:
-                keypoints[person, ids, 2] = 0.0
-    return keypoints
 
 
 def group_scenes(
@@ -286,12 +285,15 @@ def stack_scenes(
     scenes = []
     for item, pixels in zip(group, initial_px, strict=True):
         scene, initial = item.scene, initial_params(body, item.scene)
+        seen = see(scene, pixels, item.settings)
         reading = SceneReading(
             scene=scene,
             initial=initial,
             errors=item.settings.errors,
             votes=item.votes,
-            keypoints=_target_keypoints(scene, pixels, item.settings),
+            keypoints=seen.keypoints,
+            box_px=seen.box_px,
+            beyond=seen.beyond,
             program=item.arrays,
             program_shape=shape.program,
             entries=shape.entries,

@@ -17,6 +17,7 @@ from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE
 
 MODES = ("two_person", "self_contact")
 SEARCHES = ("cells", "exact", "sample")
+KEYPOINT_BOXES = ("whole", "visible")
 LOST_ANKLES = ("leave_out", "initial")
 SOLVERS = ("lm", "adam", "lbfgs")
 
@@ -132,10 +133,15 @@ class FitSettings:
     search: str = "cells"  # "cells" | "exact" | "sample"
     sample_size: int = 80  # vertices per fine region of the "sample" search
     lost_ankle: str = "leave_out"  # "leave_out" | "initial"
+    keypoint_box: str = "whole"  # whose larger side counts as 512 px: of the "whole" person | of its "visible" points
+    edge_share: float = 0.02  # so near to the image's edge, as a share of the box, a keypoint may lie beyond it
     exchange_swapped: bool = True  # detections whose left and right look swapped are exchanged back
     scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(SCALES))  # of each term's kernel
     # Stated standard deviations by name (`terms.defaults.ERRORS`).
     errors: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(ERRORS))
+    # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
+    restart_above: float = 30.0
+    restart_apart_m: float = 0.3
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = _STAGES
@@ -409,10 +415,20 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
         search=_choice(contact, "search", SEARCHES, "contact."),
         sample_size=_positive(_take(contact, "sample_size", int, "contact."), "contact.sample_size"),
         lost_ankle=_choice(config["keypoints"], "lost_ankle", LOST_ANKLES, "keypoints."),
+        keypoint_box=_choice(config["keypoints"], "box", KEYPOINT_BOXES, "keypoints."),
+        edge_share=_within(
+            _take(config["keypoints"], "edge_share", float, "keypoints."), "keypoints.edge_share", 0.0, 1.0
+        ),
         exchange_swapped=_take(config["keypoints"], "exchange_swapped", bool, "keypoints."),
         scales=_scales(config, terms),
         errors=_errors(config),
         refresh_every=_refresh(config, stages, terms),
+        restart_above=_within(
+            _take(config["penetration"], "restart_above", float, "penetration."), "penetration.restart_above", 0.0
+        ),
+        restart_apart_m=_within(
+            _take(config["penetration"], "restart_apart_m", float, "penetration."), "penetration.restart_apart_m", 0.0
+        ),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,
         stop=StopSettings(

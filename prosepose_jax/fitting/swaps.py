@@ -33,11 +33,11 @@ def exchange_swapped_sides(keypoints: np.ndarray, initial_px: np.ndarray) -> np.
     """Detections with swapped arms or legs exchanged back.
 
     Args:
-      keypoints: (P, 25, 3) x, y, confidence.
+      keypoints: (P, 25, 3 or more) x, y, confidence, and what else goes with a point.
       initial_px: (P, 25, 2) projection of the initial estimate.
 
     Returns:
-      (P, 25, 3), new; equal to `keypoints` where nothing looks swapped.
+      The same shape, new; equal to `keypoints` where nothing looks swapped.
     """
     result = np.array(keypoints)
     for person, estimate in zip(result, np.asarray(initial_px), strict=True):

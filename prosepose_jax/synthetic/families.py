@@ -102,6 +102,16 @@ FAMILIES: dict[str, Family] = {
         "shares and direction are assumed",
         _with({"unseen_factor": 2.0, "unseen_towards_rest": 0.8}, framing=Framing(legs_cut=True)),
     ),
+    "edge_keypoints": Family(
+        "as truncated, but knees and feet up to 30 % of the person's size below the edge are found at it, confidence "
+        "0.3 to 0.8",
+        "detections of a ViTPose in photographs of people cut above the knees: knees within 1 % of the edge at 0.3 to "
+        "0.8, lower points below 0.1; the reach is assumed",
+        _with(
+            {"unseen_factor": 2.0, "unseen_towards_rest": 0.8},
+            framing=Framing(legs_cut=True, found_at_edge=0.3),
+        ),
+    ),
     "mixed_keypoints": Family(
         "12 % of the arms and legs are found on the other person",
         "'swap' is one of the localisation errors of keypoint detectors, which depend on how people overlap (Ruggero "

@@ -38,6 +38,7 @@ class Framing:
 
     covered_limb: float = 0.0  # share of the people one of whose limbs a thing covers
     legs_cut: bool = False  # the picture ends between hips and knees
+    found_at_edge: float = 0.0  # points outside by up to this share of the person's size are found at the edge
     least_kept: float = 0.7  # of the other keypoints; where no edge leaves as many, the picture stays whole
 
 
@@ -89,6 +90,29 @@ def outside(points: np.ndarray, window: Window) -> np.ndarray:
     """(P, 25) bool: which of (P, 25, 2) px of the whole picture the window leaves out."""
     moved = points - np.array(window.origin)
     return (moved < 0).any(-1) | (moved >= np.array(window.size)).any(-1)
+
+
+def at_the_edge(points: np.ndarray, window: Window, reach: float, rng: np.random.Generator) -> np.ndarray:
+    """Detections (P, 25, 3) of points that the window leaves out by a little, px of the window; confidence 0: none.
+
+    A detector looks for every point of a person inside the picture; for a knee just below it, the best place is the
+    last row of thigh that it sees.
+
+    Args:
+      points: (P, 25, 2) px of the whole picture.
+      window: what is shown.
+      reach: how far outside, as a share of the person's size in the whole picture.
+      rng: draws the same numbers whatever is outside.
+    """
+    sizes = np.ptp(points, axis=1).max(-1)
+    last = np.array(window.size) - 1.0
+    shown = points - np.array(window.origin)
+    within = rng.uniform(0.0, 0.01, size=points.shape) * sizes[:, None, None]
+    confidence = rng.uniform(0.3, 0.8, size=points.shape[:2])
+    edge = np.clip(np.clip(shown, 0.0, last), within, np.maximum(last - within, within))
+    beyond = np.maximum(shown - last, -shown).max(-1)
+    found = outside(points, window) & (beyond <= reach * sizes[:, None])
+    return np.where(found[..., None], np.concatenate([edge, confidence[..., None]], axis=-1), 0.0)
 
 
 def unseen_limbs(hidden: np.ndarray) -> list[tuple[str, ...]]:

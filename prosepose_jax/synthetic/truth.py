@@ -24,7 +24,15 @@ from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
 from prosepose_jax.synthetic.facts import Facts, facts_about
 from prosepose_jax.synthetic.families import noise_level
-from prosepose_jax.synthetic.framing import LIMBS, Window, covered_limbs, outside, unseen_limbs, window_without_legs
+from prosepose_jax.synthetic.framing import (
+    LIMBS,
+    Window,
+    at_the_edge,
+    covered_limbs,
+    outside,
+    unseen_limbs,
+    window_without_legs,
+)
 from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.measure import Checks, Contacts
 from prosepose_jax.synthetic.people import with_stature
@@ -111,7 +119,7 @@ def observe(
     rng_noise, rng_answers, rng_family = (
         np.random.default_rng([*base, k, *more]) for k in (_NOISE_STREAM, _ANSWER_STREAM, _FAMILY_STREAM)
     )
-    rng_size, rng_cover, rng_mixed = rng_family.spawn(3)
+    rng_size, rng_cover, rng_mixed, rng_edge = rng_family.spawn(4)
     pixels = truth.view.project(truth.keypoints)
     window, away = _framed(truth, pixels, noise, rng_cover)
     unseen = unseen_limbs(truth.hidden | away)
@@ -148,6 +156,9 @@ def observe(
     seen = detected[..., 2] > 0
     detected[seen & outside(detected[..., :2], window)] = 0.0
     detected[detected[..., 2] > 0, :2] -= window.origin
+    if noise.framing.found_at_edge:
+        guessed = at_the_edge(pixels, window, noise.framing.found_at_edge, rng_edge)
+        detected = np.where(guessed[..., 2:] > 0, guessed, detected)
     scene = Scene(
         key=truth.key,
         global_orient=_f32(initial["orient"]),

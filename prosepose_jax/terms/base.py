@@ -123,6 +123,8 @@ class SceneReading:
       errors: stated standard deviations by name (`terms.defaults.ERRORS`).
       votes: what the answers tell beyond touch; None: nothing, or they are not used.
       keypoints: (P, 25, 3) that the fit sees: swapped sides and lost ankles handled.
+      box_px: (P,) larger side of each person's box; 0: none.
+      beyond: (P, 25, 2) where a keypoint is at the image's edge or beyond it: 1 right or down, -1 left or up, else 0.
       program: what its answers say; empty for a fallback.
       program_shape: sizes to which the program is padded.
       entries: part pairs to which the list of searched distances is padded.
@@ -134,6 +136,8 @@ class SceneReading:
     errors: Mapping[str, float]
     votes: Votes | None
     keypoints: np.ndarray
+    box_px: np.ndarray
+    beyond: np.ndarray
     program: ProgramArrays
     program_shape: ProgramShape
     entries: int

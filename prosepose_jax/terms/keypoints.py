@@ -24,21 +24,10 @@ _JOINTS = BODY25_SOURCE[BODY25_SOURCE >= 0]
 _ORDER = np.concatenate([np.argsort(-BODY25_SOURCE)[-11:], np.flatnonzero(BODY25_SOURCE >= 0)])
 
 
-def keypoint_scale(keypoints: np.ndarray) -> np.ndarray:
-    """Factor per person that brings the keypoints' bounding box (larger side) to 512 px.
-
-    Args:
-      keypoints: (P, 25, 3) x, y, confidence; confidence 0 is missing.
-
-    Returns:
-      (P,) scales; 0 for a person without two distinct visible keypoints.
-    """
-    scales = []
-    for person in np.asarray(keypoints, np.float64):
-        seen = person[person[:, 2] > 0, :2]
-        size = float(np.max(np.ptp(seen, axis=0))) if len(seen) else 0.0
-        scales.append(NORMALISED_SIZE_PX / size if size > 0 else 0.0)
-    return np.array(scales, np.float32)
+def keypoint_scale(box_px: np.ndarray) -> np.ndarray:
+    """Factor per person (P,) that brings its box (larger side (P,), px) to 512 px; 0 without a box."""
+    box = np.asarray(box_px, np.float64)
+    return np.divide(NORMALISED_SIZE_PX, box, out=np.zeros_like(box), where=box > 0).astype(np.float32)
 
 
 @struct.dataclass
@@ -48,12 +37,14 @@ class KeypointTargets:
     pixels: jax.Array  # (P, 25, 2)
     confidence: jax.Array  # (P, 25), 0 = left out
     scale: jax.Array  # (P,) from `keypoint_scale`
+    beyond: jax.Array  # (P, 25, 2), as `SceneReading.beyond`
 
 
 def keypoint_error(points: jax.Array, data: tuple[jax.Array, ...]) -> jax.Array:
-    """Error (2,) of one keypoint (1, 3) in the 512-px person box."""
-    pixels, scale, focal_px, principal_px = data
-    return (project(points, focal_px, principal_px)[0] - pixels) * scale
+    """Error (2,) of one keypoint (1, 3) in the 512-px person box; none beyond an edge at which it was found."""
+    pixels, scale, beyond, focal_px, principal_px = data
+    error = project(points, focal_px, principal_px)[0] - pixels
+    return jnp.where(error * beyond > 0, 0.0, error) * scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +59,8 @@ class Keypoints(Term):
         leaves: dict[str, Any] = {
             "pixels": seen[..., :2],
             "confidence": seen[..., 2],
-            "scale": keypoint_scale(reading.scene.keypoints),
+            "scale": keypoint_scale(reading.box_px),
+            "beyond": reading.beyond,
         }
         return KeypointTargets(**leaves)
 
@@ -86,6 +78,7 @@ class Keypoints(Term):
         data = (
             targets.pixels[:, _ORDER],
             each(targets.scale[:, None]),
+            targets.beyond[:, _ORDER],
             each(camera.focal_px[None, None]),
             each(camera.principal_px[None, None]),
         )

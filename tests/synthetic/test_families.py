@@ -91,6 +91,7 @@ STATED = {
     "upright": {"lean_kept": (0.65, 0.05)},
     "occluded_limbs": {"covered_limbs": (0.7, 0.06)},
     "truncated": {"legs_gone": (1.0, 0.0)},
+    "edge_keypoints": {},  # test_points_just_outside_are_found_at_the_edge
     "mixed_keypoints": {"mixed_limbs": (0.12, 0.03)},
     "half_right_answers": _SIZE_AND_DEPTH,
 }
@@ -206,6 +207,23 @@ def test_truncated_people_have_no_legs_in_the_picture():
     assert scene.image_size[1] < truth.view.size[1]
     seen = scene.keypoints[..., 2] > 0
     assert (scene.keypoints[seen][:, :2] < scene.image_size).all()
+
+
+def test_points_just_outside_are_found_at_the_edge():
+    truth, scene = _seen("edge_keypoints", 0)
+    _, cut = _seen("truncated", 0)
+    new = (scene.keypoints[..., 2] > 0) & (cut.keypoints[..., 2] == 0)
+    assert new.any()
+    np.testing.assert_array_equal(scene.keypoints[~new], cut.keypoints[~new])
+    true = truth.view.project(truth.keypoints)
+    sizes = np.broadcast_to(np.ptp(true, axis=1).max(-1)[:, None], new.shape)[new]
+    found, where = scene.keypoints[new], true[new] - (truth.view.principal - scene.principal_point)
+    last = np.array(scene.image_size) - 1.0
+    beyond = np.maximum(where - last, -where).max(-1)
+    assert (beyond > 0).all() and (beyond <= 0.3 * sizes).all()  # they are outside, by no more than that
+    inwards = np.minimum(found[:, :2], last - found[:, :2]).min(-1)
+    assert (inwards >= 0).all() and (inwards <= 0.01 * sizes).all()
+    assert ((found[:, 2] >= 0.3) & (found[:, 2] <= 0.8)).all()
 
 
 def test_the_picture_of_truncated_people_is_cut_as_their_scene_is():

@@ -25,7 +25,8 @@ from prosepose_jax.terms.estimate_pose import JOINT_SHARES
 
 def _reading(initial: Any, scene: Scene) -> SceneReading:
     nothing: Any = None
-    return SceneReading(scene, initial, ERRORS, nothing, scene.keypoints, nothing, nothing, 0, 0)
+    kept = scene.keypoints
+    return SceneReading(scene, initial, ERRORS, nothing, kept, nothing, nothing, nothing, nothing, 0, 0)
 
 
 @pytest.fixture

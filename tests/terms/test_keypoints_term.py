@@ -14,7 +14,12 @@ from prosepose_jax.terms.keypoints import keypoint_error, keypoint_scale
 
 
 def keypoint_loss(
-    projected: jax.Array, detected: jax.Array, confidence: jax.Array, scale: jax.Array, robust_px: float = 0.0
+    projected: jax.Array,
+    detected: jax.Array,
+    confidence: jax.Array,
+    scale: jax.Array,
+    robust_px: float = 0.0,
+    beyond: jax.Array | None = None,
 ) -> jax.Array:
     """The term of keypoints that project to (P, 25, 2): a camera of focal length 1 sees points at depth 1 so."""
     points = jnp.concatenate([projected, jnp.ones_like(projected[..., :1])], axis=-1)[..., None, :]
@@ -22,31 +27,31 @@ def keypoint_loss(
     def each(value: jax.Array) -> jax.Array:
         return jnp.broadcast_to(value, (*projected.shape[:2], *value.shape[2:]))
 
-    data = (detected, each(scale[:, None]), each(jnp.ones((1, 1, 2))), each(jnp.zeros((1, 1, 2))))
+    beyond = jnp.zeros((1, 1, 2)) if beyond is None else beyond
+    data = (detected, each(scale[:, None]), each(beyond), each(jnp.ones((1, 1, 2))), each(jnp.zeros((1, 1, 2))))
     part = Elements((), confidence, data, residual=keypoint_error, kernel=kernels.geman_mcclure)
     return elements_energy(part, points, jnp.asarray(robust_px, projected.dtype))
 
 
-def _people(*points: list[tuple[float, float, float]]) -> np.ndarray:
-    """(P, 25, 3): the given keypoints first, the others missing (confidence 0, far away)."""
-    array = np.zeros((len(points), 25, 3), np.float32)
-    array[..., :2] = 9999.0
-    for person, some in zip(array, points, strict=True):
-        if some:
-            person[: len(some)] = some
-    return array
-
-
-def test_scale_brings_the_larger_side_to_512() -> None:
-    wide = [(100.0, 50.0, 0.9), (356.0, 60.0, 0.3), (200.0, 178.0, 1.0)]  # 256 × 128
-    tall = [(10.0, 0.0, 0.01), (20.0, 1024.0, 1.0)]
-    np.testing.assert_allclose(keypoint_scale(_people(wide, tall)), [2.0, 0.5])
-
-
-def test_scale_without_an_extent_is_zero() -> None:
-    scale = keypoint_scale(_people([], [(3.0, 4.0, 1.0)], [(3.0, 4.0, 1.0), (3.0, 4.0, 0.5)]))
+def test_scale_brings_the_box_to_512_and_is_zero_without_one() -> None:
+    scale = keypoint_scale(np.array([256.0, 1024.0, 0.0]))
     assert scale.dtype == np.float32
-    np.testing.assert_array_equal(scale, 0.0)
+    np.testing.assert_allclose(scale, [2.0, 0.5, 0.0])
+
+
+def test_a_point_found_at_the_edge_may_lie_beyond_it_and_nowhere_else() -> None:
+    detected = jnp.full((1, 25, 2), 100.0)
+    confidence = jnp.zeros((1, 25)).at[0, 6].set(1.0)
+    right, up = jnp.array([1.0, 0.0]), jnp.array([0.0, -1.0])
+
+    def cost(off: tuple[float, float], beyond: jax.Array) -> float:
+        projected = detected.at[0, 6].add(jnp.array(off))
+        return float(keypoint_loss(projected, detected, confidence, jnp.ones(1), beyond=beyond[None, None]))
+
+    assert cost((30.0, 0.0), right) == 0.0 and cost((0.0, -30.0), up) == 0.0
+    assert cost((-30.0, 0.0), right) == cost((0.0, 30.0), up) == pytest.approx(900.0)
+    assert cost((30.0, 4.0), right) == pytest.approx(16.0)  # along the edge it is where it is
+    assert cost((30.0, 4.0), jnp.zeros(2)) == pytest.approx(916.0)
 
 
 def test_keypoints_by_hand() -> None:
