@@ -119,7 +119,7 @@ def _load(data: bytes, depth: int = 0) -> Any:
         return load_pickle(data)
     if data[:200].isascii() and b"\0" not in data[:200]:
         raise Unreadable(
-            f"text that is neither JSON nor rows of numbers (it begins with {shown(data[:40].decode())!r})"
+            f"text that is neither JSON nor rows of numbers (it begins with {shown(data[:40].decode())})"
         )
     raise Unreadable("data of an unknown kind")
 
