@@ -100,7 +100,7 @@ def _is_pair(entries: list[Any]) -> bool:
 
 def _shape(entries: Any) -> tuple[int, ...]:
     """The shape that nested lists have at their first entries."""
-    found = []
+    found: list[int] = []
     while isinstance(entries, (list, np.ndarray)) and len(found) < 4:
         found.append(len(entries))
         entries = entries[0] if len(entries) else None

@@ -20,11 +20,11 @@ def read(path: Path, tree: Any) -> Found | None:
     """One image's `people` (or `bodies`), a dictionary of images or a list of frames; None for anything else."""
     if isinstance(tree, list) and tree and all(isinstance(entry, dict) and "people" in entry for entry in tree):
         frames = [None] if len(tree) == 1 else [str(i) for i in range(len(tree))]
-        pictures = [
+        of_frames = [
             Picture(_people(path, f"[{i}].", entry), frame=frame, size=_canvas(entry))
             for i, (entry, frame) in enumerate(zip(tree, frames, strict=True))
         ]
-        return _found(tuple(pictures), tree)
+        return _found(tuple(of_frames), tree)
     if not isinstance(tree, dict):
         return None
     if "people" in tree or "bodies" in tree:

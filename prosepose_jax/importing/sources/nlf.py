@@ -95,7 +95,7 @@ def _read_joints(source: SourceInput, fields: Mapping[str, Any]) -> ImageEstimat
 
 def _frames(source: SourceInput) -> range:
     tree = source.trees[0]
-    transl = next((tree[name] for name in ("trans", "joints3d", "joints3d_nonparam") if name in tree), [])
+    transl: Any = next((tree[name] for name in ("trans", "joints3d", "joints3d_nonparam") if name in tree), [])
     several = isinstance(transl, list) and len(transl) > 1 and np.ndim(transl[0]) > 1
     return range(len(transl) if several else 0)
 
