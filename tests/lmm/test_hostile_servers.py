@@ -251,10 +251,23 @@ def _raw(*parts: bytes, pause_s: float = 0.0, reset: bool = False) -> Answer:
     return answer
 
 
+def _endlessly(part: bytes, first: bytes = b"") -> Answer:
+    def answer(handler, body) -> None:
+        handler.wfile.write(first)
+        while True:
+            handler.wfile.write(part)
+
+    return answer
+
+
+def _as(body: bytes, kind: str) -> Answer:
+    return lambda handler, _: _reply(handler, body, Content_Type=kind)
+
+
 _OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _ODD = {
     "header that comes a byte at a time": _raw(*[b"HTTP/1.1 200 OK\r\n"[k : k + 1] for k in range(17)], pause_s=0.1),
-    "hundreds for ever": lambda handler, body: [handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in itertools.count()],
+    "hundreds for ever": _endlessly(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "no HTTP": _raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
     "HTTP of another age": _raw(b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
     "a status that is none": _raw(b"HTTP/1.1 99999 What\r\nContent-Length: 2\r\n\r\n{}"),
@@ -268,24 +281,22 @@ _ODD = {
     "chunk of a negative size": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"),
     "chunk of all sizes": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}"),
     "chunk size that never ends": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1" * 65536] * 20),
-    "trailers that never end": lambda handler, body: [
-        handler.wfile.write(part)
-        for part in itertools.chain([_OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"], itertools.repeat(b"X: y\r\n" * 1000))
-    ],
+    "trailers that never end": _endlessly(b"X: y\r\n" * 1000, _OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"),
     "thousands of cookies": _raw(_OK + b"Set-Cookie: a=b\r\n" * 5000 + b"Content-Length: 2\r\n\r\n{}"),
     "packed twice": lambda handler, body: _reply(handler, gzip.compress(gzip.compress(b"{}")), Content_Encoding="gzip"),
     "packed by another": lambda handler, body: _reply(handler, b"\x1b\x03\0", Content_Encoding="br"),
     "no body": _raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
-    "a page": lambda handler, body: _reply(handler, b"<html><title>Sign in</title></html>", Content_Type="text/html"),
-    "other letters": lambda handler, body: _reply(handler, "{}".encode("utf-16"), Content_Type="application/json; charset=utf-16"),
-    "a charset that is none": lambda handler, body: _reply(handler, b"\xff\xfe{", Content_Type="application/json; charset=\xffx"),
+    "a page": _as(b"<html><title>Sign in</title></html>", "text/html"),
+    "other letters": _as("{}".encode("utf-16"), "application/json; charset=utf-16"),
+    "a charset that is none": _as(b"\xff\xfe{", "application/json; charset=\xffx"),
     "zeros": lambda handler, body: _reply(handler, b"\0" * 1000),
-    "events": lambda handler, body: _reply(handler, b"data: {}\n\ndata: [DONE]\n\n", Content_Type="text/event-stream"),
+    "events": _as(b"data: {}\n\ndata: [DONE]\n\n", "text/event-stream"),
     "choices of another kind": lambda handler, body: _reply(handler, b'{"choices": {"0": 1}, "candidates": {"0": 1}}'),
     "choices of nothing": lambda handler, body: _reply(handler, b'{"choices": [null, 3, []], "candidates": [null, 3]}'),
 }  # fmt: skip
 
 
+@pytest.mark.heavy
 @every_client
 @pytest.mark.usefixtures("little_memory")
 @pytest.mark.parametrize("kind", list(_ODD))
@@ -309,8 +320,20 @@ def test_a_mark_before_the_reply_is_read_over(client, serve, scenes, tmp_path, k
 
 
 @every_client
-@pytest.mark.parametrize("asked", ["31536000", "1e999", "nan", "-5", "soon", "Fri, 31 Dec 9999 23:59:59 GMT",
-                                   "Mon, 01 Jan 0001 00:00:00 +1400", "Fri, 99 Foo 99999 99:99:99 GMT", "9" * 5000])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "31536000",
+        "1e999",
+        "nan",
+        "-5",
+        "soon",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +1400",
+        "Fri, 99 Foo 99999 99:99:99 GMT",
+        "9" * 5000,
+    ],
+)
 def test_servers_that_ask_to_wait_oddly(asked, client, serve, scenes, tmp_path, keys_set, capsys) -> None:
     """For longer than anyone waits: the request fails and says so; what is no time is no request to wait."""
 

@@ -245,7 +245,7 @@ def test_the_last_round_comes_once_and_only_where_something_was_answered(tmp_pat
     tally = _run(tmp_path, client, _work(3), attempts=2, concurrency=1)
     assert (tally.answered, tally.failed) == (4, 8)
     assert [request.key for request in client.asked] == ["s0"] * 2 + ["s1"] + ["s2"] * 2 + ["s0"] * 2 + ["s2"] * 2
-    assert [failure.reason for failure in tally.failures] == [f"no luck with {key} (2 attempts)" for key in ("s0", "s2")]
+    assert [one.reason for one in tally.failures] == [f"no luck with {key} (2 attempts)" for key in ("s0", "s2")]
 
     client = _Client(answer)
     tally = _run(tmp_path / "none", client, _work(1), attempts=2, concurrency=1)
