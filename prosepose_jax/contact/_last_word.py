@@ -31,6 +31,14 @@ _A_LESSER_LIST = re.compile(
     r"object|clothing|maybe|likely|less|low|indirect|occluded|hidden|doubtful|questionable|borderline|extra|more|"
     r"person [12ab]'s own|any)\b"
 )
+_HEDGED = re.compile(
+    r"\b(?:possibl[ey]|potential(?:ly)?|uncertain|unclear|unsure|ambiguous|maybe|perhaps|low(?:er)?[\s-]+confidence|"
+    r"less (?:likely|certain|sure|clear|confident)|not (?:certain|sure|clear|confident)|doubtful|questionable|"
+    r"borderline|speculative|tentative)\b"
+)
+_NOT_HEDGED = re.compile(
+    r"\b(?:final|corrected|revised|updated|remaining|confirmed|all|definite|certain and|likely and|as .* as possible)\b"
+)
 _ANNOUNCES = re.compile(r"\b(?:table|final|answer|result|list|as follows|contacts? (?:are|is)|below|summary)\b")
 
 
@@ -64,11 +72,19 @@ def is_lesser_list(title: str) -> bool:
     return bool(_A_LESSER_LIST.search(title)) and not re.search(r"\b(?:final|corrected|revised|updated)\b", title)
 
 
+def is_hedged_list(title: str) -> bool:
+    """Whether a title is that of a list of what only may touch."""
+    title = title.lower().replace("_", " ")
+    return bool(_HEDGED.search(title)) and not _NOT_HEDGED.search(title)
+
+
 # After the last table ---------------------------------------------------------------------------
 
 _OPENING = (
     r"(?:(?:and|but|so|thus|therefore|hence|actually|in fact|however|wait|sorry|no|ok|okay|oh|hm+|in conclusion|"
-    r"conclusion|correction|to correct myself|on (?:second|closer) (?:thought|look|inspection)s?|on reflection|"
+    r"conclusion|correction|to correct myself|(?:up)?on (?:second|closer|further) "
+    r"(?:thought|look|inspection|review|examination)s?|on reflection|"
+    r"after (?:a )?(?:second|closer|further|careful|more careful) (?:thought|look|inspection|review|examination)|"
     r"in the end|overall|looking (?:again|closer|closely)(?: at the (?:image|photo|picture))?|in (?:the|"
     r"this) (?:image|photo|picture)|(?:based on|judging from|as far as i can (?:see|tell) (?:from|in)) (?:the|this) "
     r"(?:image|photo|picture))"

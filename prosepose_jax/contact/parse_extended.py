@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from prosepose_jax.contact._last_word import (
     heading_before,
+    is_hedged_list,
     is_lesser_list,
     is_ruled_out,
     last_words,
@@ -23,6 +24,7 @@ from prosepose_jax.contact._last_word import (
     takes_all_back,
 )
 from prosepose_jax.contact._layout import with_line_breaks
+from prosepose_jax.contact._other_tables import as_markdown
 from prosepose_jax.contact._people import people_of_rows
 from prosepose_jax.contact._phrases import Cell, Item, read_cell
 from prosepose_jax.contact._tables import MAX_TEXT, Table, find_tables
@@ -41,6 +43,7 @@ _PERSON_HEADING = re.compile(
 _NOTE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _RULED_OUT = "the answer rules it out"
 _TAKEN_BACK = "taken back further down in the answer"
+_ONLY_POSSIBLE = "listed as only possible, beside the table of contacts"
 
 
 def parse_extended(text: str, mode: str = "two_person", synonyms: bool = True) -> ParsedAnswer:
@@ -60,7 +63,7 @@ def parse_extended(text: str, mode: str = "two_person", synonyms: bool = True) -
     answer = without_thoughts(text[:MAX_TEXT])
     marked = answer_blocks(answer)
     for part in (marked, answer) if marked is not None else (answer,):
-        part = with_line_breaks(part)
+        part = with_line_breaks(as_markdown(part))
         tables = find_tables(part)
         if tables or part is answer:
             break
@@ -81,6 +84,7 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
     prose: list[str] = []  # behind the table at hand, last first
     only_denied = True  # of tables without a usable row: they hold no row but those that the answer denies
     behind = len(text)
+    hedged: ParsedAnswer | None = None  # of a last table of what is only possible: counts where no other does
     ends = list(itertools.accumulate((table.end for table in tables), max, initial=0))
     for table, end_before in zip(reversed(tables), reversed(ends[:-1]), strict=True):
         prose.append(text[min(table.end, behind) : behind])
@@ -105,7 +109,12 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
                     rejected.append((claim.text, _TAKEN_BACK))
                 else:
                     rows += claim.rows
-            return ParsedAnswer(tuple(rows), tuple(read.rejected + rejected))
+            parsed = ParsedAnswer(tuple(rows), tuple(read.rejected + rejected))
+            if hedged is not None or not rows or not is_hedged_list(title):
+                return parsed
+            hedged = parsed
+            rejected += [(claim.text, _ONLY_POSSIBLE) for claim in usable]
+            continue
         if usable:
             taken_back = [(claim.text, _TAKEN_BACK) for claim in usable]
             none = any(says_none(*sentence) for sentence in sentences)
@@ -115,6 +124,8 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
         denied += read.claims
         passed_over = passed_over or tuple(read.rejected)
         only_denied = only_denied and len(read.claims) == len(read.rejected)
+    if hedged is not None:
+        return hedged
     # Nothing is usable: every row is denied, or sentences say that nothing touches.
     prose.append(text[:behind])
     none = (bool(denied) and only_denied) or any(says_none(*one) for one in last_words("\n".join(reversed(prose))))

@@ -1,154 +1,27 @@
 """Pickles that datasets are distributed in, PyTorch tensors inside included; nothing in them is executed.
 
-A tensor inside an ordinary pickle carries its numbers as a byte blob that is itself a file of `torch.save`'s older
-kind: a few small pickles, then the raw storage. Every name a pickle mentions is looked up in the closed table of the
-body room's reader and the two names of PyTorch below; entries are inert stand-ins, rebuilt as arrays when asked for.
-A file of thousands of scenes is therefore read once and turned into arrays scene by scene.
+They are read as other tools' pickles are (importing/containers/pickles.py): entries are inert stand-ins, rebuilt as
+arrays when asked for. A file of thousands of scenes is therefore read once and turned into arrays scene by scene.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import mmap
 import os
-import pickle
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from prosepose_jax.body import _unpickle as base
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.containers.pickles import check_instructions
+from prosepose_jax.importing.containers.pickles import load_mapped
 from prosepose_jax.untrusted import as_input_error, open_regular, shown
 
-_MAGIC = 0x1950A86A20F9469CFC6C
-_KINDS = {
-    "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
-    "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
-}  # fmt: skip
 # Steps of one file: those of the releases hold thousands of scenes of some hundred values each.
 _MOST_STEPS = 50_000_000
-_BLOB_STEPS = 10_000  # of a pickle within a tensor's bytes, which names one storage
-_MOST_REPEATED = 1 << 20  # elements that a tensor may repeat beyond its storage
-
-
-class _Kind:
-    """Stand-in for torch.FloatStorage and its like."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-
-    def __call__(self, *_: Any) -> NoReturn:
-        raise base.Bad("a storage without its numbers")
-
-    def __setstate__(self, state: Any) -> NoReturn:
-        raise base.Bad("an attempt to alter a type")
-
-
-class _Storage:
-    """The numbers of a storage, filled in when their bytes are reached."""
-
-    def __init__(self, kind: _Kind, count: int) -> None:
-        self.kind, self.count = kind, count
-        self.values: np.ndarray | None = None
-
-    def __setstate__(self, state: Any) -> NoReturn:
-        raise base.Bad("a storage with extra state")
-
-
-class _Tensor(base._FromBuffer):
-    """Stand-in for a torch.Tensor."""
-
-    def __init__(self, storage: Any = None, offset: Any = 0, shape: Any = (), strides: Any = (), *_: Any) -> None:
-        if not isinstance(storage, _Storage):
-            raise base.Bad("a tensor without a storage")
-        if not isinstance(offset, int) or offset < 0:
-            raise base.Bad("a tensor with an unknown offset")
-        self.args = (storage, offset, base._as_shape(shape), base._as_shape(strides))
-
-    def numpy(self) -> np.ndarray:
-        storage, offset, shape, strides = self.args
-        values = storage.values
-        if values is None or len(shape) != len(strides):
-            raise base.Bad("a tensor whose numbers are missing")
-        count = math.prod(shape)
-        if count == 0:
-            return np.zeros(shape, values.dtype)
-        last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-        if last >= len(values) or count > len(values) + _MOST_REPEATED:
-            raise base.Bad(f"a tensor of shape {shape} on a storage of {len(values)} numbers")
-        steps = tuple(s * values.itemsize for s in strides)
-        return np.lib.stride_tricks.as_strided(values[offset:], shape, steps, writeable=False).copy()
-
-
-def _parameter(data: Any = None, *_: Any) -> _Tensor:
-    if not isinstance(data, _Tensor):
-        raise base.Bad("a parameter that is not a tensor")
-    return data
-
-
-class _Unpickler(pickle.Unpickler):
-    storages: dict[str, _Storage] | None = None  # inside a blob: those that it names
-
-    def find_class(self, module: str, name: str) -> Any:
-        found = _NAMES.get((module, name))
-        if found is None:
-            raise base.Bad(f"a reference to {module}.{name}")
-        return found
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        if self.storages is None or not isinstance(pid, tuple) or len(pid) < 5 or pid[0] != "storage":
-            raise base.Bad("a persistent reference")
-        kind, key, count = pid[1], pid[2], pid[4]
-        if not isinstance(kind, _Kind) or not isinstance(key, str) or not isinstance(count, int) or count < 0:
-            raise base.Bad("a persistent reference to something else than a storage")
-        return self.storages.setdefault(key, _Storage(kind, count))
-
-
-def _storage_from_bytes(data: Any = b"", *_: Any) -> _Storage:
-    """The storage in a blob of torch.save's older kind: magic number, version, system, object, keys, raw numbers."""
-    stream = io.BytesIO(base._as_bytes(data))
-    storages: dict[str, _Storage] = {}
-
-    def load() -> Any:
-        check_instructions(stream, _BLOB_STEPS)
-        unpickler = _Unpickler(stream, encoding="latin1")
-        unpickler.storages = storages
-        return unpickler.load()
-
-    if load() != _MAGIC:
-        raise base.Bad("tensor data of an unknown kind")
-    load(), load()
-    value, keys = load(), load()
-    if not isinstance(value, _Storage) or not isinstance(keys, list):
-        raise base.Bad("tensor data without its storage")
-    for key in keys:
-        if not isinstance(key, str) or key not in storages:
-            raise base.Bad("tensor data with an unknown storage")
-        count = int.from_bytes(stream.read(8), "little")
-        dtype = np.dtype(storages[key].kind.code)
-        raw = stream.read(min(count * dtype.itemsize, len(stream.getbuffer())))
-        if len(raw) != count * dtype.itemsize or count < storages[key].count:
-            raise base.Bad("tensor data that is cut short")
-        storages[key].values = np.frombuffer(raw, dtype)
-    return value
-
-
-def _names() -> dict[tuple[str, str], Any]:
-    table: dict[tuple[str, str], Any] = dict(base._ALLOWED)
-    for name, code in _KINDS.items():
-        table["torch", name] = table["torch.storage", name] = _Kind(code)
-    table["torch._utils", "_rebuild_tensor_v2"] = table["torch._utils", "_rebuild_tensor"] = base.ClosedCall(_Tensor)
-    table["torch._utils", "_rebuild_parameter"] = base.ClosedCall(_parameter)
-    table["torch.storage", "_load_from_bytes"] = base.ClosedCall(_storage_from_bytes)
-    return table
-
-
-_NAMES = _names()
 _BROKEN = (base.Bad, TypeError, ValueError, OverflowError, AttributeError, IndexError, KeyError, RecursionError)
 
 
@@ -281,5 +154,4 @@ def _load(file: BufferedReader) -> Any:
     if os.fstat(file.fileno()).st_size == 0:
         raise EOFError("it is empty")
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        check_instructions(content, _MOST_STEPS)
-        return _Unpickler(content, encoding="latin1").load()
+        return load_mapped(content, _MOST_STEPS)

@@ -53,6 +53,8 @@ def named_cause(projected: np.ndarray, detected: np.ndarray, principal: np.ndarr
         ("image size given as (height, width) for (width, height)", centred + size[::-1] / 2),
         ("image size given as (height, width) for (width, height)", centred + principal[::-1]),
         ("the estimates' camera is mirrored", centred * [-1, 1] + principal),
+        ("x and y of the keypoints exchanged", points[..., ::-1]),
+        ("x and y of the keypoints exchanged", points[..., ::-1] * (size / size[::-1])),  # that are in [0, 1]
     ]
     scale = _focal_scale(centred[bad], detected[bad], principal)
     if scale is not None and abs(np.log(scale)) > 0.05:

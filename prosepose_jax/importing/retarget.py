@@ -28,6 +28,7 @@ from prosepose_jax.importing.swings import pose_from_joints
 
 MAX_BETAS = 10
 _MAX_ITERATIONS = 60
+_KID = -4  # place of the kid scale among the unknowns
 _SMALL_STEP = 3e-5  # rad, m: a step below it is the last one
 # Hips, knees, ankles, neck, shoulders, elbows, wrists: what every skeleton means alike.
 LIMB_JOINTS = (1, 2, 4, 5, 7, 8, 12, 16, 17, 18, 19, 20, 21)
@@ -187,7 +188,7 @@ def _targets(estimate: Estimate) -> tuple[np.ndarray, ...]:
 
 def _parts(x: Any) -> tuple[Any, ...]:
     """Pose (22, 3), betas, kid scale and translation (3,) of the unknowns in one vector."""
-    return x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3), x[3 * NUM_TREE_JOINTS : -4], x[-4], x[-3:]
+    return x[: 3 * NUM_TREE_JOINTS].reshape(NUM_TREE_JOINTS, 3), x[3 * NUM_TREE_JOINTS : _KID], x[_KID], x[-3:]
 
 
 def _unpack(x: jax.Array) -> BodyParams:
@@ -241,6 +242,21 @@ def _rest_height(body: BodyModel, betas: np.ndarray, kid_scale: float) -> float:
     return float(np.ptp(up + np.asarray(body.kid_dir)[:, 1] * kid_scale))
 
 
+def _bounded_step(system: jax.Array, gradient: jax.Array, kid: jax.Array) -> jax.Array:
+    """The step that solves `system @ step = -gradient` while the kid scale stays in [0, 1].
+
+    Where the kid scale meets a bound, the others are solved for with it held there. Cutting it off afterwards would
+    leave them where they belong to another kid scale: such steps lower nothing and the search stands still.
+    """
+    step = -jax.scipy.linalg.solve(system, gradient, assume_a="pos")
+    wanted = kid + step[_KID]
+    held = jnp.clip(wanted, 0.0, 1.0) - kid
+    rest = (-gradient - system[:, _KID] * held).at[_KID].set(held)
+    others = system.at[_KID, :].set(0.0).at[:, _KID].set(0.0).at[_KID, _KID].set(1.0)
+    inside = (wanted >= 0.0) & (wanted <= 1.0)
+    return jnp.where(inside, step, jax.scipy.linalg.solve(others, rest, assume_a="pos"))
+
+
 @jax.jit
 def _solve(
     body: BodyModel,
@@ -273,9 +289,6 @@ def _solve(
             [in_space.reshape(-1), in_image.reshape(-1), rotations.reshape(-1), params.betas, kid[None]]
         )
 
-    def bounded(x: jax.Array) -> jax.Array:
-        return x.at[-4].set(jnp.clip(x[-4], 0.0, 1.0))
-
     def goes_on(state: tuple[jax.Array, ...]) -> jax.Array:
         *_, moved, count = state
         return (moved > _SMALL_STEP) & (count <= _MAX_ITERATIONS)
@@ -283,8 +296,7 @@ def _solve(
     def step(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         # The residuals are traced once: value and Jacobian at the candidate serve the next step if it is taken.
         x, value, gradient, normal, damping, _, count = state
-        system = normal + jnp.diag(damping * (jnp.diag(normal) + 1e-3))
-        candidate = bounded(x - jax.scipy.linalg.solve(system, gradient, assume_a="pos"))
+        candidate = x + _bounded_step(normal + jnp.diag(damping * (jnp.diag(normal) + 1e-3)), gradient, x[_KID])
         jacobian, r = jax.jacfwd(lambda y: (residuals(y),) * 2, has_aux=True)(candidate)
         candidate_value = jnp.sum(r * r)
         better = candidate_value < value  # False for NaN: the step is not taken
@@ -298,7 +310,7 @@ def _solve(
     size, far = start.shape[0], jnp.float32(jnp.inf)
     # No value yet: the first step goes nowhere and is taken.
     state: tuple[jax.Array, ...] = (
-        bounded(start),
+        start.at[_KID].set(jnp.clip(start[_KID], 0.0, 1.0)),
         far,
         jnp.zeros(size, start.dtype),
         jnp.zeros((size, size), start.dtype),

@@ -2,6 +2,9 @@
 
 One thread prepares pictures and cuts the work into requests, `concurrency` threads send them. Between them is a
 short queue, so memory does not grow with the data set: a picture is gone when its last request is.
+
+A server that breaks off now and then fails a request several times in a row by chance. So what ran out of attempts is
+put off, and asked for once more at the end, by few threads, if the server has answered anything at all.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ FAILURES_IN_A_ROW = 25
 """Requests that may fail one after the other before the rest is not even tried."""
 
 _TICK_S = 0.25
+# The last round asks for this many times fewer requests at a time: one, where few were put off.
+_LAST_ROUND_SHARE = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +96,14 @@ class _Item:
     request: Request
 
 
+@dataclasses.dataclass(frozen=True)
+class _PutOff:
+    """Work that ran out of attempts, without its picture, and why."""
+
+    work: Work
+    reason: str
+
+
 class _Stopped(Exception):
     """The run ends; what was to be done is left for the next one."""
 
@@ -129,6 +142,8 @@ class Sampler:
         self._pace, self._image_tokens = pace or Pace(), image_tokens
         self._rng = random.Random(seed)
         self._queue: queue.Queue[_Item | None] = queue.Queue(maxsize=2 * concurrency)
+        self._put_off: list[_PutOff] = []
+        self._last_round = False
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._in_a_row = 0
@@ -143,21 +158,17 @@ class Sampler:
           OSError: the answers cannot be written.
           KeyboardInterrupt: passed on, after what came is on disk.
         """
-        threads = [threading.Thread(target=self._guarded, args=(self._prepare, work), daemon=True)]
-        threads += [
-            threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(self._concurrency)
-        ]
-        for thread in threads:
-            thread.start()
         try:
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(_TICK_S)
-                    self._log.sync()
-                    tick(self.tally)
+            self._round(work, self._concurrency, tick)
+            if self._put_off and self.tally.answered and not self._stop.is_set():
+                again, self._put_off, self._last_round = self._put_off, [], True
+                at_a_time = min(self._concurrency, max(1, len(again) // _LAST_ROUND_SHARE))
+                self._round((one.work for one in again), at_a_time, tick)
         finally:
             self._stop.set()
             self._log.sync()
+            for one in self._put_off:
+                self._fail(one.work.question, one.work.samples, one.reason)
         if isinstance(self._broken, Unusable):
             if not self.tally.answered:
                 raise self._broken
@@ -165,6 +176,18 @@ class Sampler:
         elif self._broken is not None:
             raise self._broken
         return self.tally
+
+    def _round(self, work: Iterable[Work], at_a_time: int, tick: Callable[[Tally], None]) -> None:
+        """Asks for all of `work` once, by so many threads."""
+        threads = [threading.Thread(target=self._guarded, args=(self._prepare, work, at_a_time), daemon=True)]
+        threads += [threading.Thread(target=self._guarded, args=(self._work,), daemon=True) for _ in range(at_a_time)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(_TICK_S)
+                self._log.sync()
+                tick(self.tally)
 
     def _guarded(self, function: Callable[..., None], *args: Any) -> None:
         """Runs one thread; an error that concerns everything ends the run."""
@@ -177,7 +200,7 @@ class Sampler:
                 self._broken = self._broken or error
             self._stop.set()
 
-    def _prepare(self, work: Iterable[Work]) -> None:
+    def _prepare(self, work: Iterable[Work], askers: int) -> None:
         for one in work:
             try:
                 picture = take_picture(one.question.view) if one.question.view is not None else None
@@ -186,7 +209,7 @@ class Sampler:
                 continue
             for item in self._items(one, picture):
                 self._put(item)
-        for _ in range(self._concurrency):
+        for _ in range(askers):
             self._put(None)
 
     def _items(self, one: Work, picture: Picture | None) -> Iterable[_Item]:
@@ -233,7 +256,7 @@ class Sampler:
             try:
                 response = self._ask_until_answered(request)
             except (TryAgain, Rejected) as error:
-                self._fail(item.question, tuple(missing), str(error))
+                self._give_up(item.question, tuple(missing), error)
                 self._count_failure(error)
                 return
             replies = response.replies[: len(missing)]
@@ -266,7 +289,8 @@ class Sampler:
                 attempt += 1
                 wait = backoff(attempt, error.wait_s, self._rng)
                 if error.wait_s is not None and error.wait_s > LONGEST_ASKED_WAIT_S:
-                    raise TryAgain(f"{error} (the server asks to wait {error.wait_s:.0f} s)") from error
+                    reason = f"{error} (the server asks to wait {error.wait_s:.0f} s)"
+                    raise TryAgain(reason, error.wait_s) from error
                 if attempt >= self._attempts:
                     raise TryAgain(f"{error} ({attempt} attempts)") from error
                 if error.busy and error.wait_s is not None:
@@ -331,6 +355,14 @@ class Sampler:
             if not self.tally.stopped and self._in_a_row >= max(FAILURES_IN_A_ROW, 2 * self._concurrency):
                 self.tally.stopped = f"{self._in_a_row} requests failed in a row, the last with: {error}"
                 self._stop.set()
+
+    def _give_up(self, question: Question, samples: tuple[int, ...], error: TryAgain | Rejected) -> None:
+        """Puts off what may still succeed in the last round; the rest has failed."""
+        if self._last_round or isinstance(error, Rejected) or (error.wait_s or 0.0) > LONGEST_ASKED_WAIT_S:
+            self._fail(question, samples, str(error))
+        else:
+            with self._lock:
+                self._put_off.append(_PutOff(Work(question, samples), str(error)))
 
     def _fail(self, question: Question, samples: tuple[int, ...], reason: str) -> None:
         failure = Failure(question.key, question.pair, samples, reason)

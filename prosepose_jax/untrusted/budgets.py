@@ -1,7 +1,4 @@
-"""What one file or reply may take (docs/security.md, "Budgets"). Errors name the budget that was exceeded.
-
-Other tools' estimates and keypoints have limits of their own (importing/containers/limits.py).
-"""
+"""What one file or reply may take (docs/security.md, "Budgets"). Errors name the budget that was exceeded."""
 
 from __future__ import annotations
 
@@ -21,6 +18,12 @@ HEADER_BYTES = 10_000  # of an array's description
 PICKLE_OPCODES = 2_000_000
 PICKLE_DEPTH = 50
 PICKLE_VALUES = 5_000_000  # shared parts counted as often as they are met
+
+# Other tools' estimates and keypoints.
+FOREIGN_BYTES = 256 * MIB  # of one file, unpacked
+FOREIGN_DEPTH = 40  # containers inside containers
+FOREIGN_VALUES = 2_000_000  # of all containers together
+FOREIGN_OPCODES = 5_000_000  # of a pickle
 
 REPLY_BYTES = 4 * MIB  # of a server's reply, unpacked; eight long answers take a fiftieth of it
 REPLY_VALUES = 50_000

@@ -485,3 +485,62 @@ def test_a_none_in_other_words(prose):
 def test_gaps_in_a_column_of_notes(note, denied):
     text = f"| Person 1 | Person 2 | Evidence |\n|---|---|---|\n| hand | arm | visible |\n| hand | back | {note} |"
     assert (("hand", "back") in _rows(text)) is not denied
+
+
+# Tables drawn otherwise ---------------------------------------------------------------------------
+
+_DRAWN = {
+    "box": "┌─────┬─────┐\n│ Person 1 │ Person 2 │\n├─────┼─────┤\n│ hand │ shoulder │\n├─────┼─────┤\n"
+    "│ left foot │ shin │\n└─────┴─────┘",
+    "double box": "╔════╦════╗\n║ Person 1 ║ Person 2 ║\n╠════╬════╣\n║ hand ║ shoulder ║\n║ left foot ║ shin ║\n"
+    "╚════╩════╝",
+    "wide pipes": "｜Person 1｜Person 2｜\n｜---｜---｜\n｜hand｜shoulder｜\n｜left foot｜shin｜",
+    "tabs": "Person 1 Body Part\tPerson 2 Body Part\nhand\tshoulder\nleft foot\tshin\n\nThat is all.",
+    "commas": "Here it is:\nPerson 1 Body Part,Person 2 Body Part\nhand,shoulder\nleft foot,shin\n",
+    "quoted": 'Person 1 Body Part, Person 2 Body Part\n"hand", "shoulder"\n"left foot", "shin"\n',
+    "semicolons": "person1_part;person 2 part\nhand;shoulder\nleft foot;shin".replace("person1_part", "person 1 part"),
+    "fenced": "```csv\nPerson 1 Body Part,Person 2 Body Part\nhand,shoulder\nleft foot,shin\n```",
+    "LaTeX": "\\begin{tabular}{|p{3cm}|l|}\n\\hline\n\\textbf{Person 1} & \\textbf{Person 2} \\\\ \\hline\n"
+    "hand & shoulder \\\\\nleft foot & shin \\\\\n\\hline\n\\end{tabular}",
+}
+
+
+@pytest.mark.parametrize("way", list(_DRAWN))
+def test_tables_that_are_drawn_otherwise(way):
+    wanted = _rows(HEAD + "| hand | shoulder |\n| left foot | shin |\n")
+    assert len(wanted) == 2 and _rows(_DRAWN[way]) == wanted
+    assert _rows(f"{_DRAWN[way]}\n\nOn reflection, they do not touch.") == []
+
+
+@pytest.mark.parametrize("prose", [
+    "Person 1 raises a hand, Person 2 leans back,\nand the hand, the shoulder and the back are near.",
+    "Person 1, Person 2\nstand, far apart", "\\begin{tabular}{cc}\n\\end{tabular}", "\\begin{itemize}\\item hand",
+    '"Person 1,"Person 2\n"', "│", "Person 1\tPerson 2",
+])  # fmt: skip
+def test_prose_with_commas_is_no_table(prose):
+    assert _rows(prose) == []
+
+
+# What is only possible ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("title", ["Possible but uncertain:", "### Less certain", "**Potential contacts**",
+                                   "Low-confidence pairs:", "Not sure about these:"])  # fmt: skip
+def test_a_later_list_of_possible_contacts_does_not_take_the_place_of_the_contacts(title):
+    text = f"{FINAL}\n{title}\n\n{DRAFT}"
+    assert _rows(text) == [("hand", "shoulder")]
+    assert any("only possible" in reason for reason in _reasons(text))
+    assert _rows(f"{title}\n\n{DRAFT}") == [("head", "butt")]  # all there is
+    assert _rows(f"{title}\n\n{DRAFT}\nFinal table:\n\n{FINAL}") == [("hand", "shoulder")]
+    assert _rows(f"Contacts:\n\n{NONE}\n{title}\n\n{DRAFT}") == []
+
+
+@pytest.mark.parametrize("title", ["Final table:", "All possible contacts, corrected:", "Remaining contacts:"])
+def test_other_later_tables_are_the_last_word(title):
+    assert _rows(f"{DRAFT}\n{title}\n\n{FINAL}") == [("hand", "shoulder")]
+
+
+@pytest.mark.parametrize("opening", ["Correction: after closer inspection, ", "Upon closer inspection, ",
+                                     "After a second look, ", "On further review, "])  # fmt: skip
+def test_openings_of_a_retraction(opening):
+    assert _rows(f"{DRAFT}\n{opening}there is no contact between the two people.") == []

@@ -77,7 +77,7 @@ def test_a_tensor_may_not_reach_beyond_its_storage(tmp_path) -> None:
     # The size (6,) of the tensor becomes (250,).
     assert data.count(b"K\x06\x85") == 1
     (tmp_path / "b.pkl").write_bytes(data.replace(b"K\x06\x85", b"K\xfa\x85"))
-    with pytest.raises(InputError, match="storage of 6 numbers"):
+    with pytest.raises(InputError, match="reaches beyond its storage"):
         read_pickle(tmp_path / "b.pkl").array()
 
 

@@ -320,6 +320,39 @@ def wham(people: People) -> dict:
     }
 
 
+def cliff(people: People) -> dict:
+    """Three rows: the two people of a photograph and somebody in another one, with another focal length."""
+    pose = smpl24(people).reshape(-1, 72)
+    return {
+        "imgname": np.array(["in/other.png", "in/photo.png", "in/photo.png"]),
+        "pose": np.concatenate([pose[:1], pose]),
+        "shape": np.zeros((3, 10), np.float32),
+        "global_t": np.concatenate([[[1.0, 1.0, 9.0]], transl(people, DIAGONAL, "smpl")]).astype(np.float32),
+        "pred_joints": np.zeros((3, 24, 3), np.float32),
+        "focal_l": np.array([333.0, DIAGONAL, DIAGONAL], np.float32),
+        "detection_all": np.zeros((3, 7), np.float32),
+    }
+
+
+def vibe(people: People) -> dict:
+    """Weak-perspective cameras of the whole image: (sx, sy, tx, ty)."""
+    place, pose = transl(people, FOCAL, "smpl"), smpl24(people).reshape(-1, 72)
+    scales = 2 * FOCAL / (np.array(SIZE) * place[:, 2:])
+    cams = np.concatenate([scales, place[:, :2]], axis=1)
+    return {
+        track: {
+            "pred_cam": np.ones((3, 3), np.float32),
+            "orig_cam": frames_of(cams, 1, step=0.05)[i],
+            "pose": np.tile(pose[i], (3, 1)),
+            "betas": np.zeros((3, 10), np.float32),
+            "joints3d": np.zeros((3, 49, 3), np.float32),
+            "bboxes": np.zeros((3, 4), np.float32),
+            "frame_ids": np.array([7, 8, 9]),
+        }
+        for i, track in enumerate((1, 3))
+    }
+
+
 def gvhmr(people: People) -> dict:
     one = {name: np.tile(values[:1], (3, 1)) for name, values in smplx_pose(people).items()}
     k = np.array([[DIAGONAL, 0, WIDTH / 2], [0, DIAGONAL, HEIGHT / 2], [0, 0, 1]], np.float32)
@@ -477,6 +510,21 @@ MINIATURES: dict[str, Callable[[People, Path], Case]] = {
         (write_pickle_with_tensors(f / "a.pkl", nlf(p, True)),), NLF_FOCAL, "NLF",
         centre=tuple((np.array(SIZE) - 1) / 2),
     ),
+    "nlf joints alone": lambda p, f: Case(
+        (write_npz(f / "a.npz", {"joints3d_nonparam": nlf(p, False)["joints3d"], "boxes": np.zeros((2, 5))}),),
+        NLF_FOCAL, "NLF", centre=tuple((np.array(SIZE) - 1) / 2),
+    ),
+    "multihmr of older versions": lambda p, f: Case(
+        (write_pickle(f / "h.pkl", [{n: v for n, v in person.items() if n != "transl_pelvis"} | {"j3d": joints}
+                                    for person, joints in zip(multihmr(p), p.joints, strict=True)]),),
+        FOCAL, "Multi-HMR",
+    ),
+    "cliff": lambda p, f: Case((write_npz(f / "c.npz", cliff(p)),), DIAGONAL, "CLIFF", frame="in/photo.png"),
+    "cliff by the photograph": lambda p, f: Case((write_npz(f / "c.npz", cliff(p)),), DIAGONAL, "CLIFF"),
+    "cliff of one image": lambda p, f: Case(
+        (write_npz(f / "c.npz", {n: v[1:] for n, v in cliff(p).items() if n != "imgname"}),), DIAGONAL, "CLIFF"
+    ),
+    "vibe": lambda p, f: Case((write_joblib(f / "v.pkl", vibe(p)),), FOCAL, "VIBE", frame="8"),
     "smplerx": lambda p, f: Case(smplerx(p, f), FOCAL, "SMPLer-X"),
     "osx": lambda p, f: Case(osx(p, f), FOCAL, "OSX"),
     "aios": lambda p, f: Case(aios(p, f), 900.0, "AiOS", given_focal=900.0),

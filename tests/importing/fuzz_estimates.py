@@ -71,9 +71,11 @@ def other_value(rng: np.random.Generator, value: Any) -> Any:
         changed = array.astype(np.float64)
         changed.reshape(-1)[int(rng.integers(0, array.size))] = (np.nan, np.inf, 1e30, -1e30)[kind]
         return changed
+    with np.errstate(all="ignore"):
+        million = array * 1e6
     choices = (
         None, "text", b"bytes", True, -1, 1e308, [], {}, {"a": 1}, [[1, 2], [3]], [{}],
-        np.zeros_like(array), array * -1.0, array * 1e6, array.reshape(-1)[:-1], array[None], np.array(["x"]), [value],
+        np.zeros_like(array), array * -1.0, million, array.reshape(-1)[:-1], array[None], np.array(["x"]), [value],
         [value, value], rng.normal(size=_SHAPES[int(rng.integers(0, len(_SHAPES)))]), np.zeros(3, complex), 10**30,
         {1: value},
     )  # fmt: skip

@@ -6,6 +6,7 @@ import gzip
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,6 +296,94 @@ def test_names_however_they_are_spelled(spelling):
     found = layout_by_names([spelled(name) for name in shuffled])
     np.testing.assert_array_equal(found.body25(points(shuffled)), expected_body25(shuffled))
     assert layout_by_names(["a", "b", *map(spelled, COCO_17[:9])]) is None
+
+
+# Forms in which users save what a detector returned
+
+
+def _forms(people: np.ndarray) -> dict[str, Any]:
+    """What is dumped as JSON, or pickled where arrays are in it."""
+    x, y, sure = people[..., 0], people[..., 1], people[..., 2]
+    pairs = people[..., :2]
+    nulls = json.loads(json.dumps(instances(people)))
+    return {
+        "rtmlib's pair, listed": [pairs.tolist(), sure.tolist()],
+        "rtmlib's pair": (pairs.astype(np.float32), sure.astype(np.float32)),
+        "scores of people": {"keypoints": people.tolist(), "scores": [0.9] * len(people)},
+        "Ultralytics' tensors": {"xy": pairs, "conf": sure},
+        "Ultralytics' data": {"data": people},
+        "by picture": {"photo.jpg": instances(people), "other.png": instances(people + 9)},
+        "arrays by picture": {"other.jpg": people + 9, "photo.jpg": people},
+        "the only picture": {"photo.jpg": instances(people)},
+        "OpenPose in rows": {"people": [{"pose_keypoints_2d": one.tolist()} for one in points(BODY_25)]},
+        "x, y apart": [{"keypoints": {"x": a.tolist(), "y": b.tolist()}} for a, b in zip(x, y, strict=True)],
+        "nothing null": nulls,
+    }
+
+
+@pytest.mark.parametrize("form", list(_forms(points(COCO_17))))
+def test_forms_of_users(form, tmp_path):
+    value = _forms(points(COCO_17))[form]
+    path = tmp_path / "photo.json"
+    try:
+        path.write_text(json.dumps(value))
+    except TypeError:
+        path.write_bytes(pickle.dumps(value))
+    order = BODY_25 if form == "OpenPose in rows" else COCO_17
+    check(read(path).keypoints, expected_body25(order), confidence=form != "x, y apart")
+
+
+def test_a_json_value_a_line(tmp_path):
+    path = tmp_path / "all.jsonl"
+    entries = json.loads(coco_results(path, points(COCO_17), "photo.jpg", ["other.jpg"]).read_text())
+    path.write_text("\n".join(map(json.dumps, entries)) + "\n")
+    check(read(path).keypoints, expected_body25(COCO_17))
+    path.write_text("\n".join([*map(json.dumps, entries), "{broken"]))
+    with pytest.raises(InputError, match="not JSON"):
+        read(path)
+
+
+@pytest.mark.parametrize("hole", [None, [None, None], [float("nan"), 3.0]])
+def test_points_of_null_or_nan_are_missing_and_said(hole, tmp_path):
+    entries = instances(points(COCO_17))
+    entries[0]["keypoints"][9] = hole
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(entries))
+    found = read(path)
+    wanted = expected_body25(COCO_17)
+    wanted[0, BODY_25.index("left_wrist")] = 0.0
+    check(found.keypoints, wanted)
+    assert any("1 points are NaN or null" in note for note in found.notes)
+
+
+def test_landmarks_as_rows_of_four(tmp_path):
+    people = points(ORDERS["mediapipe33"])
+    rows = np.concatenate([people[..., :2], np.full((*people.shape[:2], 1), -0.3), people[..., 2:]], axis=-1)
+    np.save(tmp_path / "k.npy", rows)
+    check(read(tmp_path / "k.npy").keypoints, expected_body25(ORDERS["mediapipe33"]))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 1.0])
+def test_positions_on_a_canvas_are_brought_to_the_image(scale, tmp_path):
+    """DWPose and the nodes of image generators draw on canvases of sizes of their own."""
+    people = points(ORDERS["coco18"]) * np.array([scale, scale, 1])
+    canvas = {"canvas_width": SIZE[0] * scale, "canvas_height": SIZE[1] * scale}
+    found = read(openpose(tmp_path / "k.json", people, **canvas))
+    check(found.keypoints, expected_body25(ORDERS["coco18"]))
+    assert any("brought to the image's size" in note for note in found.notes) == (scale != 1)
+    other = {"canvas_width": 512, "canvas_height": 512}  # of another shape: how it was fitted in is unknown
+    check(read(openpose(tmp_path / "k.json", points(BODY_25), **other)).keypoints, expected_body25(BODY_25))
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"\xff\xfe[\0", "UTF-16"), (b"  <!doctype HTML><html>", "web page"), (b"<?xml version='1.0'?>", "XML; write JSON"),
+    (b"scorer,a,a\nbodyparts,nose,nose\n", "neither JSON nor rows"), (b"%YAML:1.0\n", "write JSON"),
+])  # fmt: skip
+def test_other_files_are_named_for_what_they_are(content, words, tmp_path):
+    path = tmp_path / "k.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read(path)
 
 
 # Which image

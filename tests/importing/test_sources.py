@@ -65,10 +65,10 @@ def test_every_tool_that_is_read_has_a_miniature(tmp_path, people, photo):
         open_estimates(make(name, people, tmp_path / str(i)).paths, photo).source for i, name in enumerate(MINIATURES)
     }
     lacking = {name for name, source in SOURCES.items() if source not in seen}
-    assert lacking == {"hsmr", "motion", "smpl"}  # refused, and tested by themselves
+    assert lacking == {"hsmr", "motion", "slahmr", "checkpoint", "smpl"}  # refused, and tested by themselves
 
 
-VIDEOS = ("bev video", "phalp", "prompthmr video", "pymafx", "wham", "gvhmr", "gvhmr npz", "tram")
+VIDEOS = ("bev video", "phalp", "prompthmr video", "pymafx", "wham", "vibe", "gvhmr", "gvhmr npz", "tram")
 
 
 @pytest.mark.parametrize("name", VIDEOS)
@@ -118,6 +118,17 @@ REFUSED = {
     ),
     "add-on": ({"poses": np.zeros((9, 165)), "trans": np.zeros((9, 3)), "fps": 30, "gender": "neutral"}, "animation"),
     "hsmr": ({"poses": np.zeros((2, 46)), "betas": np.zeros((2, 10)), "full_cam_t": np.ones((2, 3))}, "SKEL"),
+    "slahmr": (
+        {
+            "trans": np.ones((2, 5, 3)),
+            "root_orient": np.ones((2, 5, 3)),
+            "pose_body": np.ones((2, 5, 63)),
+            "cam_R": np.ones((2, 5, 3, 3)),
+            "cam_t": np.ones((2, 5, 3)),
+            "intrins": np.ones(4),
+        },
+        "world",
+    ),
     "hsmr patch": ({"patch_cam_t": np.zeros((2, 3)), "poses": np.zeros((2, 46))}, "HSMR"),
 }
 
@@ -128,6 +139,38 @@ def test_what_cannot_be_converted_is_named(tmp_path, photo, name, source):
     fields, word = REFUSED[name]
     with pytest.raises(InputError, match=word):
         open_estimates([write_npz(tmp_path / "a.npz", fields)], photo, source).read()
+
+
+def test_weights_of_a_model_are_no_estimates(tmp_path, photo):
+    path = write_pickle(tmp_path / "epoch_3.ckpt", {"state_dict": {"head.body_pose": np.zeros(3)}, "epoch": 3})
+    with pytest.raises(InputError, match="a model's weights"):
+        open_estimates([path], photo).read()
+
+
+def test_images_of_a_file_are_chosen_by_the_photographs_name_or_the_frame(tmp_path, people, photo):
+    case = make("cliff", people, tmp_path / "files")
+    assert open_estimates(case.paths, None).frames() == ["in/other.png", "in/photo.png"]
+    with pytest.raises(InputError, match="2 images .*--frame"):
+        open_estimates(case.paths, write_image(tmp_path / "third.png")).read()
+    assert len(open_estimates(case.paths, photo, frame="in/other.png").read().people) == 1
+
+
+@pytest.mark.parametrize("part", [0.25, 0.5, 2.0])
+def test_a_camera_of_a_resized_image_is_refused(tmp_path, people, photo, part):
+    k = np.array([[FOCAL * part, 0, SIZE[0] / 2 * part], [0, FOCAL * part, SIZE[1] / 2 * part], [0, 0, 1]])
+    fields = {"poses": np.zeros((2, 72)), "trans": np.tile([0, 0, 4.0], (2, 1)), "K": k}
+    with pytest.raises(InputError, match=rf"of {SIZE[0] * part:.0f}×{SIZE[1] * part:.0f} pixels .*has 640×480"):
+        open_estimates([write_npz(tmp_path / "a.npz", fields)], photo).read()
+
+
+@pytest.mark.parametrize(("fields", "words"), [
+    ({"pose_world": np.zeros((2, 72)), "trans_world": np.zeros((2, 3))}, "pose_world, trans_world are in the world's"),
+    ({"pose": np.zeros((2, 144)), "trans": np.ones((2, 3))}, "6D rotations or quaternions"),
+    ({"poses": np.zeros((2, 24, 4)), "trans": np.ones((2, 3))}, "6D rotations or quaternions"),
+])  # fmt: skip
+def test_the_remedy_is_in_the_message(tmp_path, photo, fields, words):
+    with pytest.raises(InputError, match=words):
+        open_estimates([write_npz(tmp_path / "a.npz", fields)], photo).read()
 
 
 def test_two_files_of_a_tool_that_writes_one(tmp_path, people, photo):

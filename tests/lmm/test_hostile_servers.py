@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import gc
@@ -11,9 +12,11 @@ import itertools
 import json
 import resource
 import socket
+import struct
 import sys
 import threading
 import time
+import urllib.parse
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +26,7 @@ from asking import ask, lines
 from test_clients_online import every_client, pytestmark  # noqa: F401  (the marks hold for this module too)
 
 from prosepose_jax.lmm.clients import ModelSettings, open_client
-from prosepose_jax.lmm.clients._discreet import redact, without_secrets
+from prosepose_jax.lmm.clients._discreet import MARK, redact, without_secrets
 from prosepose_jax.untrusted import budgets
 
 MOST_BYTES = 200 << 20
@@ -234,6 +237,126 @@ def test_a_trickle_ends_in_time_and_the_connection_with_it(client, serve, scenes
     assert ended.wait(5), "the request that was given up goes on"
 
 
+def _raw(*parts: bytes, pause_s: float = 0.0, reset: bool = False) -> Answer:
+    """Writes the bytes as they are."""
+
+    def answer(handler, body) -> None:
+        for part in parts:
+            handler.wfile.write(part)
+            time.sleep(pause_s)
+        if reset:
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+
+    return answer
+
+
+def _endlessly(part: bytes, first: bytes = b"") -> Answer:
+    def answer(handler, body) -> None:
+        handler.wfile.write(first)
+        while True:
+            handler.wfile.write(part)
+
+    return answer
+
+
+def _as(body: bytes, kind: str) -> Answer:
+    return lambda handler, _: _reply(handler, body, Content_Type=kind)
+
+
+_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+_ODD = {
+    "header that comes a byte at a time": _raw(*[b"HTTP/1.1 200 OK\r\n"[k : k + 1] for k in range(17)], pause_s=0.1),
+    "hundreds for ever": _endlessly(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "no HTTP": _raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
+    "HTTP of another age": _raw(b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+    "a status that is none": _raw(b"HTTP/1.1 99999 What\r\nContent-Length: 2\r\n\r\n{}"),
+    "nothing": _raw(),
+    "reset at once": _raw(reset=True),
+    "reset in the body": _raw(_OK + b"Content-Length: 1000\r\n\r\n{\"choices\"", reset=True),
+    "longer than it says": _raw(_OK + b"Content-Length: 4\r\n\r\n" + b"{" * 100),
+    "shorter than it says": _raw(_OK + b"Content-Length: 4000\r\n\r\n{}"),
+    "length of another kind": _raw(_OK + b"Content-Length: many\r\n\r\n<p>no</p>"),
+    "negative length": _raw(_OK + b"Content-Length: -5\r\n\r\n<p>no</p>"),
+    "chunk of a negative size": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\n-5\r\n{}\r\n"),
+    "chunk of all sizes": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}"),
+    "chunk size that never ends": _raw(_OK + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1" * 65536] * 20),
+    "trailers that never end": _endlessly(b"X: y\r\n" * 1000, _OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"),
+    "thousands of cookies": _raw(_OK + b"Set-Cookie: a=b\r\n" * 5000 + b"Content-Length: 2\r\n\r\n{}"),
+    "packed twice": lambda handler, body: _reply(handler, gzip.compress(gzip.compress(b"{}")), Content_Encoding="gzip"),
+    "packed by another": lambda handler, body: _reply(handler, b"\x1b\x03\0", Content_Encoding="br"),
+    "no body": _raw(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "a page": _as(b"<html><title>Sign in</title></html>", "text/html"),
+    "other letters": _as("{}".encode("utf-16"), "application/json; charset=utf-16"),
+    "a charset that is none": _as(b"\xff\xfe{", "application/json; charset=\xffx"),
+    "zeros": lambda handler, body: _reply(handler, b"\0" * 1000),
+    "events": _as(b"data: {}\n\ndata: [DONE]\n\n", "text/event-stream"),
+    "choices of another kind": lambda handler, body: _reply(handler, b'{"choices": {"0": 1}, "candidates": {"0": 1}}'),
+    "choices of nothing": lambda handler, body: _reply(handler, b'{"choices": [null, 3, []], "candidates": [null, 3]}'),
+}  # fmt: skip
+
+
+@pytest.mark.heavy
+@every_client
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", list(_ODD))
+def test_odd_replies_fail_the_request_by_name(kind, client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    more = ("--attempts=1", "--candidates=1", "--timeout=1")
+    begin = time.process_time()
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(_ODD[kind]), client, *more, num_answers=1) == 1
+    told = capsys.readouterr().err
+    assert "FAILED scene0: 1 answer: " in told and "Traceback" not in told and "\0" not in told
+    assert time.process_time() - begin < 5
+    assert (tmp_path / "a.jsonl").read_text() == ""
+
+
+@every_client
+def test_a_mark_before_the_reply_is_read_over(client, serve, scenes, tmp_path, keys_set) -> None:
+    def answer(handler, body) -> None:
+        _reply(handler, b"\xef\xbb\xbf" + json.dumps(_answer_json(handler.path, "hand | back")).encode())
+
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, "--candidates=1", num_answers=1) == 0
+    assert lines(tmp_path / "a.jsonl")[0]["text"] == "hand | back"
+
+
+@every_client
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "31536000",
+        "1e999",
+        "nan",
+        "-5",
+        "soon",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +1400",
+        "Fri, 99 Foo 99999 99:99:99 GMT",
+        "9" * 5000,
+    ],
+)
+def test_servers_that_ask_to_wait_oddly(asked, client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    """For longer than anyone waits: the request fails and says so; what is no time is no request to wait."""
+
+    def answer(handler, body) -> None:
+        _reply(handler, b'{"error": {"message": "busy"}}', 429, Retry_After=asked)
+
+    begin = time.monotonic()
+    more = ("--attempts=2", "--candidates=1")
+    assert ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, *more, num_answers=1) == 1
+    told = capsys.readouterr().err
+    assert "FAILED scene0: 1 answer: HTTP 429: busy" in told and "Traceback" not in told
+    assert ("the server asks to wait" in told) == (asked in ("31536000", "1e999", "9" * 5000) or "9999 23" in asked)
+    assert time.monotonic() - begin < 30
+
+
+@every_client
+def test_https_to_a_server_that_speaks_none(client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    url = serve(_raw(b"no")).replace("http:", "https:")
+    assert ask(scenes(1), tmp_path / "a.jsonl", url, client, "--attempts=1", "--candidates=1", num_answers=1) == 1
+    told = capsys.readouterr().err
+    assert "FAILED scene0: 1 answer: connection to 127.0.0.1" in told and "Traceback" not in told
+
+
 @every_client
 def test_compressed_replies_are_read(client, serve, scenes, tmp_path, keys_set) -> None:
     def answer(handler, body) -> None:
@@ -296,6 +419,51 @@ def test_keys_of_the_environment_that_cannot_be_sent_are_not_shown(scenes, tmp_p
 def test_every_form_of_a_key_is_replaced(form: str) -> None:
     assert "42" not in without_secrets(f"said {form} twice {form}", ["k/e+y=42"]).replace("[key]", "")
     assert "NDI" not in redact(f"said {form}", ["k/e+y=42"])
+
+
+_KEY = "sk-proj-A1b2C3d4/+E5f6"
+
+
+def _spoken(key: str) -> dict[str, str]:
+    """Ways in which a server may repeat a key."""
+    wrapped = "\n".join(key[at : at + 5] for at in range(0, len(key), 5))
+    found = {f"base64 after {n}": base64.b64encode(b"x" * n + key.encode() + b"yz").decode() for n in range(4)}
+    return found | {
+        "as it is": key, "upper": key.upper(), "url": urllib.parse.quote(key, safe=""), "wrapped": wrapped,
+        "urlsafe": base64.urlsafe_b64encode(f"Bearer {key}".encode()).decode(), "hex": key.encode().hex(),
+        "escaped": key.replace("/", "\\/"), "spaced": " ".join(key), "base64 in lines": "\n".join(
+            base64.b64encode(f"Authorization: Bearer {key}".encode()).decode()[at : at + 20] for at in (0, 20, 40, 60)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("way", list(_spoken(_KEY)))
+def test_keys_are_found_in_every_dress(way: str) -> None:
+    told = _spoken(_KEY)[way]
+    for found in (without_secrets(f"said: {told}; and more", [_KEY]), redact(f"said: {told}; and more", [_KEY])):
+        assert MARK in found and found.startswith("said: ") and found.endswith("; and more")
+        left = found.removeprefix("said: ").removesuffix("; and more").replace(MARK, "")
+        assert len(left.replace("\n", "")) <= 32  # "Authorization: Bearer " in base64
+
+
+@pytest.mark.parametrize("length", [6, 10, len(_KEY) - 1])
+def test_a_text_that_ends_in_the_middle_of_a_key(length: int) -> None:
+    assert without_secrets("said " + _KEY[:length], [_KEY]) == f"said {MARK}"
+    assert redact("said " + _KEY[:length] + " ", [_KEY]) == f"said {MARK}"
+    assert without_secrets("said sk-pr", [_KEY]) == "said sk-pr"
+
+
+@every_client
+def test_a_reason_that_is_cut_in_the_middle_of_the_key(client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+    """Long reasons are shortened; what is left of the key at the end has to go too."""
+
+    def answer(handler, body) -> None:
+        told = "x" * (500 - len(keys_set) + 2) + keys_set + " and so on"
+        _reply(handler, json.dumps({"error": {"code": 400, "message": told}}).encode(), 400)
+
+    ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, "--attempts=1", "--candidates=1", num_answers=1)
+    written = "".join(p.read_text() for p in tmp_path.glob("*.jsonl"))
+    printed = capsys.readouterr()
+    assert keys_set[:8] not in written + printed.out + printed.err and "xxx" in written
 
 
 def test_stand_ins_for_keys_are_words() -> None:

@@ -209,3 +209,59 @@ def test_a_quota_of_the_day_ends_the_run(tmp_path: Path) -> None:
     client = _Client(answer)
     tally = _run(tmp_path, client, _work(300), concurrency=1)
     assert tally.answered == 12 and "7200 s" in tally.stopped and len(client.asked) == 28
+
+
+@pytest.mark.parametrize("at_a_time", [1, 4])
+@pytest.mark.parametrize("bad", [lambda n: n % 2, lambda n: n % 3 != 2, lambda n: n < 6 and n != 1])
+def test_what_ran_out_of_attempts_is_asked_for_once_more(tmp_path: Path, monkeypatch, bad, at_a_time) -> None:
+    """A server that breaks off every second request, two of three, or all of a while."""
+    monkeypatch.setattr(sampling_module, "backoff", lambda *_: 0.0)
+    lock, asked = threading.Lock(), 0
+
+    def answer(request: Request, count: int) -> Response:
+        nonlocal asked
+        with lock:
+            asked += 1
+            if bad(asked - 1):
+                raise TryAgain("broken off")
+        return _replies(request, count)
+
+    client = _Client(answer, candidates=1)
+    tally = _run(tmp_path, client, _work(1, 5), attempts=3, concurrency=at_a_time)
+    assert (tally.answered, tally.failed, tally.failures) == (5, 0, [])
+    assert sorted(line["sample"] for line in lines(tmp_path / "a.jsonl")) == [0, 1, 2, 3, 4]
+    assert not (tmp_path / "a.failed.jsonl").exists()
+
+
+def test_the_last_round_comes_once_and_only_where_something_was_answered(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sampling_module, "backoff", lambda *_: 0.0)
+
+    def answer(request: Request, count: int) -> Response:
+        if request.key != "s1":
+            raise TryAgain(f"no luck with {request.key}")
+        return _replies(request, count)
+
+    client = _Client(answer)
+    tally = _run(tmp_path, client, _work(3), attempts=2, concurrency=1)
+    assert (tally.answered, tally.failed) == (4, 8)
+    assert [request.key for request in client.asked] == ["s0"] * 2 + ["s1"] + ["s2"] * 2 + ["s0"] * 2 + ["s2"] * 2
+    assert [one.reason for one in tally.failures] == [f"no luck with {key} (2 attempts)" for key in ("s0", "s2")]
+
+    client = _Client(answer)
+    tally = _run(tmp_path / "none", client, _work(1), attempts=2, concurrency=1)
+    assert (tally.answered, tally.failed, len(client.asked)) == (0, 4, 2)
+
+
+def test_what_was_put_off_is_noted_when_the_run_is_stopped(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(sampling_module, "backoff", lambda *_: 0.0)
+
+    def answer(request: Request, count: int) -> Response:
+        if request.key == "s0":
+            raise TryAgain("broken off")
+        if request.key == "s2":
+            raise Unusable("the quota is spent")
+        return _replies(request, count)
+
+    tally = _run(tmp_path, _Client(answer), _work(3), attempts=2, concurrency=1)
+    assert (tally.answered, tally.failed, tally.stopped) == (4, 4, "the quota is spent")
+    assert [failure.reason for failure in tally.failures] == ["broken off (2 attempts)"]

@@ -11,10 +11,12 @@ import struct
 import zipfile
 import zlib
 
-MAX_BYTES = 2**28  # of one file, unpacked
-MAX_DEPTH = 40  # containers inside containers
-MAX_ITEMS = 2_000_000  # entries of all containers together
-MAX_OPCODES = 5_000_000  # instructions of a pickle
+from prosepose_jax.untrusted import budgets
+
+MAX_BYTES = budgets.FOREIGN_BYTES
+MAX_DEPTH = budgets.FOREIGN_DEPTH
+MAX_ITEMS = budgets.FOREIGN_VALUES
+MAX_OPCODES = budgets.FOREIGN_OPCODES
 
 # Whatever the pickle machines of Python come upon in a damaged file.
 PICKLE_ERRORS = (

@@ -326,6 +326,17 @@ def load_pickle(data: bytes) -> Any:
     return _guarded(load)
 
 
+def load_mapped(content: mmap.mmap, most: int) -> Any:
+    """The object of a plain pickle of at most so many instructions, in a file that is mapped; see `load_pickle`.
+
+    Raises:
+      Bad: it mentions anything but arrays, tensors and containers.
+      Exception: whatever Python's unpickler says about a damaged one.
+    """
+    check_instructions(content, most)
+    return _Unpickler(cast(Any, content), encoding="latin1").load()
+
+
 def load_torch_zip(data: bytes, read: Callable[[str], bytes]) -> Any:
     """The object of a torch.save zip file.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tokenize
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +23,8 @@ from prosepose_jax.importing.containers.limits import (
     unzlib,
 )
 from prosepose_jax.importing.containers.pickles import load_pickle, load_torch_zip
+from prosepose_jax.untrusted import parse_json, read_bytes, shown
+from prosepose_jax.untrusted.json_file import NotJson
 
 # First bytes of files that are no parameters, and what they are.
 _OTHERS: tuple[tuple[bytes, str], ...] = (
@@ -38,9 +39,12 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"\x04\x22\x4d\x18", "an lz4 stream; save without compression, or with zlib or gzip"),
     (b"\x28\xb5\x2f\xfd", "a Zstandard stream; save without compression, or with zlib or gzip"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself; run `git lfs pull`"),
-    (b"<!DOCTYPE", "a web page, not parameters; the download went wrong"),
-    (b"<html", "a web page, not parameters; the download went wrong"),
-    (b"%YAML", "an OpenCV or YAML file"),
+    (b"Kaydara FBX", "an animation (FBX), which has no camera; save the tool's parameters"),
+    (b"HIERARCHY", "a motion (BVH), which has no camera; save the tool's parameters"),
+    (b"%YAML", "an OpenCV or YAML file; write JSON (OpenPose: --write_json)"),
+    (b"<?xml", "XML; write JSON (OpenPose: --write_json)"),
+    (b"\xff\xfe", "text in UTF-16; save it as UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; save it as UTF-8"),
 )  # fmt: skip
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 # numpy takes a header apart as Python source, with Python's own tokenizer where it is an old one.
@@ -58,17 +62,7 @@ def read_tree(path: Path) -> Any:
     Raises:
       InputError: the file is missing, damaged or too large, or holds anything but arrays and containers; it says what.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file, found a folder")
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(f"{path}: is larger than {MAX_BYTES // 2**20} MiB; save the parameters alone")
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
+    data = read_bytes(path, MAX_BYTES)
     try:
         return _Plain().of(_load(data))
     except Unreadable as error:
@@ -98,17 +92,37 @@ def _load(data: bytes, depth: int = 0) -> Any:
     if data.startswith(_ZLIB):
         return _load(unzlib(data), depth + 1)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
-        try:
-            return json.loads(data.decode("utf-8-sig"))
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise Unreadable(f"text that is not JSON ({error})") from error
-        except json.JSONDecodeError as error:
-            raise Unreadable(f"text that is not JSON: {error.msg} at line {error.lineno}") from error
-        except ValueError as error:  # integers of too many digits
-            raise Unreadable(f"JSON with an unusable number ({error})") from error
+        return _load_json(data)
+    if data[:500].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise Unreadable("a web page, not parameters; the download went wrong")
     if data[:1] in (b"\x80", b"(", b"]", b"}", b"c", b")", b"N"):
         return load_pickle(data)
+    if data[:200].isascii() and b"\0" not in data[:200]:
+        raise Unreadable(f"text that is neither JSON nor rows of numbers (it begins with {shown(data[:40].decode())})")
     raise Unreadable("data of an unknown kind")
+
+
+def _load_json(data: bytes) -> Any:
+    try:
+        return parse_json(data, "JSON", MAX_ITEMS)
+    except NotJson as error:
+        lines = _json_lines(data)
+        if lines is not None:
+            return lines
+        raise Unreadable(f"text that is not JSON: {error.reason}") from error
+    except InputError as error:  # beyond a budget, or no UTF-8
+        raise Unreadable(f"text that is no usable {error}") from error
+
+
+def _json_lines(data: bytes) -> list[Any] | None:
+    """The values of a file with a JSON value a line; None where it is none."""
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    if not all(line.strip()[:1] in (b"{", b"[") and line.strip()[-1:] in (b"}", b"]") for line in lines):
+        return None
+    try:
+        return [parse_json(line, "a line", MAX_ITEMS // max(len(lines), 1)) for line in lines]
+    except InputError:
+        return None
 
 
 def _load_zip(data: bytes) -> Any:

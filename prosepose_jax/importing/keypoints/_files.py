@@ -57,7 +57,7 @@ def numbers(path: Path, field: str, value: Any, shape: tuple[int | None, ...]) -
     if not isinstance(value, (list, tuple, np.ndarray, int, float, np.number)):
         raise InputError(f"{path}: field {field!r}: expected numbers of shape {wanted}, found {type(value).__name__}")
     try:
-        array = np.asarray(value)
+        array = _array(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: field {field!r}: expected numbers of shape {wanted}, found uneven lists") from error
     if array.size == 0 and array.dtype.kind != "O":
@@ -72,21 +72,42 @@ def numbers(path: Path, field: str, value: Any, shape: tuple[int | None, ...]) -
         return array.astype(np.float64)
 
 
+def _array(value: Any) -> np.ndarray:
+    """As numpy has it; where that is no array of numbers, once more with nulls as NaN."""
+    try:
+        array = np.asarray(value)
+        if array.dtype != object:
+            return array
+    except ValueError:
+        pass
+    return np.asarray(_without_nulls(value))
+
+
+def _without_nulls(value: Any) -> Any:
+    """Lists of numbers whose nulls are NaN; a null beside points (lists) is a point of NaN."""
+    if not isinstance(value, (list, tuple)):
+        return value
+    if not any(entry is None for entry in value):
+        return [_without_nulls(entry) if isinstance(entry, (list, tuple)) else entry for entry in value]
+    point = next((entry for entry in value if isinstance(entry, (list, tuple, np.ndarray))), None)
+    null: Any = np.nan if point is None else [np.nan] * len(point)
+    return [null if entry is None else _without_nulls(entry) for entry in value]
+
+
 def checked(path: Path, field: str, points: np.ndarray, negative_is_missing: bool) -> np.ndarray:
-    """Points (K, 3) with missing ones set to 0, 0, 0 and confidences cut at 1.
+    """Points (K, 3) with missing ones (NaN among them) set to 0, 0, 0 and confidences cut at 1.
 
     Raises:
-      InputError: NaN or infinite values, negative confidences where the tool writes none, values out of all range.
+      InputError: infinite values, negative confidences where the tool writes none, values out of all range.
     """
     points = points.copy()
+    points[np.isnan(points).any(axis=1)] = 0.0
     confidence = points[:, 2]
-    if not np.isfinite(confidence).all():
-        raise InputError(f"{path}: field {field!r}: expected finite numbers, found NaN or infinite confidences")
     if (confidence < 0).any() and not negative_is_missing:
         raise InputError(f"{path}: field {field!r}: expected confidences in [0, 1], found {confidence.min():g}")
-    points[confidence <= 0] = 0.0  # the place of a missing point means nothing, and may be NaN
+    points[confidence <= 0] = 0.0  # the place of a missing point means nothing
     if not np.isfinite(points).all():
-        raise InputError(f"{path}: field {field!r}: expected finite numbers, found NaN or infinite values")
+        raise InputError(f"{path}: field {field!r}: expected finite numbers, found infinite ones")
     if confidence.max(initial=0.0) > _MAX_CONFIDENCE:
         raise InputError(f"{path}: field {field!r}: expected confidences in [0, 1], found {confidence.max():g}")
     farthest = float(np.abs(points[:, :2]).max(initial=0.0))

@@ -11,6 +11,8 @@ import numpy as np
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.keypoints._files import numbers
 
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".gif")
+
 
 @dataclasses.dataclass(frozen=True)
 class Person:
@@ -23,11 +25,19 @@ class Person:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """The people of one image. `ids` are the names the file gives the image, `frame` its number in a video."""
+    """The people of one image.
+
+    Attributes:
+      people: of the image.
+      ids: the names that the file gives the image.
+      frame: its number in a video.
+      size: width and height (px) of the picture that the positions are of, where the file says it.
+    """
 
     people: tuple[Person, ...]
     ids: tuple[str, ...] = ()
     frame: str | None = None
+    size: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,11 +8,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from prosepose_jax.errors import InputError
-from prosepose_jax.importing.keypoints._found import Found, Picture
+from prosepose_jax.importing.keypoints._found import PICTURE_ENDINGS, Found, Picture
 from prosepose_jax.importing.matching import ESTIMATE_LIMIT, keypoint_distance, match_people
 
 AUTO = "auto"
-_PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".gif")
 # The people of the right image are at least this many times nearer to the estimates than those of any other.
 _CLEARLY = 2.0
 
@@ -83,7 +82,7 @@ def _by_name(
     if image_id == AUTO and people_px is not None:
         return _by_people(path, pictures, people_px, keypoints_of, listed)
     if len(pictures) == 1:
-        other = next((i for i in pictures[0].ids if PurePosixPath(i).suffix.lower() in _PICTURE_ENDINGS), None)
+        other = next((i for i in pictures[0].ids if PurePosixPath(i).suffix.lower() in PICTURE_ENDINGS), None)
         if other is None or not names:
             return pictures[0], [f"{path}: image {' = '.join(pictures[0].ids)}, its only one, is taken for this image"]
         raise InputError(f"{path}: is about {other}, not {names[0]}; --image_id={other} takes it all the same")
@@ -139,5 +138,5 @@ def _rank(wanted: str, name: str) -> int:
         return 1
     if a.name in (b.name, b.stem) or b.name == a.stem or a.stem == b.stem:
         return 2
-    x, y = (p.stem if p.suffix.lower() in _PICTURE_ENDINGS else p.name for p in (a, b))
+    x, y = (p.stem if p.suffix.lower() in PICTURE_ENDINGS else p.name for p in (a, b))
     return 3 if x.isdecimal() and y.isdecimal() and (x.lstrip("0") or "0") == (y.lstrip("0") or "0") else 9

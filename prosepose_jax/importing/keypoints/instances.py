@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.importing.keypoints._files import numbers
-from prosepose_jax.importing.keypoints._found import Found, Person, Picture, people_list, triples
+from prosepose_jax.importing.keypoints._found import PICTURE_ENDINGS, Found, Person, Picture, people_list, triples
 
-_SCORES = ("keypoint_scores", "keypoints_scores", "scores", "keypoints_visible")
+_SCORES = ("keypoint_scores", "keypoints_scores", "scores", "keypoints_visible", "conf")
 _LISTS = ("instance_info", "instances", "predictions", "annots")
-_ARRAYS = ("pred_keypoints", "keypoints", "arr_0")
+_ARRAYS = ("pred_keypoints", "keypoints", "xy", "data", "arr_0")  # `xy` with `conf`, `data`: Ultralytics' tensors
+_WITH_SCORES = ("keypoints", "xy")
+_MEDIAPIPE = 33
 _COCO, _WHOLEBODY = 17, 133
 
 
@@ -29,8 +32,10 @@ def read(path: Path, tree: Any) -> Found | None:
                 return _found(path, key, inside, names)
             if isinstance(inside, dict):
                 return _of_arrays(path, f"{key}.", inside)
-        return _of_arrays(path, "", tree)
+        return _by_picture(path, tree) or _of_arrays(path, "", tree)
     if isinstance(tree, list):
+        if _is_pair(tree):
+            return _arrays(path, "[0]", tree[0], tree[1])
         return _found(path, "", tree, None)
     return None
 
@@ -68,6 +73,38 @@ def _found(path: Path, where: str, entries: list[Any], names: tuple[str, ...] | 
             pictures.append(Picture(_people(path, f"{where}[{i}].instances", people), frame=number))
         return of(*pictures)
     return of(Picture(_people(path, where, entries))) if any("keypoints" in entry for entry in entries) else None
+
+
+def _by_picture(path: Path, tree: dict[str, Any]) -> Found | None:
+    """People of each picture under its name: lists of instances, or arrays; None for anything else."""
+    if not tree or not all(Path(str(name)).suffix.lower() in PICTURE_ENDINGS for name in tree):
+        return None
+    pictures: list[Picture] = []
+    found: Found | None = None
+    for name, value in tree.items():
+        inside = read(path, value) if isinstance(value, (list, np.ndarray)) else None
+        if inside is None or len(inside.pictures) != 1:
+            raise InputError(f"{path}: field {name!r}: expected the people of one picture")
+        pictures.append(dataclasses.replace(inside.pictures[0], ids=(name,)))
+        found = found or (inside if inside.pictures[0].people else None)
+    return dataclasses.replace(found or Found("people by picture", ()), pictures=tuple(pictures))
+
+
+def _is_pair(entries: list[Any]) -> bool:
+    """Whether it is what rtmlib returns: points (n, K, 2) and their scores (n, K)."""
+    if len(entries) != 2 or [_depth(part) for part in entries] != [3, 2]:
+        return False
+    (points, scores) = (np.shape(part) if isinstance(part, np.ndarray) else _shape(part) for part in entries)
+    return points == (*scores, 2)
+
+
+def _shape(entries: Any) -> tuple[int, ...]:
+    """The shape that nested lists have at their first entries."""
+    found: list[int] = []
+    while isinstance(entries, (list, np.ndarray)) and len(found) < 4:
+        found.append(len(entries))
+        entries = entries[0] if len(entries) else None
+    return tuple(found)
 
 
 def _is_numbers(entries: list[Any]) -> bool:
@@ -146,7 +183,9 @@ def _of_arrays(path: Path, where: str, tree: dict[str, Any]) -> Found | None:
     value = tree[key]
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
         return None
-    scores = next((tree[name] for name in _SCORES if tree.get(name) is not None and key == "keypoints"), None)
+    scores = next((tree[name] for name in _SCORES if tree.get(name) is not None and key in _WITH_SCORES), None)
+    if scores is not None and _depth(scores) == 1 and _depth(value) == 3:  # of people, not of points
+        scores = None
     return _arrays(path, f"{where}{key}", value, scores)
 
 
@@ -165,6 +204,8 @@ def _arrays(path: Path, field: str, value: Any, scores: Any) -> Found:
             raise InputError(f"{path}: field '{field}': expected x, y of each point, found {points.shape}")
         sure = numbers(path, "scores", scores, points.shape[:-1])
         points = np.concatenate([points[..., :2], sure[..., None]], axis=-1)
+    if points.shape[-1] == 4 and points.shape[-2] == _MEDIAPIPE:  # x, y, z, visibility
+        points = points[..., [0, 1, 3]]
     if points.shape[-1] != 3:
         raise InputError(
             f"{path}: field '{field}': expected x, y, confidence of each point (or `scores`), found {points.shape}"

@@ -20,15 +20,20 @@ def read(path: Path, tree: Any) -> Found | None:
     """One image's `people` (or `bodies`), a dictionary of images or a list of frames; None for anything else."""
     if isinstance(tree, list) and tree and all(isinstance(entry, dict) and "people" in entry for entry in tree):
         frames = [None] if len(tree) == 1 else [str(i) for i in range(len(tree))]
-        people = [_people(path, f"[{i}].", entry) for i, entry in enumerate(tree)]
-        return _found(tuple(Picture(p, frame=frame) for p, frame in zip(people, frames, strict=True)), tree)
+        of_frames = [
+            Picture(_people(path, f"[{i}].", entry), frame=frame, size=_canvas(entry))
+            for i, (entry, frame) in enumerate(zip(tree, frames, strict=True))
+        ]
+        return _found(tuple(of_frames), tree)
     if not isinstance(tree, dict):
         return None
     if "people" in tree or "bodies" in tree:
-        return _found((Picture(_people(path, "", tree)),), [tree])
+        return _found((Picture(_people(path, "", tree), size=_canvas(tree)),), [tree])
     if not tree or not all(isinstance(v, dict) and ("people" in v or "bodies" in v) for v in tree.values()):
         return None
-    pictures = tuple(Picture(_people(path, f"{name[:80]}.", entry), (name,)) for name, entry in tree.items())
+    pictures = tuple(
+        Picture(_people(path, f"{name[:80]}.", entry), (name,), size=_canvas(entry)) for name, entry in tree.items()
+    )
     return _found(pictures, list(tree.values()))
 
 
@@ -44,6 +49,13 @@ def _found(pictures: tuple[Picture, ...], entries: list[dict[str, Any]]) -> Foun
     return Found(
         "AlphaPose", pictures, negative_is_missing=True, notes=("AlphaPose: the neck is made from the shoulders",)
     )
+
+
+def _canvas(entry: dict[str, Any]) -> tuple[float, float] | None:
+    """Size of the canvas that DWPose and the pose nodes of image generators draw on, often not the photograph's."""
+    size = (entry.get("canvas_width"), entry.get("canvas_height"))
+    plain = all(isinstance(n, (int, float)) and not isinstance(n, bool) and 1 <= n < 1e6 for n in size)
+    return (float(size[0] or 0), float(size[1] or 0)) if plain else None
 
 
 def _people(path: Path, where: str, entry: dict[str, Any]) -> tuple[Person, ...]:
@@ -62,7 +74,8 @@ def _people(path: Path, where: str, entry: dict[str, Any]) -> tuple[Person, ...]
             raise InputError(
                 f"{path}: field '{field}': expected a list of 75 (BODY_25) or 54 (COCO) numbers, found none"
             )
-        flat = numbers(path, field, values[key], (None,))
+        nested = isinstance(values[key], list) and bool(values[key]) and isinstance(values[key][0], list)
+        flat = numbers(path, field, values[key], (None, 3) if nested else (None,)).reshape(-1)
         if flat.size % 3 or not flat.size:
             raise InputError(
                 f"{path}: field '{field}': expected 25 × (x, y, confidence) = 75 numbers, found {flat.size} numbers"

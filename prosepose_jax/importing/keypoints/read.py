@@ -26,6 +26,7 @@ _READERS = (openpose.read, coco.read, yolo.read, mediapipe.read, easy_vitpose.re
 _FAMILIES = "OpenPose, COCO, AlphaPose, MMPose, rtmlib, ViTPose, YOLO, Sapiens, Detectron2 or MediaPipe"
 _LOW_CONFIDENCE = 0.2
 _NORMALISED = 1.5  # all positions within this are no pixels
+_RESIZED, _SAME_SHAPE = 0.005, 0.02  # relative differences of sizes, and of their shapes
 _MAX_NORMALISED = 10.0  # a landmark may lie outside of the image, but not this far
 
 
@@ -95,6 +96,9 @@ def _detections(
 ) -> Detections:
     if not picture.people:
         return Detections(np.zeros((0, 25, 3), np.float32), notes=(*notes, f"{path}: nobody was found in the image"))
+    unknown = sum(int(np.isnan(person.points).any(axis=1).sum()) for person in picture.people)
+    if unknown:
+        notes = [*notes, f"{path}: {unknown} points are NaN or null: taken as missing"]
     raw = [checked(path, p.field, p.points, found.negative_is_missing) for p in picture.people]
     sure = np.concatenate([points[points[:, 2] > 0, 2] for points in raw])
     if sure.size and float(np.median(sure)) < _LOW_CONFIDENCE:
@@ -106,9 +110,13 @@ def _detections(
         hands = np.stack([_checked_hands(path, p.field, p.hands) for p in picture.people])
     scale = _scale(path, found, points, image_size)
     if scale is not None:
+        notes = [*notes, f"{path}: positions in [0, 1] are multiplied by the image's size {scale[0]:g} x {scale[1]:g}"]
+    elif (scale := _other_size(picture, image_size)) is not None:
+        w, h = picture.size or (0, 0)
+        notes = [*notes, f"{path}: positions are of a picture of {w:g} x {h:g} and brought to the image's size"]
+    if scale is not None:
         points[..., :2] *= scale
         hands = None if hands is None else hands * [*scale, 1.0]
-        notes = [*notes, f"{path}: positions in [0, 1] are multiplied by the image's size {scale[0]:g} x {scale[1]:g}"]
     if hands is not None:
         hands = hands.astype(np.float32) if (hands[..., 2] > 0).any() else None
     return Detections(chosen.body25(points).astype(np.float32), hands, chosen.name, tuple(notes))
@@ -156,6 +164,15 @@ def _layout(path: Path, found: Found, picture: Picture, raw: list[np.ndarray], e
             f"{other.name}; say which of {listed} with --keypoint_layout"
         )
     return chosen
+
+
+def _other_size(picture: Picture, image_size: Sequence[float] | None) -> np.ndarray | None:
+    """From the picture that the positions are of to the image, where both are given, differ and are of one shape."""
+    if picture.size is None or image_size is None:
+        return None
+    scale = np.array(image_size, float) / np.array(picture.size)
+    resized = abs(scale[0] - 1) > _RESIZED and abs(scale[0] / scale[1] - 1) < _SAME_SHAPE
+    return scale if resized else None
 
 
 def _scale(path: Path, found: Found, points: np.ndarray, image_size: Sequence[float] | None) -> np.ndarray | None:

@@ -21,6 +21,8 @@ REST_PELVIS = {
     "smpl": np.array([-0.002, -0.223, 0.028], np.float32),
     "smplx": np.array([0.003, -0.351, 0.012], np.float32),
 }
+# Twice the principal point over the image's size, alike across and down, is that of a resized image from so far on.
+_RESIZED, _SAME_SHAPE = 0.2, 0.02
 _SAME_SIZE = 0.01  # by which an image's size worked out from a camera may differ from the photograph's
 
 
@@ -372,6 +374,14 @@ def check_camera(
         raise source.fail(
             f"the image's size ({size[0]:.0f}, {size[1]:.0f}) does not go with the principal point "
             f"({principal[0]:.0f}, {principal[1]:.0f}); height before width?"
+        )
+    part = 2 * principal / size
+    if (part > 0).all() and abs(part[0] / part[1] - 1) < _SAME_SHAPE and abs(part.mean() - 1) > _RESIZED:
+        other = 2 * principal
+        raise source.fail(
+            f"the camera belongs to an image of {other[0]:.0f}×{other[1]:.0f} pixels (twice its principal point), the "
+            f"photograph has {size[0]:.0f}×{size[1]:.0f}; give that very image, or scale focal length and principal "
+            "point"
         )
     if not ((principal > 0).all() and (principal < size).all()):
         raise source.fail(

@@ -30,12 +30,14 @@ from prosepose_jax.importing.sources.rotations import axis_angle, is_rotation
 
 # In order of preference: a translation for the whole image before one for a crop.
 _ALIASES: dict[str, tuple[str, ...]] = {
-    "global_orient": ("global_orient", "root_orient", "global_rot", "orient"),
-    "body_pose": ("body_pose", "pose_body"),
+    "global_orient": ("global_orient", "root_orient", "global_rot", "orient", "poses_root_cam"),
+    "body_pose": ("body_pose", "pose_body", "poses_body"),
     "pose": ("poses", "pose", "fullpose", "full_pose", "smpl_thetas", "thetas", "rotmat"),
     "betas": ("betas", "shape", "beta", "smpl_betas"),
-    "transl": ("cam_t_full", "transl", "trans", "translation", "cam_t", "cam_trans"),
-    "focal_length": ("scaled_focal_length", "focal_length", "focal", "img_focal"),
+    "transl": ("cam_t_full", "transl", "trans", "translation", "cam_t", "cam_trans", "trans_cam", "global_t"),
+    "focal_length": (
+        "scaled_focal_length", "focal_length", "focal", "img_focal", "focal_length_in_px", "focal_l", "focal_px",
+    ),
     "intrinsics": ("K", "intrinsics", "cam_int", "camera_matrix", "cam_k", "K_fullimg"),
     "principal_point": ("principal_point", "camera_center", "center_2d", "img_center"),
     "image_size": ("img_size", "image_size", "img_shape_wh", "size_wh"),
@@ -47,7 +49,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "expression": ("expression",),
     "kid_scale": ("kid_scale",),
     "keypoints": ("keypoints", "keypoints_2d", "body25"),
-}
+}  # fmt: skip
 _FRAMES = ("frame_ids", "frame_id", "frames", "frame")  # numbers of the frames, a row each
 _POSES = ("global_orient", "root_orient", "body_pose", "pose_body", "pose", "poses", "fullpose", "full_pose", "rotmat")
 # Words in the names of dictionaries that say whose frame their parameters are in.
@@ -86,7 +88,7 @@ def read_smpl_tree(source: SourceInput) -> ImageEstimates:
     count = len(poses["pose"])
     transl = fields.people("transl", count, 3)
     if transl is None:
-        raise fields.missing("transl", "the translation of each person")
+        raise fields.missing("transl", "the translation of each person" + fields.of_the_world())
     size, focal, principal, notes = _camera(fields, count, isinstance(tree, list))
     points = _joints(fields, count, transl)
     root = transl + REST_PELVIS[poses["model"]] if points is None else points[:, 0]
@@ -296,6 +298,11 @@ class _Fields:
             f"{self.path}: field {role!r} is missing ({what}); looked for {', '.join(_ALIASES[role])}; found {found}"
         )
 
+    def of_the_world(self) -> str:
+        """What to say where the file has its parameters in the world's frame."""
+        world = sorted(name for name in self.fields if _frame_words(name) == "world")
+        return f"; {', '.join(world)} are in the world's frame, the camera's are needed" if world else ""
+
     def bad(self, role: str, problem: str) -> InputError:
         return InputError(f"{self.path}: field {self.name(role)!r}: {problem}")
 
@@ -337,8 +344,16 @@ class _Fields:
             angles = array.reshape(-1, shape[-1] // 3, 3)
         if angles is None or len(angles) == 0:
             wanted = " or ".join(map(str, joints))
-            raise self.bad(role, f"expected rotations of {wanted} joint(s) (axis-angle or 3×3), found shape {found}")
+            hint = "; 6D rotations or quaternions? save matrices" if _may_be_other_rotations(found, joints) else ""
+            raise self.bad(
+                role, f"expected rotations of {wanted} joint(s) (axis-angle or 3×3), found shape {found}{hint}"
+            )
         return angles
+
+
+def _may_be_other_rotations(shape: tuple[int, ...], joints: tuple[int, ...]) -> bool:
+    last = shape[-1] if shape else 0
+    return last in (4, 6) or any(last == width * count for width in (4, 6) for count in joints)
 
 
 def _poses(fields: _Fields) -> dict[str, Any]:
@@ -352,7 +367,7 @@ def _poses(fields: _Fields) -> dict[str, Any]:
     if body is None:
         full = fields.rotations("pose", tuple(_FULL_POSES))
         if full is None:
-            raise fields.missing("body_pose", "rotations of the body's joints, or a full pose")
+            raise fields.missing("body_pose", "rotations of the body's joints, or a full pose" + fields.of_the_world())
         hands_at = _FULL_POSES[full.shape[1]]
         if hands_at is not None:
             hands["left_hand_pose"] = full[:, hands_at : hands_at + 15]
@@ -362,7 +377,7 @@ def _poses(fields: _Fields) -> dict[str, Any]:
         pose = full[:, :NUM_TREE_JOINTS]
     else:
         if orient is None:
-            raise fields.missing("global_orient", "the body's rotation into the camera frame")
+            raise fields.missing("global_orient", "the body's rotation into the camera frame" + fields.of_the_world())
         if len(orient) != len(body):
             raise fields.bad("body_pose", f"expected {len(orient)} people as in global_orient, found {len(body)}")
         pose = np.concatenate([orient, body[:, :21]], axis=1)

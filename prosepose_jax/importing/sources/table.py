@@ -16,6 +16,7 @@ from prosepose_jax.importing.sources.bev import BEV
 from prosepose_jax.importing.sources.boxes import OSX, SMPLERX
 from prosepose_jax.importing.sources.buddi import BUDDI
 from prosepose_jax.importing.sources.camerahmr import CAMERAHMR
+from prosepose_jax.importing.sources.cliff import CLIFF
 from prosepose_jax.importing.sources.common import Source, SourceInput
 from prosepose_jax.importing.sources.easymocap import EASYMOCAP
 from prosepose_jax.importing.sources.gvhmr import GVHMR
@@ -25,12 +26,13 @@ from prosepose_jax.importing.sources.nlf import NLF
 from prosepose_jax.importing.sources.phalp import PHALP
 from prosepose_jax.importing.sources.prompthmr import PROMPTHMR, PROMPTHMR_VIDEO
 from prosepose_jax.importing.sources.pymafx import PYMAFX
-from prosepose_jax.importing.sources.refused import HSMR, MOTION
+from prosepose_jax.importing.sources.refused import CHECKPOINT, HSMR, MOTION, SLAHMR
 from prosepose_jax.importing.sources.sam3dbody import SAM3DBODY
 from prosepose_jax.importing.sources.smpl import SMPL
 from prosepose_jax.importing.sources.smplifyx import SMPLIFYX
 from prosepose_jax.importing.sources.tram import TRAM
 from prosepose_jax.importing.sources.unwrap import unwrapped
+from prosepose_jax.importing.sources.vibe import VIBE
 from prosepose_jax.importing.sources.wham import WHAM
 
 # In order: the first that recognises the files reads them.
@@ -46,12 +48,16 @@ SOURCES: dict[str, Source] = {
     "osx": OSX,
     "aios": AIOS,
     "pymafx": PYMAFX,
+    "cliff": CLIFF,
+    "vibe": VIBE,
     "wham": WHAM,
     "gvhmr": GVHMR,
     "tram": TRAM,
     "smplifyx": SMPLIFYX,
     "buddi": BUDDI,
     "hsmr": HSMR,
+    "slahmr": SLAHMR,
+    "checkpoint": CHECKPOINT,
     "motion": MOTION,
     "easymocap": EASYMOCAP,
     "camerahmr": CAMERAHMR,
@@ -59,7 +65,7 @@ SOURCES: dict[str, Source] = {
     "smpl": SMPL,
 }
 # Told apart also where the user says `smpl`: their fields look like other parameters and mean something else.
-_TRAPS = ("hsmr", "motion", "camerahmr", "hmr2")
+_TRAPS = ("hsmr", "slahmr", "checkpoint", "motion", "camerahmr", "hmr2")
 
 # Any of these comes of fields that are there but hold something else than they do in the tool's files.
 _FIELD_ERRORS = (

@@ -16,6 +16,7 @@ MAX_CANDIDATES = 8
 _REFUSING_FINISHES = frozenset(
     {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "MODEL_ARMOR"}
 )
+_NO_FINISH = ("", "0", "FINISH_REASON_UNSPECIFIED")
 # 400s that every request would meet.
 _HOPELESS = ("api_key_invalid", "api key not valid", "api key expired", "location is not supported")
 
@@ -26,9 +27,15 @@ def reply(texts: list[str], finish: Any) -> Reply:
     Args:
       texts: of its parts.
       finish: its finish reason: an enum member, a name, or a number that the package does not know.
+
+    Raises:
+      TryAgain: it has neither text nor a reason for having none: no answer.
     """
     name = str(getattr(finish, "name", finish) or "")
-    return Reply("".join(texts), name, name if name in _REFUSING_FINISHES else "")
+    text = "".join(texts)
+    if not text and name in _NO_FINISH:
+        raise TryAgain("a candidate of the response holds nothing")
+    return Reply(text, name, name if name in _REFUSING_FINISHES else "")
 
 
 def blocked(reason: Any, count: int) -> Response:

@@ -8,6 +8,7 @@ deadline. No redirect is followed, a reply is read up to a budget, and a compres
 from __future__ import annotations
 
 import base64
+import codecs
 import contextlib
 import dataclasses
 import email.utils
@@ -15,6 +16,7 @@ import http.client
 import importlib
 import ipaddress
 import os
+import select
 import socket
 import ssl
 import threading
@@ -127,7 +129,7 @@ class HttpSender:
             if response.length:  # a body shorter than announced is not an error of http.client's sized reads
                 raise http.client.IncompleteRead(content, response.length)
             received = {k.lower(): v for k, v in response.getheaders()}
-            content = _unpacked(content, received.pop("content-encoding", ""))
+            content = _unpacked(content, received.pop("content-encoding", "")).removeprefix(codecs.BOM_UTF8)
         except Unusable:
             _drop(connection, response)
             raise
@@ -163,7 +165,9 @@ class HttpSender:
         if connection is None:
             connection = self._local.connection = self._new_connection()
             self._opened.append(connection)
-        elif connection.sock is not None and time.monotonic() - self._local.used > _IDLE_LIMIT_S:
+        elif connection.sock is not None and (
+            time.monotonic() - self._local.used > _IDLE_LIMIT_S or _was_closed(connection.sock)
+        ):
             connection.close()  # opened again by the next request
         self._local.used = time.monotonic()
         return connection
@@ -192,6 +196,14 @@ class HttpSender:
         named = urllib.request.getproxies().get(self._url.scheme)
         proxy = urllib.parse.urlsplit(named if "://" in named else f"http://{named}") if named else None
         return proxy if proxy and proxy.hostname else None
+
+
+def _was_closed(sock: socket.socket) -> bool:
+    """Whether the server has closed a connection that waits for its next request, as some do without a word."""
+    try:
+        return bool(select.select([sock], [], [], 0.0)[0])
+    except (OSError, ValueError):  # closed here, or a number that select cannot take
+        return True
 
 
 def _drop(connection: http.client.HTTPConnection, response: http.client.HTTPResponse | None) -> None:
@@ -238,7 +250,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     with contextlib.suppress(ValueError):
         return max(0.0, float(value))
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
     return None
 
