@@ -330,7 +330,7 @@ def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) 
     people = np.asarray(vertices, np.float64)
     if len(people) < 2:
         return Penetration(0.0, 0.0, 0), 0.0
-    of_points = [patches.vertex_boxes(person) for person in people]
+    of_points = [patches.vertices.boxes(person) for person in people]
     of_hull = [patches.hull.boxes(person) for person in people]
     of_surface = of_hull if patches.hull is patches.surface else [patches.surface.boxes(person) for person in people]
     depths, shared = [np.zeros(0)], 0.0
@@ -339,12 +339,11 @@ def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) 
             inside = []
             for mine, other in ((i, j), (j, i)):
                 kept, met = enclosed(of_points[mine], of_hull[other])
-                ids = [patches.vertices[k] for k in np.flatnonzero(kept)]
-                points = people[mine][np.concatenate(ids)] if ids else np.zeros((0, 3))
+                points = people[mine][patches.vertices.of(kept)]
                 within_ = crossing_numbers(points, people[other], patches.hull.triangles(met)) >= 1
                 inside.append(points[within_])
                 if within_.any():
-                    depths.append(_depths(inside[-1], patches.surface, people[other], of_surface[other]))
+                    depths.append(depths_in(inside[-1], patches.surface, people[other], of_surface[other]))
             if volume:
                 of_pair = [(people[person], of_hull[person]) for person in (i, j)]
                 shared += _volume_near(np.concatenate(inside), patches.hull, *of_pair)
@@ -354,8 +353,15 @@ def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) 
     return Penetration(float(pooled.max()), float(pooled.mean()), len(pooled)), shared * 1000.0
 
 
-def _depths(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """`surface_depths` of a body, from the patches around the points alone."""
+def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """`surface_depths` of a body, from the patches around the points alone.
+
+    Args:
+      points: (n, 3), at least one.
+      surface: of the body.
+      vertices: (V, 3) posed.
+      boxes: of the surface's patches in these vertices.
+    """
     around = _AROUND_M
     groups = [points[k] for k in split(np.arange(len(points)), points, _GROUP)]
     of_points = Boxes(np.array([g.min(axis=0) for g in groups]), np.array([g.max(axis=0) for g in groups]))
