@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_scenes import answer
+from small_scenes import answer, fewer_terms
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.config import load_config
@@ -36,7 +36,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def settings(config) -> FitSettings:
-    return settings_from_config(config)
+    return fewer_terms(settings_from_config(config))
 
 
 @pytest.fixture(scope="module")
