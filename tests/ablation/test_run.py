@@ -36,7 +36,7 @@ POINTS = [
     {"name": "t = 4", "config": {"contact.fallback_empty_answers": 4}},  # one of four is empty: nothing changes
     {"name": "t = 1", "config": {"contact.fallback_empty_answers": 1}},  # every scene falls back
     {"name": "no answers", "config": {"contact.use_answers": False}},  # as t = 1
-    {"name": "no penetration", "config": {"stage2.weights.penetration": 0.0}},
+    {"name": "looser", "config": {"stage2.weights.estimate_pose": 0.1}},
     {"name": "N = 1", "answers": {"first": 1}},
 ]
 
@@ -108,7 +108,7 @@ def test_what_a_stopped_run_had_is_kept(finished) -> None:
 def test_figures_are_those_of_a_fit_by_itself(finished, inputs: Path, small_body: BodyModel) -> None:
     _, _, (sweep, outcome, _) = finished
     scenes, answers = load_scenes(inputs / "scenes"), load_answers(inputs / "answers.json")
-    for name in ("mean", "no penetration"):
+    for name in ("mean", "looser"):
         point = next(point for point in sweep.points if point.name == name)
         table = evaluate(small_body, scenes, fit_scenes(small_body, scenes, answers, point.config))
         for key in KEYS:
