@@ -10,6 +10,7 @@ Exit status: 0 all steps done, 2 bad usage or unusable input.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -186,7 +187,7 @@ def _pair_set(people: Sequence[tuple[Any, ...]]) -> PairSet:
             "kid_scale": kid, "transl": transl,
         }  # fmt: skip
         arrays: dict[str, Any] = {name: jnp.asarray(np.stack(values), jnp.float32) for name, values in stacked.items()}
-        return from_params(BodyParams.zeros(2).replace(**arrays))
+        return from_params(dataclasses.replace(BodyParams.zeros(2), **arrays))
 
     columns = list(zip(*people, strict=True))
     return PairSet(pair(columns[:5]), pair(columns[5:]) if FLAGS.conditional else None)

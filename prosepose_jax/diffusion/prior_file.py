@@ -47,7 +47,7 @@ def load_prior(path: str | os.PathLike[str], *, conditional: bool) -> Loaded:
 
 
 def _load(path: Path, reader: FieldReader, conditional: bool) -> Loaded:
-    sizes = {}
+    sizes: dict[str, Any] = {}
     for name in _SIZES:
         value = float(reader.floats(name, ()))
         if value != int(value) or not 1 <= value <= _MOST[name]:

@@ -154,7 +154,7 @@ def held_out_loss(
     clean = relative(pairs.clean)
     levels = (jnp.arange(count) * schedule.num_steps) // count
     guidance = None if pairs.guidance is None else relative(pairs.guidance)
-    found = network.apply({"params": weights}, noisy(schedule, clean, levels, key), levels, guidance)
+    found: Any = network.apply({"params": weights}, noisy(schedule, clean, levels, key), levels, guidance)
     return total_loss(prediction_errors(found, clean), training)
 
 
@@ -184,7 +184,7 @@ class Trainer:
         mesh = Mesh(np.array(devices), ("batch",))
         self._shared = NamedSharding(mesh, PartitionSpec("batch"))
         self._everywhere = NamedSharding(mesh, PartitionSpec())
-        self._pairs = jax.device_put(pairs if network.conditional else pairs.replace(guidance=None), self._everywhere)
+        self._pairs = jax.device_put(pairs if network.conditional else PairSet(pairs.clean), self._everywhere)
 
     def begin(self, seed: int) -> TrainState:
         """An untrained network."""
@@ -224,7 +224,7 @@ class Trainer:
         guidance = None if batch.guidance is None else dropped(relative(batch.guidance), drop, training)
 
         def loss(weights: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-            found = self.network.apply(
+            found: Any = self.network.apply(
                 {"params": weights}, seen, levels, guidance, deterministic=False, rngs={"dropout": dropout}
             )
             errors = prediction_errors(found, clean)
