@@ -121,6 +121,8 @@ def make_world(folder: Path, body: BodyModel) -> Path:
         )  # fmt: skip
         save_scene(folder / "scenes", scene)
         texts[key] = [TABLE, "I can't tell.", TABLE]
+    for seed in range(10):
+        save_scene(folder / "many", small_scene(body, seed))
     lines = [{"key": key, "sample": k, "text": text} for key, some in texts.items() for k, text in enumerate(some)]
     (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "tiny.pt").write_bytes(b"in the place of a checkpoint")

@@ -6,6 +6,7 @@ work, not what they find. `docs_blocks.py` says how blocks are marked.
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 import shutil
@@ -23,7 +24,8 @@ for _room in ("importing", "datasets", "lmm"):  # whose helpers docs_world.py us
     sys.path.append(str(ROOT / "tests" / _room))
 
 WITH_BLOCKS = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
-# Pages that fit nothing.
+# Pages that need no run that is there already; and those that take no seconds.
+WITHOUT_A_RUN = {"body.md", "beyond_touch.md", "contact.md", "keypoints.md", "datasets.md", "synthetic.md", "index.md"}
 CHEAP = {"body.md", "beyond_touch.md", "contact.md", "keypoints.md"}
 
 
@@ -128,10 +130,23 @@ def _run_commands(block: Block, server: str) -> list[str]:
     return left_out
 
 
+def _asked_for(code: str) -> set[str]:
+    """Names that a block reads before it gives them a value."""
+    found: set[str] = set()
+    known: set[str] = set()
+    for statement in ast.parse(code).body:
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        own = [node.target for node in ast.walk(statement) if isinstance(node, ast.comprehension)]
+        inner = {node.id for target in own for node in ast.walk(target) if isinstance(node, ast.Name)}
+        found |= {node.id for node in names if isinstance(node.ctx, ast.Load)} - known - inner
+        known |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return found
+
+
 def _run_python(block: Block, names: dict[str, Callable[[], Any]], left: dict[str, Any], folder: Path) -> None:
     """Runs a block with what earlier blocks left behind and what the page takes for granted."""
     code = block.replaced
-    taken = {name: make() for name, make in names.items() if name not in left and re.search(rf"\b{name}\b", code)}
+    taken = {name: names[name]() for name in _asked_for(code) & set(names) - set(left)}
     file = folder / "block.py"
     file.write_text(code, encoding="utf-8")
     found = runpy.run_path(str(file), init_globals=taken | left)
@@ -149,7 +164,7 @@ def test_blocks_run(page: Path, request, server: str, small_body, tmp_path: Path
 
     blocks = [block for block in blocks_of(page) if block.is_run]
     world = tmp_path / "world"
-    shutil.copytree(request.getfixturevalue("template" if page.name in CHEAP else "fitted"), world)
+    shutil.copytree(request.getfixturevalue("template" if page.name in WITHOUT_A_RUN else "fitted"), world)
     monkeypatch.chdir(world)
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     monkeypatch.setenv("OPENAI_API_KEY", "k")
