@@ -50,6 +50,7 @@ def test_numbers_that_stay_have_no_slope_and_do_not_mix(small_body: BodyModel) -
     np.testing.assert_array_equal(kept.betas, problem.start.betas)
 
 
+@pytest.mark.heavy
 def test_stochastic_terms_do_not_judge(small_body: BodyModel) -> None:
     terms = tuple(dataclasses.replace(t, comparable=t.name != "keypoints") for t in TERMS)
     settings = FitSettings(terms=terms)

@@ -107,6 +107,7 @@ def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_
     np.testing.assert_allclose(np.asarray(found.distance), np.asarray(exact.distance), atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyModel, make_scene, short_config) -> None:
     short_config.contact.search = "sample"
     fitter = Fitter(small_body, short_config)
