@@ -1,10 +1,11 @@
 """How fast fits are evaluated, and how much memory that takes.
 
-    python benchmarks/evaluate_fits.py [--fits=10000] [--different=64] [--body=small]
+    python benchmarks/evaluate_fits.py [--fits=10000] [--different=64] [--body=small] [--processes=2]
 
 Metrics: seconds for 10,000 fits of two people (lower is better), from files to every figure of metrics.json, the
 initial estimates' included; processor milliseconds a fit, which other work on the machine changes less; peak resident
-memory in MiB at a tenth of the fits and at the end (the difference is what grows). Fits are made here: the truth of
+memory in MiB at a tenth of the fits and at the end (the difference is what grows), of the largest process where there
+are several. Fits are made here: the truth of
 generated scenes, moved a little, so that people touch and stand in each other as fits do. `different` scenes are
 written once and read again and again under different keys.
 """
@@ -12,23 +13,30 @@ written once and read again and again under different keys.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _common import CACHE, ROOT, Ratio, machine, make_parser, stopwatch, write_result
+from _common import CACHE, ROOT, Ratio, machine, make_parser, stopwatch, usable_cpus, write_result
 
 GOAL_S, GOAL_FITS, GOAL_GROWTH_MIB = 120.0, 10_000, 64.0
 
 
 def peak_mib() -> float:
-    """Peak resident memory of this process so far."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Peak resident memory so far, of this process or of a larger one that it started and that has ended."""
+    size = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return size / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+
+def others_cpu() -> float:
+    """Processor seconds of processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def make_run(folder: Path, body: Any, count: int) -> None:
@@ -79,6 +87,7 @@ def main() -> None:
     parser.add_argument("--fits", type=int, default=GOAL_FITS, help="how many fits to evaluate")
     parser.add_argument("--different", type=int, default=64, help="scenes that are not copies of others")
     parser.add_argument("--body", choices=("embedded", "small"), default="embedded")
+    parser.add_argument("--processes", type=int, default=usable_cpus(), help="as `prosepose evaluate --processes`")
     flags = parser.parse_args()
     started = machine()
     from prosepose_jax.apps._runtime import set_up_jax
@@ -90,21 +99,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=_cache()) as name:
         folder = Path(name)
         make_run(folder, body, flags.different)
-        evaluator = Evaluator(body)
+        file = ROOT / "tests" / "data" / "small_body.npz" if flags.body == "small" else None
+        entries: Callable[[int], Iterator[Any]]
+        if flags.processes > 1:
+            entries = functools.partial(_apart, folder, file, flags.processes)
+        else:
+            evaluator = Evaluator(body)
+            entries = lambda count: evaluate_rows(evaluator, rows(folder, count))  # noqa: E731
         with stopwatch() as compiled:
-            list(evaluate_rows(evaluator, rows(folder, max(CHUNK, flags.different))))
+            list(entries(max(CHUNK, flags.different)))
         tenth = max(1, flags.fits // 10)
-        early = peak_mib()
+        early, of_others = peak_mib(), others_cpu()
         with stopwatch() as spent:
-            for number, (_, _, entry) in enumerate(evaluate_rows(evaluator, rows(folder, flags.fits)), start=1):
+            for number, (_, _, entry) in enumerate(entries(flags.fits), start=1):
                 if "error" in entry:
                     raise RuntimeError(f"fit {number}: {entry['error']}")
                 if number == tenth:
                     early = peak_mib()
+    cpu = spent["cpu"] + others_cpu() - of_others
     row = {
         "body": flags.body, "vertices": body.num_vertices, "fits": flags.fits, "different": flags.different,
+        "processes": flags.processes,
         "first_pass_s": compiled["wall"], "seconds": spent["wall"], "ms_per_fit": 1e3 * spent["wall"] / flags.fits,
-        "cpu_ms_per_fit": 1e3 * spent["cpu"] / flags.fits, "peak_mib_at_a_tenth": early, "peak_mib": peak_mib(),
+        "cpu_ms_per_fit": 1e3 * cpu / flags.fits, "peak_mib_at_a_tenth": early, "peak_mib": peak_mib(),
     }  # fmt: skip
     growth = row["peak_mib"] - row["peak_mib_at_a_tenth"]
     seconds = row["seconds"] / flags.fits * GOAL_FITS
@@ -112,9 +129,20 @@ def main() -> None:
         flags.out, "evaluate_fits", metric="time of 10,000 fits", unit="s", better="lower", rows=[row],
         ratios=[Ratio("seconds for 10,000 fits", seconds, "lower", GOAL_S),
                 Ratio("growth of memory over the last nine tenths, MiB", max(growth, 0.0), "lower", GOAL_GROWTH_MIB)],
-        settings={"fits": flags.fits, "different": flags.different, "body": flags.body}, started=started,
+        settings={name: getattr(flags, name) for name in ("fits", "different", "body", "processes")}, started=started,
         notes=[] if flags.fits == GOAL_FITS else [f"measured on {flags.fits} fits; the time for 10,000 is scaled up"],
     )  # fmt: skip
+
+
+def _apart(folder: Path, body: Path | None, processes: int, count: int) -> Iterator[Any]:
+    """`evaluate_rows` in several processes, the scenes read here."""
+    from prosepose_jax.apps._evaluating import Job, evaluate_in_processes
+    from prosepose_jax.io import load_scene
+    from prosepose_jax.io.scenes import scene_files
+
+    files = scene_files(folder / "scenes")
+    scenes = [load_scene(files[number % len(files)]) for number in range(count)]
+    return evaluate_in_processes(Job(str(folder), {"path": body}), scenes, [()] * count, processes)
 
 
 def _cache() -> Path:

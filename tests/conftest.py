@@ -79,8 +79,16 @@ def make_scene(small_body: BodyModel) -> Callable[..., Scene]:
     return functools.partial(small_scene, small_body)
 
 
+# Fixtures that fit something: who asks for them is heavy.
+_HEAVY_FIXTURES = {"finished", "copied"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with heavy tests first: with several workers a long one at the end would keep one of them alone."""
+    for item in items:
+        if _HEAVY_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.heavy)
     heavy = {item.path for item in items if item.get_closest_marker("heavy")}
     items.sort(key=lambda item: item.path not in heavy)
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
 from prosepose_jax.camera import project
@@ -16,12 +17,29 @@ from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fi
 from prosepose_jax.fitting.prepare import prepare_scene, stack_scenes
 from prosepose_jax.fitting.problem import Problem, stage_problem
 from prosepose_jax.fitting.search import active_terms, search_batch
-from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import StageResult, run_stage
 from prosepose_jax.scene import Answer, Scene
-from prosepose_jax.terms import load_pose_prior
+from prosepose_jax.terms import Term, load_pose_prior
 
 FOCAL, SIZE = 600.0, 640
+# Searches that take most of a stage's compilation, and what the others suffice to replace.
+_LEFT_OUT = ("penetration", "self_penetration", "told", "pose_prior", "initial_pose", "shape_prior")
+
+
+def fewer_terms(settings: FitSettings) -> FitSettings:
+    """The same settings with the terms that compile in half the time: for tests of what is around the objective."""
+    return dataclasses.replace(settings, terms=tuple(t for t in settings.terms if t.name not in _LEFT_OUT))
+
+
+def use_fewer_terms(patch: pytest.MonkeyPatch) -> None:
+    """Fits of configs take `fewer_terms`, whoever reads the config."""
+
+    def few(config: Any, terms: Sequence[Term] | None = None) -> FitSettings:
+        return fewer_terms(settings_from_config(config, terms))
+
+    for module in ("fitting.fit", "fitting.api", "ablation.run", "ablation.points", "apps._run"):
+        patch.setattr(f"prosepose_jax.{module}.settings_from_config", few)
 
 
 def small_scene(body: BodyModel, seed: int, people: int = 2, apart: float = 0.35) -> Scene:

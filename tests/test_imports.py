@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+MOST_WHEEL_BYTES = 12_000_000
 # scipy is not here: JAX itself imports it.
 _HEAVY = (
     "torch",
@@ -171,6 +172,7 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     packed = {name for name in carried if name.startswith("prosepose_jax/_smpl_assets/")}
     assert not {name for name in packed if name.endswith(".py") or "SMPLX" in name}
     assert sum(name.startswith("prosepose_jax/demo/scenes/") and name.endswith(".npz") for name in carried) >= 10
+    assert sum(entry.compress_size for entry in wheel.infolist()) < MOST_WHEEL_BYTES
 
 
 @pytest.mark.heavy

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from prosepose_jax.scene import Fit
 FOLDER = "tensorboard"
 
 
-class Board:
-    """Writes a point for every fit, in the order in which they end; nothing unless it is on. A context manager."""
+class Scalars:
+    """Writes numbers by name; nothing unless it is on. A context manager."""
 
     def __init__(self, workdir: Path, on: bool, phase: str) -> None:
         """
@@ -38,14 +39,14 @@ class Board:
                 ) from None
             self._writer = module.SummaryWriter(str(workdir / FOLDER / phase.replace(" ", "_")))
 
-    def add(self, number: int, fit: Fit) -> None:
-        """The figures of one fit: seconds, steps, usable answers, and the last weighted value of every term."""
-        if self._writer is None or not fit.ok:
+    def add(self, number: int, scalars: Mapping[str, float]) -> None:
+        """A point of each curve at a number."""
+        if self._writer is None:
             return
-        for name, value in fit_scalars(fit).items():
+        for name, value in scalars.items():
             self._writer.add_scalar(name, value, number)
 
-    def __enter__(self) -> Board:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -53,6 +54,15 @@ class Board:
     ) -> None:
         if self._writer is not None:
             self._writer.close()
+
+
+class Board(Scalars):
+    """A point for every fit, in the order in which they end."""
+
+    def add_fit(self, number: int, fit: Fit) -> None:
+        """The figures of one fit: seconds, steps, usable answers, and the last weighted value of every term."""
+        if fit.ok:
+            self.add(number, fit_scalars(fit))
 
 
 def fit_scalars(fit: Fit) -> dict[str, float]:

@@ -269,7 +269,7 @@ def _fit_missing(
     with Progress(len(missing), label) as progress, Board(workdir, tensorboard, label) as board:
         for number, fit in enumerate(map(checked, fitter.fit(missing, lookup, variant))):
             save_fit(workdir, fit)
-            board.add(number, fit)
+            board.add_fit(number, fit)
             log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
                 text = f"{fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)"

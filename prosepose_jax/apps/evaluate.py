@@ -43,6 +43,10 @@ flags.DEFINE_string(
     flag_values=FLAGS,
 )  # fmt: skip
 flags.DEFINE_string("out", None, "where the figures go; default: metrics.json of the run's folder", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "processes", 0, "evaluate in so many processes; 0: as many as there are cores, where it is worth it",
+    lower_bound=0, flag_values=FLAGS,
+)  # fmt: skip
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 
@@ -53,10 +57,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _run() -> int:
     # Late: --help and usage errors need no JAX.
+    from prosepose_jax.apps._evaluating import Job, evaluate_in_processes, processes_for
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
     from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
-    from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate
+    from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate, gather
     from prosepose_jax.metrics.joint_sets import load_joint_set
     from prosepose_jax.metrics.records import METRICS
     from prosepose_jax.metrics.table import format_table
@@ -71,14 +76,22 @@ def _run() -> int:
     scenes = load_scenes(FLAGS.scenes)
     fits = load_fits(FLAGS.fits)
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
-    body = load_body(**body_files(config, FLAGS.body, FLAGS.regions))
+    files = body_files(config, FLAGS.body, FLAGS.regions)
+    body = load_body(**files)
     regressor_file = FLAGS.joint_regressor or section(config, "body").get("joint_regressor")
     regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
-    metrics = evaluate(
-        body, scenes, fits,
-        no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config), joint_regressor=regressor,
-        sequences=FLAGS.sequences,
-    )  # fmt: skip
+    # Frames of a sequence belong together: they stay in one process.
+    processes = 1 if FLAGS.sequences else FLAGS.processes or processes_for(len(scenes))
+    if processes > 1:
+        job = Job(str(folder if (folder / "fits").is_dir() else FLAGS.fits), files, regressor_file, _parser(config))
+        given = [answers.for_scene(scene.key) if answers else () for scene in scenes]
+        metrics = gather(evaluate_in_processes(job, scenes, given, processes))
+    else:
+        metrics = evaluate(
+            body, scenes, fits,
+            no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config),
+            joint_regressor=regressor, sequences=FLAGS.sequences,
+        )  # fmt: skip
     out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
     write_json(out, metrics)
     print(format_table(metrics))

@@ -11,6 +11,7 @@
   prosepose view DIR                    a live viewer of a run (extra `view`)
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
   prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
+  prosepose train-prior --scenes=… --workdir=DIR  a diffusion prior over two people from known ones
   prosepose doctor                      what this machine has, what is wrong, what to do
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
@@ -40,6 +41,7 @@ VERBS = {
     "export": "prosepose_jax.apps.export",
     "render": "prosepose_jax.apps.render",
     "view": "prosepose_jax.apps.view",
+    "train-prior": "prosepose_jax.apps.train_prior",
 }
 
 

@@ -304,12 +304,15 @@ def _check_figures(file: Path, field: str, entry: dict[str, Any]) -> None:
     from prosepose_jax.metrics.records import METRICS
     from prosepose_jax.tables.table import RADII
 
+    for name, record in METRICS.items():
+        if name not in entry:
+            continue
+        curve = entry[name] if record.curve and isinstance(entry[name], dict) else None
+        for part, value in ({name: entry[name]} if curve is None else curve).items():
+            number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_FIGURE
+            if not number or (record.curve and curve is None):  # a NaN is none either
+                raise InputError(f"{file}: field {shown(f'{field}.{part}')!r}: expected a number, found {shown(value)}")
     at = entry.get("pcc_at", {})
-    curve = at if isinstance(at, dict) else {"pcc_at": at}
-    for name, value in ({n: entry[n] for n in METRICS if n in entry} | curve).items():
-        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST_FIGURE
-        if name != "pcc_at" and not number:  # a NaN is none either
-            raise InputError(f"{file}: field {shown(f'{field}.{name}')!r}: expected a number, found {shown(value)}")
     if at and (not isinstance(at, dict) or not set(RADII) <= set(at)):
         raise InputError(f"{file}: field {shown(f'{field}.pcc_at')!r}: expected a figure for each radius")
 

@@ -75,9 +75,8 @@ def _skin_planar(body: BodyModel, transforms: jax.Array, planar: jax.Array, vert
 
 def pose_person(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None = None) -> PosedBody:
     """One person's posed vertices and joints; `pose_body` for P people."""
-    joints, transforms, rotations = pose_joints(body, params)
-    vertices = rest_vertices(body, params, rotations, vertex_ids)
-    return PosedBody(vertices=skin(body, transforms, vertices, vertex_ids), joints=joints)
+    posed: PosedBody = _pose_person(body, params, vertex_ids)
+    return posed
 
 
 def pose_body(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None = None) -> PosedBody:
@@ -93,4 +92,18 @@ def pose_body(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None 
     """
     # By default GPUs and TPUs multiply matrices with fewer digits: at metres that is millimetres.
     with jax.default_matmul_precision("highest"):
-        return jax.vmap(lambda p: pose_person(body, p, vertex_ids))(params)
+        posed: PosedBody = _pose_people(body, params, vertex_ids)
+    return posed
+
+
+# Compiled, also for callers who compile nothing: one by one the 280 operations are as many programs, some 8 s.
+@jax.jit
+def _pose_person(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None) -> PosedBody:
+    joints, transforms, rotations = pose_joints(body, params)
+    vertices = rest_vertices(body, params, rotations, vertex_ids)
+    return PosedBody(vertices=skin(body, transforms, vertices, vertex_ids), joints=joints)
+
+
+@jax.jit
+def _pose_people(body: BodyModel, params: BodyParams, vertex_ids: jax.Array | None) -> PosedBody:
+    return jax.vmap(lambda p: _pose_person(body, p, vertex_ids))(params)

@@ -109,7 +109,7 @@ def from_state_dict(network: Buddi, state: Mapping[str, np.ndarray | TorchTensor
     return Loaded(network, weights, tuple(sorted(key for key in state if key not in read)))
 
 
-def load_buddi(path: str | os.PathLike[str], *, conditional: bool) -> Loaded:
+def load_checkpoint(path: str | os.PathLike[str], *, conditional: bool) -> Loaded:
     """A released checkpoint (`buddi_unconditional.pt`, `buddi_cond_bev.pt`).
 
     Args:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -73,10 +75,8 @@ def posed_people(body: BodyModel, fit: Fit, scene: Scene | None = None) -> list[
     people = []
     for index in range(len(fit.vertices)):
         params = _params(body, fit, scene, index)
-        rotations = axis_angle_to_matrix(full_pose(body, params))
-        at_rest = jnp.broadcast_to(jnp.eye(3), rotations.shape)
-        shaped = np.asarray(rest_vertices(body, params, at_rest), np.float64)
-        corrected = np.asarray(rest_vertices(body, params, rotations), np.float64)
+        stages: _Stages = jax.device_get(_stages_of(body, params))
+        shaped, corrected = (np.asarray(x, np.float64) for x in (stages.shaped, stages.corrected))
         found = np.asarray(pose_person(body, params).vertices)
         if found.shape != fit.vertices[index].shape:
             raise InputError(
@@ -96,21 +96,43 @@ def posed_people(body: BodyModel, fit: Fit, scene: Scene | None = None) -> list[
                 faces=np.asarray(body.faces),
                 parents=body.parents,
                 joint_names=names or tuple(f"joint_{k}" for k in range(body.num_joints)),
-                rotations=np.asarray(rotations, np.float64),
-                joints_rest=np.asarray(
-                    rest_joints(body, params.betas, params.expression, params.kid_scale), np.float64
-                ),
+                rotations=np.asarray(stages.rotations, np.float64),
+                joints_rest=np.asarray(stages.joints_rest, np.float64),
                 vertices_rest=shaped,
                 pose_corrections=corrected - shaped,
                 skin_weights=np.asarray(body.skin_weights, np.float64),
                 transl=np.asarray(params.transl, np.float64),
-                pose=np.asarray(full_pose(body, params), np.float64),
+                pose=np.asarray(stages.pose, np.float64),
                 betas=np.asarray(params.betas, np.float64),
                 expression=np.asarray(params.expression, np.float64),
                 kid_scale=float(params.kid_scale),
             )
         )
     return people
+
+
+class _Stages(NamedTuple):
+    """One person on the way from the template to the pose."""
+
+    pose: jax.Array  # (J, 3)
+    rotations: jax.Array  # (J, 3, 3)
+    shaped: jax.Array  # (V, 3)
+    corrected: jax.Array  # (V, 3), with pose blend shapes
+    joints_rest: jax.Array  # (J, 3)
+
+
+@jax.jit
+def _stages_of(body: BodyModel, params: BodyParams) -> _Stages:
+    pose = full_pose(body, params)
+    rotations = axis_angle_to_matrix(pose)
+    at_rest = jnp.broadcast_to(jnp.eye(3), rotations.shape)
+    return _Stages(
+        pose=pose,
+        rotations=rotations,
+        shaped=rest_vertices(body, params, at_rest),
+        corrected=rest_vertices(body, params, rotations),
+        joints_rest=rest_joints(body, params.betas, params.expression, params.kid_scale),
+    )
 
 
 def _params(body: BodyModel, fit: Fit, scene: Scene | None, index: int) -> BodyParams:

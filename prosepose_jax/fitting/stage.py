@@ -97,6 +97,7 @@ def run_stage(
     def enter(params: BodyParams, held: Held) -> SolverState:
         return jax.vmap(lambda p, h: solver.init(take_moving(p), numbers, h))(params, held)
 
+    @jax.jit  # asked for its shapes first: traced once for both
     def look_up(scene: SceneArrays, now: BodyParams, rounds: jax.Array, busy: jax.Array) -> tuple[Any, Held]:
         active = active_terms(structure, scene, index, busy)
         return active, search_batch(model, scene, now, structure, active, index, rounds, busy)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from prosepose_jax.body import BodyModel
-from prosepose_jax.body.segments import Segments, make_segments
+from prosepose_jax.body.segments import make_segments
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics import _people, pose, records
 from prosepose_jax.metrics.answers import contact_f1
@@ -31,7 +31,7 @@ from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
-from prosepose_jax.metrics.self_penetration import self_depths_m
+from prosepose_jax.metrics.self_penetration import SelfPenetration
 from prosepose_jax.metrics.sequences import Sequences
 from prosepose_jax.scene import Answer, Fit, Scene
 
@@ -76,7 +76,7 @@ class Evaluator:
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
         self._self_contact: SelfContact | None = None
-        self._segments: Segments | None = None
+        self._self_penetration: SelfPenetration | None = None
 
     @property
     def surface(self) -> SurfaceDistances:
@@ -102,14 +102,13 @@ class Evaluator:
         return self._self_contact
 
     @property
-    def segments(self) -> Segments:
-        """The body's segments on its full mesh, made when first needed."""
-        if self._segments is None:
-            body = self.body
-            self._segments = make_segments(
-                np.asarray(body.v_template), self._faces, np.asarray(body.skin_weights), body.parents
-            )
-        return self._segments
+    def self_penetration(self) -> SelfPenetration:
+        """Depths inside the own body, made when first needed."""
+        if self._self_penetration is None:
+            body, rest = self.body, np.asarray(self.body.v_template)
+            segments = make_segments(rest, self._faces, np.asarray(body.skin_weights), body.parents)
+            self._self_penetration = SelfPenetration(rest, self._faces, segments)
+        return self._self_penetration
 
     def truth(self, scene: Scene) -> People | None:
         """True vertices (P, V, 3) and joints (P, J, 3), m, camera frame; None when the scene has none."""
@@ -151,7 +150,7 @@ class Evaluator:
             self._contacts(places, posed, figures)
             if count > 1:
                 self._penetration(places, posed, figures)
-            self._self_penetration(places, posed, figures)
+            self._own_penetration(places, posed, figures)
             self._reprojection(places, posed, figures)
         return figures
 
@@ -211,10 +210,10 @@ class Evaluator:
                 figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
                 figures[i]["penetration_volume_l"] = shared
 
-    def _self_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+    def _own_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
             if is_measurable(posed[i].vertices):
-                deepest = max(self_depths_m(person, self._faces, self.segments).max() for person in posed[i].vertices)
+                deepest = max(self.self_penetration.depths_m(person).max() for person in posed[i].vertices)
                 figures[i]["self_penetration_max_mm"] = 1000.0 * float(deepest)
 
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
@@ -465,19 +464,35 @@ def evaluate(
             if fit is not None:
                 yield Row(scene, fit, beside.get(scene.key), lookup(scene.key))
 
+    collected = None if sequences is None else Sequences(sequences)
+    table = gather(evaluate_rows(Evaluator(body, joint_regressor), rows(), parser, sequences=collected), progress)
+    return table | ({} if collected is None else {"sequences": collected.figures()})
+
+
+def gather(
+    entries: Iterable[tuple[str, str, dict[str, Any]]], progress: Callable[[str], None] | None = None
+) -> dict[str, Any]:
+    """The figures of a run from the entries of its scenes.
+
+    Args:
+      entries: (key, kind, entry) of each scene, from `evaluate_rows`.
+      progress: called with each scene's key.
+
+    Returns:
+      {"scenes", "mean"} as `evaluate` has them.
+    """
     table: dict[str, dict[str, Any]] = {}
     kinds: dict[str, str] = {}
-    collected = None if sequences is None else Sequences(sequences)
-    for key, kind, entry in evaluate_rows(Evaluator(body, joint_regressor), rows(), parser, sequences=collected):
+    for key, kind, entry in entries:
         table[key], kinds[key] = entry, kind
         if progress is not None:
             progress(key)
     means = {}
     for kind in KINDS:
-        entries = [entry for key, entry in table.items() if kinds[key] == kind]
-        if entries:
-            means[kind] = summarise(entries)
-    return {"scenes": table, "mean": means} | ({} if collected is None else {"sequences": collected.figures()})
+        of_kind = [entry for key, entry in table.items() if kinds[key] == kind]
+        if of_kind:
+            means[kind] = summarise(of_kind)
+    return {"scenes": table, "mean": means}
 
 
 def evaluate_rows(

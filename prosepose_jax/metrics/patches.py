@@ -34,16 +34,32 @@ class Boxes(NamedTuple):
         return Boxes(self.low[chosen], self.high[chosen])
 
 
-class _Groups:
-    """Sets of vertices and the boxes around them."""
+class Groups:
+    """Sets of vertices and the boxes around them.
+
+    Args:
+      members: the vertex ids of each set, at least one.
+    """
 
     def __init__(self, members: list[np.ndarray]) -> None:
+        self.members = members
         self._ids = np.concatenate(members) if members else np.zeros(0, np.int64)
         self._starts = np.cumsum([0, *map(len, members)])[:-1]
 
+    def of(self, chosen: np.ndarray) -> np.ndarray:
+        """The vertices of the chosen sets (bool)."""
+        ids = [self.members[k] for k in np.flatnonzero(chosen)]
+        return np.concatenate(ids) if ids else np.zeros(0, np.int64)
+
     def boxes(self, vertices: np.ndarray) -> Boxes:
+        """Of the sets in posed vertices (V, 3)."""
         points = vertices[self._ids]
         return Boxes(np.minimum.reduceat(points, self._starts), np.maximum.reduceat(points, self._starts))
+
+
+def vertex_groups(ids: np.ndarray, rest: np.ndarray) -> Groups:
+    """Vertices in sets of neighbours at rest."""
+    return Groups(split(ids, rest, _VERTICES))
 
 
 class Patches:
@@ -57,14 +73,9 @@ class Patches:
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, hull: np.ndarray | None = None) -> None:
         rest = np.asarray(rest, np.float64)
-        self.vertices = split(np.arange(len(rest)), rest, _VERTICES)
-        self._vertices = _Groups(self.vertices)
+        self.vertices = vertex_groups(np.arange(len(rest)), rest)
         self.surface = Surface(rest, np.asarray(faces, np.int64))
         self.hull = self.surface if hull is None else Surface(rest, np.asarray(hull, np.int64))
-
-    def vertex_boxes(self, vertices: np.ndarray) -> Boxes:
-        """Of the patches of posed vertices (V, 3)."""
-        return self._vertices.boxes(vertices)
 
 
 class Surface:
@@ -74,7 +85,7 @@ class Surface:
         self.faces = faces
         self.patches = split(np.arange(len(faces)), rest[faces].mean(axis=1), _FACES)
         self._edges: list[np.ndarray] | None = None
-        self._groups = _Groups([np.unique(faces[patch]) for patch in self.patches])
+        self._groups = Groups([np.unique(faces[patch]) for patch in self.patches])
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the patches of a posed mesh."""

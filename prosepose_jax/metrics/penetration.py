@@ -17,10 +17,10 @@ from prosepose_jax.metrics.patches import Boxes, Patches, Surface, enclosed, mee
 
 _MOST_CELLS = 512  # across the points that rays start from
 _COLUMNS = 96  # rays across the shared box, for the volume
-_AROUND_M = 0.06  # triangles so near the points are looked at first
+_CELL_M = 0.002  # rays of people stand closer than this
+_AROUND_M = 0.03  # triangles so near the points are looked at first
 _GROUP = 64  # points whose common box tells which triangles are near
 _NEIGHBOURS = 16  # triangles that are looked at first
-_FINE_EDGE_M = 0.05  # meshes of shorter edges share no space worth measuring when no vertex is inside
 # Rays start this far beside their points (m): no ray meets a vertex or an edge of float32 coordinates exactly.
 _RAY_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0)])
 
@@ -99,17 +99,17 @@ def _volume_in(
     b: np.ndarray,
     faces_a: np.ndarray,
     faces_b: np.ndarray,
-    near: np.ndarray | None = None,
-    reach: float = 0.0,
+    boxes: Boxes | None = None,
 ) -> float:
-    """Inside the box alone, and with `near` (n, 3) only where a ray stands at most about `reach` beside one of them."""
+    """Inside the box alone, and with `boxes` only by finer rays that meet one of them."""
     size = high - low
     if not (size > 0.0).all():
         return 0.0
-    cell = float(size[:2].max()) / _COLUMNS
+    longest = float(size[:2].max())
+    cell = longest / _COLUMNS if boxes is None else max(min(longest / _COLUMNS, _CELL_M), longest / _MOST_CELLS)
     counts = np.maximum(1, np.ceil(size[:2] / cell - 1e-9)).astype(np.int64)
     cells = size[:2] / counts
-    used = np.ones(counts, bool) if near is None else _around(near[:, :2], low[:2], cells, counts, reach)
+    used = np.ones(counts, bool) if boxes is None else _covered(boxes, low[:2], cells, counts)
     x, y = np.nonzero(used)
     rays = np.stack([low[0] + (x + 0.5) * cells[0], low[1] + (y + 0.5) * cells[1], np.full(len(x), -np.inf)], axis=1)
     events = []
@@ -129,11 +129,11 @@ def _volume_in(
     return float(np.sum(lengths[both]) * cells.prod()) if len(height) else 0.0
 
 
-def _around(points: np.ndarray, low: np.ndarray, cells: np.ndarray, counts: np.ndarray, reach: float) -> np.ndarray:
-    """(n, m) bool: the cells of a grid in a square of half side `reach` around any of the points (k, 2)."""
+def _covered(boxes: Boxes, low: np.ndarray, cells: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(n, m) bool: the cells of a grid on the x-y plane that any of the boxes reaches into."""
     spread = np.zeros(counts + 1, np.int64)
-    first = np.clip(((points - reach - low) / cells).astype(np.int64), 0, counts - 1)
-    last = np.clip(((points + reach - low) / cells).astype(np.int64), 0, counts - 1) + 1
+    first = np.clip(((boxes.low[:, :2] - low) / cells).astype(np.int64), 0, counts - 1)
+    last = np.clip(((boxes.high[:, :2] - low) / cells).astype(np.int64), 0, counts - 1) + 1
     for x, y, sign in ((first, first, 1), (first, last, -1), (last, first, -1), (last, last, 1)):
         np.add.at(spread, (x[:, 0], y[:, 1]), sign)
     return spread.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
@@ -330,67 +330,66 @@ def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) 
     people = np.asarray(vertices, np.float64)
     if len(people) < 2:
         return Penetration(0.0, 0.0, 0), 0.0
-    of_points = [patches.vertex_boxes(person) for person in people]
+    of_points = [patches.vertices.boxes(person) for person in people]
     of_hull = [patches.hull.boxes(person) for person in people]
     of_surface = of_hull if patches.hull is patches.surface else [patches.surface.boxes(person) for person in people]
     depths, shared = [np.zeros(0)], 0.0
     for i in range(len(people)):
         for j in range(i):
-            inside = []
             for mine, other in ((i, j), (j, i)):
                 kept, met = enclosed(of_points[mine], of_hull[other])
-                ids = [patches.vertices[k] for k in np.flatnonzero(kept)]
-                points = people[mine][np.concatenate(ids)] if ids else np.zeros((0, 3))
+                points = people[mine][patches.vertices.of(kept)]
                 within_ = crossing_numbers(points, people[other], patches.hull.triangles(met)) >= 1
-                inside.append(points[within_])
                 if within_.any():
-                    depths.append(_depths(inside[-1], patches.surface, people[other], of_surface[other]))
+                    depths.append(depths_in(points[within_], patches.surface, people[other], of_surface[other]))
             if volume:
                 of_pair = [(people[person], of_hull[person]) for person in (i, j)]
-                shared += _volume_near(np.concatenate(inside), patches.hull, *of_pair)
+                shared += _volume_near(patches.hull, *of_pair)
     pooled = np.concatenate(depths) * 1000.0
     if not len(pooled):
         return Penetration(0.0, 0.0, 0), shared * 1000.0
     return Penetration(float(pooled.max()), float(pooled.mean()), len(pooled)), shared * 1000.0
 
 
-def _depths(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """`surface_depths` of a body, from the patches around the points alone."""
-    around = _AROUND_M
-    groups = [points[k] for k in split(np.arange(len(points)), points, _GROUP)]
-    of_points = Boxes(np.array([g.min(axis=0) for g in groups]), np.array([g.max(axis=0) for g in groups]))
+def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """`surface_depths` of a body, from the patches around the points alone.
+
+    Args:
+      points: (n, 3), at least one.
+      surface: of the body.
+      vertices: (V, 3) posed.
+      boxes: of the surface's patches in these vertices.
+    """
+    depths, left, around = np.zeros(len(points)), np.arange(len(points)), _AROUND_M
     while True:
+        groups = [points[k] for k in split(left, points, _GROUP)]
+        of_points = Boxes(np.array([g.min(axis=0) for g in groups]), np.array([g.max(axis=0) for g in groups]))
         near = within(of_points, boxes, around)
         if near.any():
-            found = surface_depths(points, vertices, surface.triangles(near), surface.edges(near))
-            if near.all() or found.max() <= around:
-                return found
+            depths[left] = surface_depths(points[left], vertices, surface.triangles(near), surface.edges(near))
+            if near.all():
+                return depths
+            # What is farther than all that was left out may be nearer still.
+            left = left[depths[left] > around]
+            if not len(left):
+                return depths
         around *= 3.0
 
 
-def _volume_near(
-    inside: np.ndarray, hull: Surface, first: tuple[np.ndarray, Boxes], second: tuple[np.ndarray, Boxes]
-) -> float:
-    """`shared_volume`, looked for where vertices are inside: what fine meshes share has some on its edge."""
+def _volume_near(hull: Surface, first: tuple[np.ndarray, Boxes], second: tuple[np.ndarray, Boxes]) -> float:
+    """`shared_volume`, looked for where it can be.
+
+    What a ray runs through inside both begins on the surface of one that lies inside the other, so it meets a patch
+    that may be enclosed.
+    """
     (a, boxes_a), (b, boxes_b) = first, second
-    low = np.maximum(boxes_a.low.min(axis=0), boxes_b.low.min(axis=0))
-    high = np.minimum(boxes_a.high.max(axis=0), boxes_b.high.max(axis=0))
+    parts = [mine.of(enclosed(mine, other)[0]) for mine, other in ((boxes_a, boxes_b), (boxes_b, boxes_a))]
+    boxes = Boxes(np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts]))
+    if not len(boxes.low):
+        return 0.0
+    low = np.maximum(np.maximum(boxes_a.low.min(axis=0), boxes_b.low.min(axis=0)), boxes.low.min(axis=0))
+    high = np.minimum(np.minimum(boxes_a.high.max(axis=0), boxes_b.high.max(axis=0)), boxes.high.max(axis=0))
     if not (high > low).all():
         return 0.0
-    longest = max(_longest_edge(v, hull.triangles(meeting(boxes, low, high))) for v, boxes in (first, second))
-    fine = longest < _FINE_EDGE_M
-    if fine:
-        if not len(inside):
-            return 0.0
-        low, high = np.maximum(low, inside.min(axis=0) - longest), np.minimum(high, inside.max(axis=0) + longest)
-    faces_a, faces_b = (hull.triangles(meeting(boxes, low, high, axes=2)) for boxes in (boxes_a, boxes_b))
-    return _volume_in(low, high, a, b, faces_a, faces_b, inside if fine else None, longest)
-
-
-def _longest_edge(vertices: np.ndarray, faces: np.ndarray) -> float:
-    squared = 0.0
-    corners = [vertices[faces[:, k]] for k in range(3)]
-    for start, end in ((0, 1), (1, 2), (2, 0)):
-        along = corners[start] - corners[end]
-        squared = max(squared, float(np.einsum("ij,ij->i", along, along).max(initial=0.0)))
-    return float(np.sqrt(squared))
+    faces_a, faces_b = (hull.triangles(meeting(those, low, high, axes=2)) for those in (boxes_a, boxes_b))
+    return _volume_in(low, high, a, b, faces_a, faces_b, boxes)

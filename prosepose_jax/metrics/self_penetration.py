@@ -6,27 +6,48 @@ the folds at every joint are left out. Its depth is the distance to the nearest 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.penetration import crossing_numbers, surface_depths
+from prosepose_jax.metrics.patches import Groups, Surface, enclosed, vertex_groups
+from prosepose_jax.metrics.penetration import crossing_numbers, depths_in
 
 
-def self_depths_m(vertices: np.ndarray, faces: np.ndarray, segments: Segments) -> np.ndarray:
-    """(V,) depth of each vertex inside far segments of the same person, m; 0 outside.
+class _Segment(NamedTuple):
+    asked: Groups  # vertices that must not be inside
+    hull: Surface  # closed
+    skin: Surface  # of the body's full mesh
+
+
+class SelfPenetration:
+    """Depths inside the own body, for many poses of one body.
 
     Args:
-      vertices: (V, 3) posed, m.
+      rest: (V, 3) vertices at rest; neighbours there share a patch.
       faces: (F, 3) of the full mesh.
       segments: of the body, cut out of its full mesh.
     """
-    vertices, faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
-    depths = np.zeros(len(vertices))
-    for k, hull in enumerate(segments.faces):
-        asked = np.flatnonzero(segments.foreign[:, k])
-        # Ids of the segment alone: the look-up of triangles goes over vertices.
-        ids, local = np.unique(hull, return_inverse=True)
-        inside = asked[crossing_numbers(vertices[asked], vertices[ids], local.reshape(hull.shape)) >= 1]
-        skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
-        depths[inside] = np.maximum(depths[inside], surface_depths(vertices[inside], vertices, skin))
-    return depths
+
+    def __init__(self, rest: np.ndarray, faces: np.ndarray, segments: Segments) -> None:
+        rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
+        self._segments = []
+        for k, hull in enumerate(segments.faces):
+            asked = vertex_groups(np.flatnonzero(segments.foreign[:, k]), rest)
+            skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
+            if asked.members and len(skin):
+                self._segments.append(_Segment(asked, Surface(rest, np.asarray(hull, np.int64)), Surface(rest, skin)))
+
+    def depths_m(self, vertices: np.ndarray) -> np.ndarray:
+        """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""
+        vertices = np.asarray(vertices, np.float64)
+        depths = np.zeros(len(vertices))
+        for asked, hull, skin in self._segments:
+            kept, met = enclosed(asked.boxes(vertices), hull.boxes(vertices))
+            ids = asked.of(kept)
+            inside = ids[crossing_numbers(vertices[ids], vertices, hull.triangles(met)) >= 1]
+            if len(inside):
+                found = depths_in(vertices[inside], skin, vertices, skin.boxes(vertices))
+                depths[inside] = np.maximum(depths[inside], found)
+        return depths

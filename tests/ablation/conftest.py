@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.ablation.building import sweep
 from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
@@ -48,6 +49,14 @@ def _scene(body: BodyModel, key: str, seed: int) -> Scene:
         gt_transl=transl,
         gt_contacts=(("left hand", "right hand"), ("right hand", "left hand")),
     )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def few_terms() -> Iterator[None]:
+    """What sweeps do with fits is tested here, not the fits."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_fewer_terms(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

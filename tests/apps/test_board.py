@@ -26,15 +26,15 @@ def test_the_last_value_of_every_term(small_body):
 
 def test_off_writes_nothing(tmp_path, small_body):
     with Board(tmp_path, False, "fit") as board:
-        board.add(0, made_fit(small_body, "a"))
+        board.add_fit(0, made_fit(small_body, "a"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_on_writes_events(tmp_path, small_body):
     pytest.importorskip("tensorboardX", reason="tensorboardX is not installed")
     with Board(tmp_path, True, "fit without answers") as board:
-        board.add(0, made_fit(small_body, "a"))
-        board.add(1, Fit("b", "failed: why"))
+        board.add_fit(0, made_fit(small_body, "a"))
+        board.add_fit(1, Fit("b", "failed: why"))
     (file,) = (tmp_path / "tensorboard" / "fit_without_answers").iterdir()
     assert b"stage2/penetration" in file.read_bytes()
 

@@ -22,6 +22,7 @@ from prosepose_jax.apps import (
     main,
     render,
     table,
+    train_prior,
     view,
 )
 from prosepose_jax.apps._progress import Progress, be_quiet, end_quiet
@@ -40,6 +41,7 @@ _VERBS = {
     "render": render.FLAGS,
     "view": view.FLAGS,
     "table": table.FLAGS,
+    "train-prior": train_prior.FLAGS,
 }
 
 

@@ -17,7 +17,7 @@ from prosepose_jax.scene import Scene
 
 from .conftest import Case
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names and links of Linux")
+pytestmark = [pytest.mark.heavy, pytest.mark.skipif(sys.platform != "linux", reason="names and links of Linux")]
 GOOD = [f"good{number:02d}" for number in range(16)]
 
 

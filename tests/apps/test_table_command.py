@@ -108,3 +108,20 @@ def test_a_row_that_cannot_be_made_is_named(root, small_body_file, capsys) -> No
     said = capsys.readouterr()
     assert "row default: needs --answers" in said.err and "row buddi: needs --buddi" in said.err
     assert "Rows without fits" in said.out
+
+
+def test_figures_of_every_metric_are_taken_and_others_named() -> None:
+    """Of a run's metrics.json, curves by radius among them."""
+    from prosepose_jax.apps.table import _check_figures
+    from prosepose_jax.errors import InputError
+    from prosepose_jax.metrics.records import METRICS
+    from prosepose_jax.tables.table import RADII
+
+    curve = dict.fromkeys(RADII, 50.0)
+    entry: dict[str, Any] = {name: dict(curve) if record.curve else 1.5 for name, record in METRICS.items()}
+    _check_figures(Path("m.json"), "scenes.a", entry)
+    for name, record in METRICS.items():
+        wrong: list[Any] = [True, "5", float("nan"), 1e300]
+        for value in [*wrong, *({next(iter(RADII)): one} for one in wrong if record.curve)]:
+            with pytest.raises(InputError, match="m.json: field"):
+                _check_figures(Path("m.json"), "scenes.a", entry | {name: value})

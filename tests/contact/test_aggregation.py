@@ -34,6 +34,7 @@ NUM_PARTS = len(PARTS)
 SHAPE = ProgramShape(pairs=1, answers=8, minima=64, entries=16, levels=8, nodes=64, edges=9, singles=16, coupled=8)
 _program_loss = jax.jit(program_loss, static_argnums=2)
 _program_losses = jax.jit(program_losses, static_argnums=2)
+_program_weights = jax.jit(program_weights, static_argnums=2)
 
 
 def _table(rng: np.random.Generator) -> np.ndarray:
@@ -109,8 +110,8 @@ def test_no_usable_answer_costs_nothing_and_has_no_slope(name: str) -> None:
     for texts in ([], ["They do not touch.", ""]):
         program = compile_answers(texts, aggregation=name)
         table = jnp.ones((1, NUM_PARTS, NUM_PARTS))
-        assert float(program_loss(program.arrays, table, program.aggregation)) == 0.0
-        assert not np.any(np.asarray(program_weights(program.arrays, table, program.aggregation)))
+        assert float(_program_loss(program.arrays, table, program.aggregation)) == 0.0
+        assert not np.any(np.asarray(_program_weights(program.arrays, table, program.aggregation)))
         assert takes_fallback(program)
 
 
@@ -122,7 +123,7 @@ def test_weights_are_the_slope(name: str, choice_m: float) -> None:
         texts = _random_texts(rng, 5)
         program = compile_answers(texts, aggregation=AggregationSettings(name, choice_m=choice_m))
         table = rng.gamma(1.0, 0.4, (1, NUM_PARTS, NUM_PARTS))
-        weights = np.asarray(program_weights(program.arrays, jnp.array(table), program.aggregation))
+        weights = np.asarray(_program_weights(program.arrays, jnp.array(table), program.aggregation))
         assert weights.min() >= -1e-12 and weights.max() > 0.01
 
         def loss(at: np.ndarray) -> float:
@@ -182,11 +183,11 @@ def test_frequency_keeps_a_known_order() -> None:
         hand = min(distance("left hand", "back"), distance("right hand", "back"))
         # The free answer is turned to agree about the hand, its second row with it.
         program = compile_answers([known, free], aggregation="frequency")
-        value = float(program_loss(program.arrays, jnp.asarray(table)[None], program.aggregation))
+        value = float(_program_loss(program.arrays, jnp.asarray(table)[None], program.aggregation))
         assert value == pytest.approx(hand + 0.5 * distance("chest", "head"), rel=1e-5)
         both = [known, Answer(free.text, order="given")]
         program = compile_answers(both, aggregation="frequency")
-        value = float(program_loss(program.arrays, jnp.asarray(table)[None], program.aggregation))
+        value = float(_program_loss(program.arrays, jnp.asarray(table)[None], program.aggregation))
         backs = min(distance("back", "left hand"), distance("back", "right hand"))
         assert value == pytest.approx(0.5 * (hand + backs + distance("head", "chest")), rel=1e-5)
 
@@ -266,7 +267,7 @@ def test_several_pairs_are_combined_each_for_itself() -> None:
          for a, b in (("head", "back"), ("chest", "back"), ("butt", "neck"))]
         for q in range(2)
     ]  # fmt: skip
-    value = float(program_loss(program.arrays, tables, program.aggregation))
+    value = float(_program_loss(program.arrays, tables, program.aggregation))
     assert value == pytest.approx(np.median(distances[0]) + np.median(distances[1]), rel=1e-5)
 
 

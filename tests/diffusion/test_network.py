@@ -57,6 +57,7 @@ def test_sizes_are_the_published_ones(state):
     assert _count(from_state_dict(Buddi(conditional=True), state, "s").weights) == 2_065_476
 
 
+@pytest.mark.heavy
 def test_converted_weights_have_the_modules_own_structure(state):
     pair, t, guidance = random_inputs(0, batch=1)
     for conditional in (False, True):
@@ -83,6 +84,7 @@ def test_wrong_shapes_and_numbers_are_named(state):
         from_state_dict(Buddi(), state | {key: np.full(152, np.nan, np.float32)}, "file.pt")
 
 
+@pytest.mark.heavy
 def test_single_pairs_and_batches_agree_and_dropped_guidance_is_zero(state):
     pair, t, _ = random_inputs(0)
     loaded = from_state_dict(Buddi(conditional=True), state, "s")
@@ -102,6 +104,7 @@ def test_the_unconditional_model_takes_no_guidance(state):
         denoiser(*loaded[:2], guidance=Pair(**guidance))(Pair(**pair), jnp.asarray(t))
 
 
+@pytest.mark.heavy
 def test_dropout_is_off_unless_asked_for(state):
     pair, _, _ = random_inputs(0, batch=1)
     one = jax.tree.map(lambda x: x[0], Pair(**pair))

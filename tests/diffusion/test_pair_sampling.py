@@ -128,6 +128,7 @@ def test_sampling_shows_the_network_rotations_alone(people):
         np.testing.assert_allclose(rows @ rows.transpose(0, 2, 1), np.broadcast_to(np.eye(2), (2, 2, 2)), atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_samples_differ_by_key_and_guidance(people):
     network = Buddi(conditional=True, width=16, layers=1, heads=2, hidden=8)
     guidance = relative(from_params(people))

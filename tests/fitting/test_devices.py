@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_scenes import answer
+from small_scenes import answer, fewer_terms
 
 from prosepose_jax.body import BodyModel
-from prosepose_jax.fitting import Fitter
+from prosepose_jax.config import load_config
+from prosepose_jax.fitting import Fitter, settings_from_config
 from prosepose_jax.io import save_scene
 from prosepose_jax.scene import Answer
 
@@ -36,11 +37,10 @@ np.savez(sys.argv[3], devices=sorted(devices), **{fit.key: fit.vertices for fit 
 
 def few_steps():
     """Stage 1 alone, a few steps, more scenes than slots."""
-    from prosepose_jax.config import load_config
 
     config = load_config("two_person")
     config.lm.steps, config.stage2.steps, config.batch_size = 6, 0, 2
-    return config
+    return fewer_terms(settings_from_config(config))
 
 
 @pytest.mark.heavy

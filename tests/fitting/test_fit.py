@@ -35,6 +35,7 @@ def _total(losses: np.ndarray) -> np.ndarray:
     return losses.sum(-1)
 
 
+@pytest.mark.heavy
 def test_fit_lowers_the_energy_with_one_compilation_per_shape(small_body: BodyModel, make_scene, short_config) -> None:
     forget_compiled()
     short_config.batch_size = 3

@@ -7,6 +7,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from small_scenes import answer, away, on_device, pick, problems_of, small_scene
 
 from prosepose_jax.body import BodyModel, BodyParams
@@ -29,6 +30,7 @@ def test_flat_steps_are_in_the_order_of_movable_fields() -> None:
     np.testing.assert_array_equal(step["betas"], moved.betas + 1)
 
 
+@pytest.mark.heavy
 def test_numbers_that_stay_have_no_slope_and_do_not_mix(small_body: BodyModel) -> None:
     first, last = FitSettings().stages
     settings = FitSettings(stages=(first, dataclasses.replace(last, move_betas=False)))
@@ -48,6 +50,7 @@ def test_numbers_that_stay_have_no_slope_and_do_not_mix(small_body: BodyModel) -
     np.testing.assert_array_equal(kept.betas, problem.start.betas)
 
 
+@pytest.mark.heavy
 def test_stochastic_terms_do_not_judge(small_body: BodyModel) -> None:
     terms = tuple(dataclasses.replace(t, comparable=t.name != "keypoints") for t in TERMS)
     settings = FitSettings(terms=terms)

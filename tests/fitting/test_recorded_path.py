@@ -33,6 +33,7 @@ def test_rounds_without_a_change_have_no_row():
     assert recorded_path([(None, 5), (None, 3)], 1) is None
 
 
+@pytest.mark.heavy
 def test_a_fit_keeps_its_way(small_body, make_scene, tmp_path):
     settings = FitSettings(lm=LMSettings(steps=6), batch_size=2, record=True)
     scenes = [make_scene(1), make_scene(2), make_scene(3)]

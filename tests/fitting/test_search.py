@@ -42,6 +42,7 @@ def test_exact_search_is_the_minimum(small_body: BodyModel) -> None:
     assert float(whole.distance[0]) <= float(expected.min()) + 1e-7
 
 
+@pytest.mark.heavy
 def test_cell_search_equals_the_exact_one(body: BodyModel) -> None:
     cells = make_cells(np.asarray(body.v_template), body.regions, PART_REGION_IDS)
     search, meshes, exactly = jax.jit(search_cells), jax.jit(search_meshes), jax.jit(search_exact)
@@ -61,6 +62,7 @@ def test_cell_search_equals_the_exact_one(body: BodyModel) -> None:
         )
 
 
+@pytest.mark.heavy
 def test_cell_search_of_a_batch_equals_scenes_alone_and_padding_does_not_matter(small_body: BodyModel) -> None:
     cells = make_cells(np.asarray(small_body.v_template), small_body.regions, PART_REGION_IDS)
     rng = np.random.default_rng(7)
@@ -105,6 +107,7 @@ def test_samples_are_region_vertices_and_their_minimum_is_above_the_exact(small_
     np.testing.assert_allclose(np.asarray(found.distance), np.asarray(exact.distance), atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_heuristic_of_the_sample_search_sees_the_whole_meshes(small_body: BodyModel, make_scene, short_config) -> None:
     short_config.contact.search = "sample"
     fitter = Fitter(small_body, short_config)

@@ -67,6 +67,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
+@pytest.mark.heavy
 def test_sixteen_are_imported(small_body, small_body_file: Path, tmp_path: Path, capsys) -> None:
     pair = make_people(small_body, [(-0.2, 4.0), (0.2, 4.2)], [0.0, 0.0])
     first = tmp_path / "in" / GOOD[0]

@@ -37,7 +37,10 @@ CLIENTS = [
     pytest.param(name, marks=pytest.mark.skipif(not _installed(module), reason=f"{module} is not installed"))
     for name, module in PACKAGES.items()
 ]
-every_client = pytest.mark.parametrize("client", CLIENTS)
+# They share what sends and reads, so that one of them stands for all in `make test-fast`.
+every_client = pytest.mark.parametrize(
+    "client", [pytest.param(name, marks=() if name == "openai" else pytest.mark.heavy) for name in CLIENTS]
+)
 
 pytestmark = [
     pytest.mark.usefixtures("keys_set"),

@@ -7,7 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from fabricated_run import made_fit, made_scene
 
+from prosepose_jax.apps import _evaluating
 from prosepose_jax.apps import evaluate as app
 from prosepose_jax.io import save_fit, save_scene, write_json
 from prosepose_jax.scene import Fit
@@ -109,3 +111,28 @@ def test_missing_flags_and_help(capsys):
     assert "--scenes is missing" in capsys.readouterr().err
     assert app.main(["prosepose evaluate", "--help"]) == 0
     assert "--joint_regressor" in capsys.readouterr().out
+
+
+@pytest.mark.heavy
+def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, small_body_file, monkeypatch, capsys):
+    monkeypatch.setattr(_evaluating, "_PART", 2)
+    for number in range(5):
+        scene = made_scene(f"s{number}", gt_contacts=(("left hand", "back"),))
+        save_scene(tmp_path / "scenes", dataclasses.replace(scene, keypoints=np.ones((2, 25, 3))))
+        if number != 3:
+            save_fit(tmp_path / "run", made_fit(small_body, f"s{number}", apart_m=0.1 + 0.05 * number))
+    (tmp_path / "run" / "fits" / "s2.npz").write_bytes(b"PK no fit")
+    found = []
+    for processes in (1, 2):
+        out = tmp_path / f"{processes}.json"
+        flags = [f"--body={small_body_file}", f"--processes={processes}", f"--out={out}"]
+        assert _main(tmp_path, *flags) == 1
+        found.append((json.loads(out.read_text()), capsys.readouterr().err))
+    assert found[0] == found[1] and "FAILED s3: no fit" in found[0][1]
+    assert (
+        found[0][0]["scenes"]["s0"]["penetration_max_mm"] > 0 and "unreadable" in found[0][0]["scenes"]["s2"]["status"]
+    )
+
+
+def test_few_scenes_are_worth_no_process():
+    assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * _evaluating.WORTH_A_PROCESS - 1) == 1

@@ -8,7 +8,8 @@ import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.segments import Segments, make_segments
-from prosepose_jax.metrics.self_penetration import self_depths_m
+from prosepose_jax.metrics.penetration import crossing_numbers, surface_depths
+from prosepose_jax.metrics.self_penetration import SelfPenetration
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def segments(small_body: BodyModel) -> Segments:
 
 
 def _depths(body: BodyModel, segments: Segments, vertices: np.ndarray) -> np.ndarray:
-    return self_depths_m(vertices, np.asarray(body.faces), segments)
+    return SelfPenetration(np.asarray(body.v_template), np.asarray(body.faces), segments).depths_m(vertices)
 
 
 def test_a_hand_moved_into_the_trunk_has_its_depth(small_body: BodyModel, segments: Segments) -> None:
@@ -44,3 +45,26 @@ def test_bent_knees_and_elbows_do_not_count(small_body: BodyModel, segments: Seg
     depths = _depths(small_body, segments, np.asarray(posed))
     shin = segments.of_vertex == segments.names.index("left shin")
     assert not depths[shin].any()
+
+
+def _one_by_one(body: BodyModel, segments: Segments, vertices: np.ndarray) -> np.ndarray:
+    """The definition, with nothing left out beforehand."""
+    faces, depths = np.asarray(body.faces, np.int64), np.zeros(len(vertices))
+    for k, hull in enumerate(segments.faces):
+        asked = np.flatnonzero(segments.foreign[:, k])
+        inside = asked[crossing_numbers(vertices[asked], vertices, hull) >= 1]
+        skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
+        depths[inside] = np.maximum(depths[inside], surface_depths(vertices[inside], vertices, skin))
+    return depths
+
+
+def test_boxes_leave_nothing_out(small_body: BodyModel, segments: Segments) -> None:
+    rng, met = np.random.default_rng(3), 0
+    for _ in range(6):
+        pose = rng.normal(0.0, 1.0, (1, 21, 3)).astype(np.float32)
+        params = BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))
+        vertices = np.asarray(pose_body(small_body, params).vertices[0], np.float64)
+        found = _depths(small_body, segments, vertices)
+        np.testing.assert_allclose(found, _one_by_one(small_body, segments, vertices), atol=1e-12)
+        met += int((found > 0).sum())
+    assert met > 50

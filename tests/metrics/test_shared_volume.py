@@ -45,3 +45,12 @@ def test_people_of_fine_meshes_are_looked_at_where_they_meet() -> None:
     assert depth.max_mm == pytest.approx(10.0, abs=1e-6)
     assert litres == pytest.approx(1000 * 0.01 * 0.3 * 0.4, rel=1e-3)
     assert penetration_and_volume(people[[0, 2]], faces) == ((0.0, 0.0, 0), 0.0)
+
+
+def test_thin_limbs_that_cross_in_a_wide_box() -> None:
+    bar, faces = box(cuts=24)
+    width, turn = 0.012, np.sqrt(0.5)
+    bar = (bar - 0.5) * [1.0, width, width]
+    people = np.stack([bar @ np.array([[turn, s * turn, 0], [-s * turn, turn, 0], [0, 0, 1]]) for s in (1, -1)])
+    _, litres = penetration_and_volume(people, faces)
+    assert litres == pytest.approx(1000 * width**3, rel=0.05)

@@ -111,7 +111,7 @@ def _cached(people: int, robust: bool) -> Case:
     params=[
         pytest.param((1, True), id="one", marks=pytest.mark.heavy),  # other numbers of people are other compilations
         pytest.param((2, True), id="two"),
-        pytest.param((2, False), id="two plain"),
+        pytest.param((2, False), id="two plain", marks=pytest.mark.heavy),
         pytest.param((3, True), id="three", marks=pytest.mark.heavy),
     ]
 )

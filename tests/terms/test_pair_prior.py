@@ -102,7 +102,7 @@ def test_buddi_by_hand(small_body: BodyModel, drawn: Any) -> None:
     here, term = _pick(params, 1), _term()
     denoise = denoiser(term.network, term.weights)
     noise_key = jax.random.split(keys[1])[0]
-    target = distillation_target(denoise, cosine_schedule(), noise_key, here, term.timestep)
+    target = jax.jit(lambda p: distillation_target(denoise, cosine_schedule(), noise_key, p, term.timestep))(here)
     # The target is held: another pair is compared with the same one.
     for moved in (here, dataclasses.replace(here, transl=here.transl.at[1, 0].add(0.2))):
         found = _measure(term, small_body, _pick(held, 1), flatten(moved), here)[0]
@@ -135,6 +135,7 @@ def test_acceptance_ignores_it() -> None:
     assert float(problem.judged(jnp.array([3.0, 5.0]))) == 3.0
 
 
+@pytest.mark.heavy
 def test_a_batch_equals_its_scenes_alone_and_draws_anew(small_body: BodyModel) -> None:
     term, params, keys = _term(dropout=True), _people(), jax.random.split(jax.random.key(7), 2)
     both = _look_up(term, small_body, params, keys)
@@ -147,6 +148,7 @@ def test_a_batch_equals_its_scenes_alone_and_draws_anew(small_body: BodyModel) -
     assert float(jnp.abs(later.apart - both.apart).max()) > 1e-4
 
 
+@pytest.mark.heavy
 def test_a_conditional_network_is_guided_by_the_estimate(small_body: BodyModel) -> None:
     term, params, keys = _term(conditional=True), _people(1), jax.random.split(jax.random.key(7), 1)
     estimate = _people(1, seed=9)
@@ -162,6 +164,7 @@ def test_a_conditional_network_is_guided_by_the_estimate(small_body: BodyModel) 
     assert float(jnp.abs(targets[0] - targets[1]).max()) > 1e-3
 
 
+@pytest.mark.heavy
 def test_of_three_people_the_third_is_left_alone(small_body: BodyModel) -> None:
     params = _people(1, people=3)
     held = _look_up(_term(), small_body, params, jax.random.split(jax.random.key(7), 1))

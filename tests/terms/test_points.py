@@ -79,9 +79,11 @@ def test_vertices_and_joints_equal_the_body_and_forward_mode(
 ) -> None:
     body, params = _body(small_body, pose_dirs), _params(scale)
 
+    @jax.jit
     def vertices(params: BodyParams) -> jax.Array:
         return pose_body(body, params_of_one(params)).vertices[0, VERTICES]
 
+    @jax.jit
     def joints(params: BodyParams) -> jax.Array:
         return pose_joints(body, params)[0][JOINTS]
 
