@@ -20,8 +20,12 @@ from prosepose_jax.apps import (
     generate,
     import_,
     main,
+    merge,
+    pack,
     render,
+    status,
     table,
+    unpack,
     view,
 )
 from prosepose_jax.apps._progress import Progress, be_quiet, end_quiet
@@ -40,6 +44,10 @@ _VERBS = {
     "render": render.FLAGS,
     "view": view.FLAGS,
     "table": table.FLAGS,
+    "merge": merge.FLAGS,
+    "pack": pack.FLAGS,
+    "status": status.FLAGS,
+    "unpack": unpack.FLAGS,
 }
 
 
