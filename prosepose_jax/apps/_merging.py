@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,7 @@ def merge(
     print(f"\nwritten: {target.root} (metrics.json, run.json{', report.html' if report_scenes else ''}); {counts}")
     say_failures(merged.failures)
     if missing:
-        print(f"FAILED {missing} blocks: not done yet; start their shards again, then merge again")
+        print(f"FAILED {missing} blocks: not done yet; start their shards again, then merge again", file=sys.stderr)
     return 1 if merged.failed or missing else 0
 
 
