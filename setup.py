@@ -46,6 +46,8 @@ EXTRAS = {
     "view": ["viser>=1.0,<2"],
     # Scenes, answers and runs at s3:// and gs://; what else fsspec reaches needs its own package.
     "cloud": ["fsspec>=2025.9", "s3fs>=2025.9", "gcsfs>=2025.9"],
+    # Runs on a Ray cluster: --runner=ray.
+    "ray": ["ray>=2.40,<3"],
     # Curves of a run: --config.log.tensorboard=true.
     "tensorboard": ["tensorboardX>=2.6,<3"],
     # The documentation as a site.

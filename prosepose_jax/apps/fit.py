@@ -58,16 +58,21 @@ def main(argv: Sequence[str]) -> int:
         for name, what in (("scenes", "a folder of scene files"), ("workdir", "a folder for the run")):
             if not values[name].value:
                 raise InputError(f"--{name} is missing, expected {what}")
-        check_positive(values, "block_scenes", "lease_s")
+        check_positive(values, "block_scenes", "lease_s", "ray_actors")
         # Late: usage errors need no JAX.
         from prosepose_jax.apps._runtime import set_up_jax
         from prosepose_jax.io.image_paths import image_rule
 
         process = start_distributed() if values["distributed"].value else None
-        shard = shard_from_flags(values, process)
+        on_ray = values.runner == "ray"
+        shard = None if on_ray else shard_from_flags(values, process)
+        if on_ray:
+            import jax
+
+            jax.config.update("jax_platforms", "cpu")  # the driver leaves the devices to its actors
         set_up_jax()
         images = image_rule(values.image_root, values.allow_outside_images)
-        blocks = values["results"].value or needs_blocks(values.scenes, values.workdir)
+        blocks = on_ray or values["results"].value or needs_blocks(values.scenes, values.workdir)
         if blocks or (shard is not None and shard.count > 1):
             return _fit_divided(values, config, shard, images, automatic)
         from prosepose_jax.apps._run import run
@@ -95,8 +100,14 @@ def _fit_divided(
         pictures=values.pictures if values["pictures"].present or not values.pictures else None,
         automatic_batch=automatic, container=values["results"].value or "",
     )  # fmt: skip
-    whole = shard is None or shard.count == 1
     lease_s = values["lease_s"].value or LEASE_S
+    if values.runner == "ray":
+        from prosepose_jax.apps._ray import RayOptions, run_on_ray
+
+        actors = values["ray_actors"].value or 0
+        run_on_ray(job, RayOptions(values["ray_address"].value, actors, values["block_scenes"].value, lease_s))
+        return merge([values.workdir], scenes=values.scenes)
+    whole = shard is None or shard.count == 1
     status = run_shard(job, shard or Shard(0, 1), values["block_scenes"].value, lease_s, alone=whole)
     return merge([values.workdir], scenes=values.scenes) if whole else status
 

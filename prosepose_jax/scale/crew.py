@@ -177,6 +177,10 @@ class Claims:
         """How often the block was claimed, as last seen."""
         return self._highest.get(block, 0)
 
+    def seen(self, block: str, number: int) -> None:
+        """Notes what another process saw: how often the block was claimed."""
+        self._highest[block] = number
+
     def owner(self, block: str) -> str:
         """The worker that has the block, "" when nobody does; a damaged claim is nobody's."""
         number = self.number(block)
