@@ -10,8 +10,6 @@ from absl import flags
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.scale.shard import Shard, find_shard
-from prosepose_jax.scale.sources import holds_tars, is_elsewhere
-from prosepose_jax.storage import is_url, local_path
 
 
 def define_shard_flags(values: flags.FlagValues) -> None:
@@ -72,11 +70,21 @@ def shard_from_flags(values: flags.FlagValues, process: tuple[int, int] | None =
     return shard
 
 
+def shard_file(file: str, shard: Shard) -> str:
+    """A shard's own file beside the one that was named: `answers-00003-of-00016.jsonl`."""
+    path = Path(file)
+    return str(path.with_name(f"{path.stem}-{shard.index:05d}-of-{shard.count:05d}{path.suffix}"))
+
+
 def needs_blocks(scenes: str, workdir: str) -> bool:
     """Whether a run that nobody divided is worked on in blocks all the same.
 
     It is when its scenes or results are no plain files, or its folder is that of a divided run.
     """
+    # Late: --help and usage errors need none of it.
+    from prosepose_jax.scale.sources import holds_tars, is_elsewhere
+    from prosepose_jax.storage import is_url, local_path
+
     if is_elsewhere(scenes) or is_url(workdir):
         return True
     folder = local_path(workdir)

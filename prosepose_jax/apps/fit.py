@@ -17,6 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -31,8 +32,10 @@ from prosepose_jax.apps._dividing import (
 )
 from prosepose_jax.apps._usage import run_verb_with_config, take_auto
 from prosepose_jax.errors import InputError
-from prosepose_jax.io.image_paths import ImageRule
 from prosepose_jax.scale.shard import Shard
+
+if TYPE_CHECKING:
+    from prosepose_jax.io.image_paths import ImageRule
 
 
 def _flags() -> flags.FlagValues:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Mapping
 
 from prosepose_jax.errors import InputError
@@ -62,6 +63,11 @@ def find_shard(
     if found is not None and count is not None and found.count != count:
         raise InputError(f"--shard_count={count}, but {found.told_by} says {found.count}")
     return found
+
+
+def shard_of_key(key: str, count: int) -> int:
+    """To which of `count` shards a scene belongs, by its key alone, where every scene is by itself."""
+    return zlib.crc32(key.encode("utf-8", "surrogateescape")) % count
 
 
 def _of_process(process: tuple[int, int] | None) -> Shard | None:
