@@ -49,10 +49,15 @@ def start_distributed() -> tuple[int, int]:
     """
     import jax
 
-    given = {"num_processes": os.environ.get("JAX_NUM_PROCESSES"), "process_id": os.environ.get("JAX_PROCESS_ID")}
+    def number(name: str) -> int | None:
+        return int(os.environ[name]) if os.environ.get(name) else None
+
     try:
-        numbers = {name: int(text) for name, text in given.items() if text}
-        jax.distributed.initialize(coordinator_address=os.environ.get("JAX_COORDINATOR_ADDRESS"), **numbers)
+        jax.distributed.initialize(
+            coordinator_address=os.environ.get("JAX_COORDINATOR_ADDRESS"),
+            num_processes=number("JAX_NUM_PROCESSES"),
+            process_id=number("JAX_PROCESS_ID"),
+        )
     except (RuntimeError, ValueError) as error:
         raise InputError(f"--distributed: jax.distributed does not start: {str(error).splitlines()[0]}") from None
     return jax.process_index(), jax.process_count()

@@ -34,8 +34,9 @@ _POLLS_A_LEASE = 12
 
 
 def run_shard(
-    job: Job, shard: Shard, block_scenes: int | None = None, lease_s: float = LEASE_S, alone: bool = False
-) -> int:
+    job: Job, shard: Shard, block_scenes: int | None = None, lease_s: float = LEASE_S, alone: bool = False,
+    together: bool = False,
+) -> int:  # fmt: skip
     """Does a shard of a run.
 
     Args:
@@ -43,6 +44,7 @@ def run_shard(
       shard: this worker's.
       block_scenes: scenes of a block, where the run is not planned yet; None: `BLOCK_SCENES`.
       lease_s: after how many silent seconds another worker counts as dead.
+      together: whether to end only when the other shards do, as `jax.distributed` asks.
       alone: whether the caller merges the run now and says then what failed.
 
     Returns:
@@ -75,6 +77,8 @@ def run_shard(
             with Heartbeat(store, worker, shard, lease_s, tell) as heartbeat:
                 work = _Work(store, fitter, heartbeat, shard, blocks, lease_s, progress, log)
                 failures = work.do_all()
+                if together:
+                    work.wait_for_others()
         log.add("end", status=1 if failures else 0, **vars(fitter.tally))
     if alone:
         return 1 if failures else 0
@@ -131,6 +135,16 @@ class _Work:
         self._go_through(waiting, failures, lambda block: self._claims.number(block.id) == before[block.id])
         self._steal()
         return failures
+
+    def wait_for_others(self) -> None:
+        """Waits until all blocks are done, doing those of shards that die; or until nobody else lives."""
+        while True:
+            self._steal()
+            left = {block.id for block in self._blocks if block.keys} - records.finished_blocks(self._store)
+            others = [worker for worker in self._crew.workers if worker != self._heartbeat.worker]
+            if not left or not any(map(self._crew.is_alive, others)):
+                return
+            time.sleep(self._lease_s / _POLLS_A_LEASE)
 
     def _own(self) -> list[Block]:
         return [block for block in self._blocks if shard_of(block, self._shard.count) == self._shard.index]

@@ -4,9 +4,8 @@
   prosepose ask … --client=openai --model=NAME [--base_url=http://localhost:8000/v1]
   prosepose ask --inspect=ANSWERS [--scenes=SCENES]
 
-Keys come from GEMINI_API_KEY (or GOOGLE_API_KEY) and OPENAI_API_KEY, or --api_key_file. Started again, it asks only
-for what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or unusable input, 3 the
-system refused (a full disk), 130 stopped.
+Keys come from GEMINI_API_KEY (or GOOGLE_API_KEY), OPENAI_API_KEY or --api_key_file. Started again, it asks only for
+what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or input, 3 a full disk, 130.
 """
 
 from __future__ import annotations

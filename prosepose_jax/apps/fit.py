@@ -111,7 +111,9 @@ def _fit_divided(
         run_on_ray(job, RayOptions(values["ray_address"].value, actors, values["block_scenes"].value, lease_s))
         return merge([values.workdir], scenes=values.scenes)
     whole = shard is None or shard.count == 1
-    status = run_shard(job, shard or Shard(0, 1), values["block_scenes"].value, lease_s, alone=whole)
+    status = run_shard(
+        job, shard or Shard(0, 1), values["block_scenes"].value, lease_s, alone=whole, together=values.distributed
+    )
     return merge([values.workdir], scenes=values.scenes) if whole else status
 
 
