@@ -61,6 +61,7 @@ EXTRAS = {
         "mypy>=1.13,<3",
         # memory:// stands for every object store.
         "fsspec>=2025.9",
+        "pyyaml>=6,<7",
         # The real clients, tested against a local server.
         "google-generativeai>=0.8.3,<0.9",
         "google-genai>=2,<4",

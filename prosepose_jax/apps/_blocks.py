@@ -112,7 +112,7 @@ class BlockFitter:
 
     def __init__(
         self, job: Job, source: SceneSource, store: Store, blocks: Sequence[Block], answers: AnswerSet | None, log: Log,
-        say: Callable[[str], None],
+        say: Callable[[str], None], on_fit: Callable[[int, Fit], None] = lambda number, fit: None,
     ) -> None:  # fmt: skip
         """
         Args:
@@ -123,7 +123,9 @@ class BlockFitter:
           answers: of all scenes; None: those beside the scenes, if any.
           log: is told of every scene.
           say: shows a remark to people.
+          on_fit: is given every fit with its number in this process.
         """
+        self._on_fit = on_fit
         self._job, self._source, self._store, self._answers, self._log, self._say = (
             job, source, store, answers, log, say,
         )  # fmt: skip
@@ -252,6 +254,7 @@ class BlockFitter:
             self._log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(fit.seconds, 4))
             if fit.variant:
                 continue
+            self._on_fit(self.tally.scenes, fit)
             record.scenes[fit.key].status, record.scenes[fit.key].seconds = fit.status, float(fit.seconds)
             self.tally.scenes += 1
             self.tally.failed += not fit.ok

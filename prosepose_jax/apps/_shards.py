@@ -10,10 +10,12 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from prosepose_jax import __version__
 from prosepose_jax.apps._blocks import BlockFitter, Job, container_of, lock_run
+from prosepose_jax.apps._board import Board
 from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._log import Log
 from prosepose_jax.apps._progress import Progress
@@ -63,13 +65,13 @@ def run_shard(
         answers = answers_at(job.answers)
         mine = [block for block in blocks if shard_of(block, shard.count) == shard.index]
         total = sum(len(block.keys) for block in mine)
-        with Progress(total, f"shard {shard.index} of {shard.count}") as progress:
+        with Progress(total, f"shard {shard.index} of {shard.count}") as progress, _board(store, job, worker) as board:
 
             def say(text: str) -> None:
                 progress.say(f"note: {one_line(text)}")
                 log.add("note", text=text)
 
-            fitter = BlockFitter(job, source, store, blocks, answers, log, say)
+            fitter = BlockFitter(job, source, store, blocks, answers, log, say, board.add)
 
             def tell() -> dict[str, Any]:
                 return vars(fitter.tally) | {"scenes_to_do": total} | resources()
@@ -88,6 +90,13 @@ def run_shard(
         f"{fitter.tally.blocks} blocks, {len(failures)} failed; when all shards are done: prosepose merge {job.workdir}"
     )
     return 1 if failures else 0
+
+
+def _board(store: Store, job: Job, worker: str) -> Board:
+    """Curves of this worker, where the config asks for them and the run is in a folder."""
+    on = bool(job.configs[0].get("log", {}).get("tensorboard"))
+    folder = store.folder if isinstance(store, LocalStore) else None
+    return Board(folder or Path(), on and folder is not None, worker)
 
 
 @contextlib.contextmanager
@@ -122,7 +131,7 @@ class _Work:
         finished = records.finished_blocks(self._store)
         self._look()
         # Failed scenes of earlier runs are tried again, once: claims that come later are other workers' tries.
-        before = {block.id: self._claims.number(block.id) for block in self._blocks}
+        before = {block: self._claims.number(block) for block in finished}
         failures: dict[str, str] = {}
         waiting: list[Block] = []
         for block in self._own():
@@ -132,7 +141,7 @@ class _Work:
                 failures |= self._count(record, "done already")
             else:
                 waiting.append(block)
-        self._go_through(waiting, failures, lambda block: self._claims.number(block.id) == before[block.id])
+        self._go_through(waiting, failures, lambda block: self._claims.number(block.id) == before.get(block.id))
         self._steal()
         return failures
 

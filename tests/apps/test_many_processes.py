@@ -54,8 +54,8 @@ class Runs:
                    f"--answers={self.root / 'answers.json'}", f"--workdir={workdir}",
                    f"--config.body.path={self.body}", "--config.stage1.steps=4", "--config.stage2.steps=3",
                    "--config.batch_size=2", "--config.scenes_per_call=2", "--nopictures", *flags]  # fmt: skip
-        log = open(self.root / f"log{time.monotonic_ns()}.txt", "wb")  # noqa: SIM115
-        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
+        with open(self.root / f"log{time.monotonic_ns()}.txt", "wb") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(environment or {})})
 
     def said(self) -> str:
         return "\n".join(file.read_text() for file in sorted(self.root.glob("log*.txt")))[-5000:]

@@ -132,8 +132,11 @@ def test_a_shard_started_twice_is_done_once(
     ]
     for thread in threads:
         thread.start()
+        slow.wait(0.05)  # the next one finds blocks at work
     for thread in threads:
         thread.join()
+    store = open_store(place[0])
+    assert len(store.list(CLAIMS)) == len(records.finished_blocks(store)) == 10
     assert results == [0, 0, 0] and sorted(key for key, _ in fitting.fitted) == keys
     assert sorted(statuses(open_store(place[0]))) == keys
 
