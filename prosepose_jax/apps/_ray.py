@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -113,7 +114,7 @@ def run_on_ray(job: Job, options: RayOptions) -> dict[str, str]:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
             ray.init(
-                address=options.address or None, log_to_driver=not is_quiet(), logging_level="ERROR",
+                address=options.address or None, log_to_driver=not is_quiet(), logging_level=logging.ERROR,
                 runtime_env={"env_vars": environment}, include_dashboard=False if not options.address else None,
                 num_cpus=max(options.actors, os.cpu_count() or 1) if not options.address else None,
             )  # fmt: skip

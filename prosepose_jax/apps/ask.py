@@ -107,7 +107,7 @@ def _run() -> int:
     files = scene_files(FLAGS.scenes)
     if shard is not None and shard.count > 1:
         files = [file for file in files if shard_of_key(file.stem, shard.count) == shard.index]
-        FLAGS.out = shard_file(FLAGS.out, shard) if FLAGS.out else None
+        FLAGS["out"].value = shard_file(FLAGS.out, shard) if FLAGS.out else None
         # What the whole run may ask in a minute is shared out.
         FLAGS.requests_per_minute /= shard.count
         FLAGS.tokens_per_minute /= shard.count

@@ -108,7 +108,7 @@ def _fit_divided(
         from prosepose_jax.apps._ray import RayOptions, run_on_ray
 
         actors = values["ray_actors"].value or 0
-        run_on_ray(job, RayOptions(values["ray_address"].value, actors, values["block_scenes"].value, lease_s))
+        run_on_ray(job, RayOptions(str(values["ray_address"].value), actors, values["block_scenes"].value, lease_s))
         return merge([values.workdir], scenes=values.scenes)
     whole = shard is None or shard.count == 1
     status = run_shard(
