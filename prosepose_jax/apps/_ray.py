@@ -32,7 +32,7 @@ from prosepose_jax.untrusted import one_line
 
 _WAITING = 2  # blocks that an actor has: one in work, one that needs no word from the driver
 _POLL_S = 1.0
-_PASSED_ON = ("JAX_COMPILATION_CACHE_DIR", "JAX_PLATFORMS", "XLA_FLAGS", "XDG_CACHE_HOME")
+_PASSED_ON = ("JAX_COMPILATION_CACHE_DIR",)  # to the nodes of a cluster; a local one inherits everything
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,11 +113,16 @@ def run_on_ray(job: Job, options: RayOptions) -> dict[str, str]:
         blocks = load_plan(store, source.parts, options.block_scenes or BLOCK_SCENES)
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
-            ray.init(
-                address=options.address or None, log_to_driver=not is_quiet(), logging_level=logging.ERROR,
-                runtime_env={"env_vars": environment}, include_dashboard=False if not options.address else None,
-                num_cpus=max(options.actors, os.cpu_count() or 1) if not options.address else None,
-            )  # fmt: skip
+            if options.address:
+                ray.init(
+                    address=options.address, runtime_env={"env_vars": environment}, log_to_driver=not is_quiet(),
+                    logging_level=logging.ERROR,
+                )  # fmt: skip
+            else:
+                ray.init(
+                    num_cpus=max(options.actors, os.cpu_count() or 1), include_dashboard=False,
+                    log_to_driver=not is_quiet(), logging_level=logging.ERROR,
+                )  # fmt: skip
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise InputError(f"--ray_address={options.address}: no cluster there ({one_line(error)})") from None
         try:
