@@ -150,7 +150,7 @@ class _Work:
         while True:
             self._steal()
             left = {block.id for block in self._blocks if block.keys} - records.finished_blocks(self._store)
-            others = [worker for worker in self._crew.workers if worker != self._heartbeat.worker]
+            others = [worker for worker in self._crew.names if worker != self._heartbeat.worker]
             if not left or not any(map(self._crew.is_alive, others)):
                 return
             time.sleep(self._lease_s / _POLLS_A_LEASE)

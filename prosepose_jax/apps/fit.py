@@ -79,9 +79,10 @@ def main(argv: Sequence[str]) -> int:
         if blocks or (shard is not None and shard.count > 1):
             return _fit_divided(values, config, shard, images, automatic)
         from prosepose_jax.apps._run import run
-        from prosepose_jax.io import load_answers, load_scenes
+        from prosepose_jax.io import load_scenes
+        from prosepose_jax.scale.sources import answers_at
 
-        answers = load_answers(values.answers) if values.answers else None
+        answers = answers_at(values.answers)
         scenes = load_scenes(values.scenes, images)
         return run([config], scenes, answers, Path(values.workdir), values.pictures, automatic)
 

@@ -93,23 +93,42 @@ class Heartbeat:
 
 
 class Crew:
-    """What this process has seen of a run's workers; `look` brings it up to date."""
+    """What this process has seen of a run's workers.
+
+    A worker's word is read when it is asked for, once between two calls of `look`: that all workers of a large run
+    read of all others would be too much.
+
+    Attributes:
+      names: of the workers, as last listed.
+      workers: what those said that were asked for.
+    """
 
     def __init__(self, store: Store, lease_s: float = LEASE_S, now: Callable[[], float] = time.monotonic) -> None:
         self._store, self._lease_s, self._now = store, lease_s, now
         self._seen: dict[str, tuple[Any, float]] = {}  # the last beat of each worker, and since when it is known
+        self._fresh: set[str] = set()
+        self.names: list[str] = []
         self.workers: dict[str, dict[str, Any]] = {}
 
     def look(self) -> None:
-        """Reads what the workers last said; those that ended are read once."""
-        for name in self._store.list(WORKERS):
-            worker = name.removeprefix(f"{WORKERS}/").removesuffix(".json")
-            if self.workers.get(worker, {}).get("state") in (ENDED, STOPPED):
-                continue
-            said = self._store.known_json(name)
+        """Lists the workers; what they say is read anew from now on."""
+        self.names = [
+            name.removeprefix(f"{WORKERS}/").removesuffix(".json") for name in sorted(self._store.list(WORKERS))
+        ]
+        self._fresh.clear()
+
+    def said(self, worker: str) -> dict[str, Any]:
+        """What a worker last said; empty when there is no such worker."""
+        known = self.workers.get(worker, {})
+        if worker in self._fresh or known.get("state") in (ENDED, STOPPED):
+            return known
+        said = self._store.known_json(f"{WORKERS}/{worker}.json")
+        self._fresh.add(worker)
+        if said:
             self.workers[worker] = said
-            if self._seen.get(worker, (None, 0.0))[0] != said.get("beat"):
+            if worker not in self._seen or self._seen[worker][0] != said.get("beat"):
                 self._seen[worker] = (said.get("beat"), self._now())
+        return said
 
     def is_alive(self, worker: str) -> bool:
         """Whether a worker may still be at work.
@@ -118,10 +137,8 @@ class Crew:
         changed for a lease, by this process's own clock. Clocks of two machines are compared only where they would
         have to differ by minutes.
         """
-        said = self.workers.get(worker)
-        if said is None:
-            return False
-        if said.get("state") in (ENDED, STOPPED) or _process_is_gone(said):
+        said = self.said(worker)
+        if not said or said.get("state") in (ENDED, STOPPED) or _process_is_gone(said):
             return False
         silent = self._now() - self._seen[worker][1]
         told = said.get("time")
@@ -131,7 +148,11 @@ class Crew:
 
     def shard_is_dead(self, index: int, count: int) -> bool:
         """Whether a shard was begun and none of its workers lives; one that has not begun yet is not dead."""
-        mine = [w for w, said in self.workers.items() if said.get("shard") == index and said.get("count") == count]
+        mine = [
+            worker
+            for worker in self.names
+            if worker.startswith(f"{index:05d}-") and self.said(worker).get("count") == count
+        ]
         return bool(mine) and not any(self.is_alive(worker) for worker in mine)
 
 

@@ -78,7 +78,7 @@ def look_at(store: Store, now: float | None = None) -> RunState:
     done = records.finished_blocks(store) & planned if planned else records.finished_blocks(store)
     crew = Crew(store)
     crew.look()
-    workers = [_state(crew, name, said, now) for name, said in sorted(crew.workers.items())]
+    workers = [_state(crew, name, crew.said(name), now) for name in crew.names]
     left = len(planned - done)
     average = merged.scenes / len(done) if done else None
     seconds = None if merged.times is None else merged.times[1] - merged.times[0]

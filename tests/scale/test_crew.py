@@ -30,22 +30,23 @@ def says(store: LocalStore, worker: str, beat: int, **fields: object) -> None:
 def test_a_worker_lives_as_long_as_its_beat_changes(tmp_path: Path) -> None:
     store, clock = LocalStore(tmp_path), Clock()
     crew = Crew(store, 60.0, clock)
-    says(store, "w", 1)
+    says(store, "00000-w", 1)
     crew.look()
-    assert crew.is_alive("w") and not crew.is_alive("stranger")
+    assert crew.is_alive("00000-w") and not crew.is_alive("stranger")
     clock.now = 59.0
     crew.look()
-    assert crew.is_alive("w")
-    says(store, "w", 2)
+    assert crew.is_alive("00000-w")
+    says(store, "00000-w", 2)
     crew.look()
+    assert crew.is_alive("00000-w")
     clock.now = 118.0
-    assert crew.is_alive("w")
+    assert crew.is_alive("00000-w")
     clock.now = 120.0
     crew.look()
-    assert not crew.is_alive("w") and crew.shard_is_dead(0, 2)
-    says(store, "w", 3)  # it was only slow
+    assert not crew.is_alive("00000-w") and crew.shard_is_dead(0, 2)
+    says(store, "00000-w", 3)  # it was only slow
     crew.look()
-    assert crew.is_alive("w") and not crew.shard_is_dead(0, 2)
+    assert crew.is_alive("00000-w") and not crew.shard_is_dead(0, 2)
 
 
 def test_clocks_count_only_when_far_apart(tmp_path: Path) -> None:
@@ -61,10 +62,10 @@ def test_clocks_count_only_when_far_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("state", ["ended", "stopped"])
 def test_who_said_goodbye_is_gone(tmp_path: Path, state: str) -> None:
     store = LocalStore(tmp_path)
-    says(store, "w", 1, state=state)
+    says(store, "00000-w", 1, state=state)
     crew = Crew(store, 60.0, Clock())
     crew.look()
-    assert not crew.is_alive("w")
+    assert not crew.is_alive("00000-w")
 
 
 def test_a_shard_that_has_not_begun_is_not_dead(tmp_path: Path) -> None:
@@ -79,17 +80,17 @@ def test_a_killed_process_of_this_machine_is_dead_at_once(tmp_path: Path) -> Non
         "from prosepose_jax.scale.crew import Heartbeat; from prosepose_jax.scale.shard import Shard\n"
         "from prosepose_jax.storage import LocalStore\n"
         "store = LocalStore(Path(sys.argv[1]))\n"
-        "with Heartbeat(store, 'w', Shard(0, 2), 60.0, dict): print('up', flush=True); time.sleep(60)"
+        "with Heartbeat(store, '00000-w', Shard(0, 2), 60.0, dict): print('up', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     assert process.stdout is not None and process.stdout.readline() == b"up\n"
     crew = Crew(LocalStore(tmp_path))
     crew.look()
-    assert crew.is_alive("w")
+    assert crew.is_alive("00000-w")
     process.kill()
     process.wait()
     process.stdout.close()
-    assert crew.is_alive("w") == (not Path("/proc/sys/kernel/random/boot_id").exists())
+    assert crew.is_alive("00000-w") == (not Path("/proc/sys/kernel/random/boot_id").exists())
 
 
 def test_a_heartbeat_tells_and_ends(tmp_path: Path) -> None:
@@ -129,6 +130,22 @@ def test_a_damaged_claim_is_nobodys(tmp_path: Path) -> None:
     claims = Claims(store, "w")
     claims.look()
     assert claims.owner("000001") == "" and claims.take("000001") and claims.number("000001") == 2
+
+
+def test_a_worker_reads_of_few_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand workers that all read of each other would be a million reads."""
+    store = LocalStore(tmp_path)
+    for number in range(20):
+        says(store, f"{number:05d}-w", 1, shard=number, count=20)
+    crew, reads = Crew(store, 60.0, Clock()), []
+    original = LocalStore.read
+    monkeypatch.setattr(LocalStore, "read", lambda self, *a: (reads.append(a), original(self, *a))[1])
+    crew.look()
+    for _ in range(3):
+        assert crew.is_alive("00007-w") and not crew.shard_is_dead(7, 20) and not crew.shard_is_dead(7, 5)
+    assert len(reads) == 1
+    crew.look()
+    assert crew.is_alive("00007-w") and len(reads) == 2
 
 
 def test_names_of_workers_differ() -> None:
