@@ -216,3 +216,22 @@ def test_no_listing_grows_with_the_run(
     fit_shards(tmp_path / "scenes", tmp_path / "run", small_body_file, 1)
     assert listed.count("") == 1 and not [prefix for prefix in listed if prefix.startswith("fits")]
     assert len(listed) <= 8
+
+
+def test_pictures_go_where_the_fits_go(fitting: FakeFitting, tmp_path: Path, small_body_file: Path) -> None:
+    pytest.importorskip("fsspec")
+    keys = make_scenes(tmp_path / "scenes", 2)
+    names = sorted([*(f"renders/{key}.png" for key in keys), *(f"meshes/{key}.glb" for key in keys)])
+    url = f"memory://pictures-{uuid.uuid4().hex}"
+    for place, container in ((str(tmp_path / "files"), "files"), (url, "files"), (str(tmp_path / "tar"), "tar")):
+        job = job_of(tmp_path / "scenes", place, container=container, pictures=True)
+        job.configs[0].body.path = str(small_body_file)
+        assert run_shard(job, Shard(0, 1), 2, 0.2) == 0
+        found = sorted(name for name in open_store(place).list() if name.startswith(("renders/", "meshes/")))
+        assert found == ([] if container == "tar" else names)
+    main(["prosepose", "unpack", str(tmp_path / "tar"), f"--out={tmp_path / 'out'}"])
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "files" / name).read_bytes()
+    for place in (url, str(tmp_path / "tar")):
+        assert main(["prosepose", "merge", place]) == 0
+        assert b"data:image/png" in open_store(place).read("report.html")
