@@ -234,4 +234,4 @@ def test_pictures_go_where_the_fits_go(fitting: FakeFitting, tmp_path: Path, sma
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "files" / name).read_bytes()
     for place in (url, str(tmp_path / "tar")):
         assert main(["prosepose", "merge", place]) == 0
-        assert b"data:image/png" in open_store(place).read("report.html")
+        assert b"data:image/jpeg" in open_store(place).read("report.html")
