@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
-.PHONY: help demo test test-fast test-slow fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
+.PHONY: help demo test test-fast test-slow test-cluster fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables ablations docs report-js
 
 help:
@@ -46,6 +46,15 @@ test: $(VENV)/.test ## install and run all tests but the slow ones
 
 test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 a hundred times, 50,000 odd texts
 	$(BIN)/python -m pytest -q -m slow
+
+# What stands for S3 in the tests of divided runs.
+MOTO ?= moto[server]>=5,<6
+$(VENV)/.cluster: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet -e '.[cloud,ray]' '$(MOTO)'
+	@touch $@
+
+test-cluster: $(VENV)/.cluster ## install Ray and a server for S3; runs of many processes, some killed, equal to one
+	$(BIN)/python -m pytest -q -m slow tests/apps/test_many_processes.py tests/scale/test_deploy_files.py
 
 FUZZ_COUNT ?= 1000000
 fuzz: $(VENV)/.test ## a million damaged inputs to every reader, into out/fuzz (resumable)

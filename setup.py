@@ -44,6 +44,10 @@ EXTRAS = {
     "report": ["imageio-ffmpeg>=0.5,<1", "pyvista>=0.45,<0.50", "vtk>=9.4,<10", "matplotlib>=3.9,<4"],
     # The live viewer.
     "view": ["viser>=1.0,<2"],
+    # Scenes, answers and runs at s3:// and gs://; what else fsspec reaches needs its own package.
+    "cloud": ["fsspec>=2025.9", "s3fs>=2025.9", "gcsfs>=2025.9"],
+    # Runs on a Ray cluster: --runner=ray.
+    "ray": ["ray>=2.40,<3"],
     # Curves of a run: --config.log.tensorboard=true.
     "tensorboard": ["tensorboardX>=2.6,<3"],
     # The documentation as a site.
@@ -55,6 +59,9 @@ EXTRAS = {
         "pytest-xdist>=3.5,<4",
         "ruff>=0.9,<0.18",
         "mypy>=1.13,<3",
+        # memory:// stands for every object store.
+        "fsspec>=2025.9",
+        "pyyaml>=6,<7",
         # The real clients, tested against a local server.
         "google-generativeai>=0.8.3,<0.9",
         "google-genai>=2,<4",

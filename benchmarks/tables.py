@@ -1,4 +1,4 @@
-"""Writes the figures of benchmarks/results/ into docs/benchmarks.md, between its markers.
+"""Writes the figures of benchmarks/results/ into docs/benchmarks.md and docs/scaling.md, between their markers.
 
     python benchmarks/tables.py [--check]
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from _common import RESULTS, ROOT, by_columns
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DOCUMENTS = [ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "scaling.md"]
 _BLOCK = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _ABSENT = "*Not measured yet.*\n"
 
@@ -77,18 +77,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Rewrites the document or checks it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder with the result files")
-    parser.add_argument("--document", type=Path, default=DOCUMENT, help="the document")
+    parser.add_argument("--document", type=Path, nargs="*", default=DOCUMENTS, help="the documents")
     parser.add_argument("--check", action="store_true", help="only say whether it is up to date")
     arguments = parser.parse_args(argv)
     results = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in arguments.results.glob("*.json")}
-    text = arguments.document.read_text(encoding="utf-8")
-    filled = fill(text, results)
-    if arguments.check:
-        print("up to date" if filled == text else f"{arguments.document.name} is not up to date: make bench-tables")
-        return 0 if filled == text else 1
-    arguments.document.write_text(filled, encoding="utf-8")
-    print(f"written: {arguments.document.name} ({len(results)} result files)")
-    return 0
+    stale = 0
+    for document in arguments.document:
+        text = document.read_text(encoding="utf-8")
+        filled = fill(text, results)
+        if not arguments.check:
+            document.write_text(filled, encoding="utf-8")
+            print(f"written: {document.name} ({len(results)} result files)")
+        elif filled != text:
+            print(f"{document.name} is not up to date: make bench-tables")
+            stale += 1
+    if arguments.check and not stale:
+        print("up to date")
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

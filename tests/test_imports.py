@@ -35,6 +35,10 @@ _HEAVY = (
     "google.genai",
     "google.api_core",
     "google.auth",
+    "fsspec",
+    "s3fs",
+    "boto3",
+    "ray",
 )
 
 _IMPORTS = """
@@ -60,7 +64,8 @@ def test_the_fit_imports_nothing_heavy() -> None:
     """Also no app, and nothing that a run needs late (pictures, report, evaluation)."""
     rooms = ("fitting", "io", "metrics", "report", "apps.main", "apps.demo", "apps.fit", "apps._run", "apps.evaluate",
              "apps.ablate", "ablation",
-             "apps.import_", "apps.ask", "lmm", "lmm.clients", "lmm.clients.openai_http")  # fmt: skip
+             "apps.import_", "apps.ask", "lmm", "lmm.clients", "lmm.clients.openai_http",
+             "apps._shards", "apps._ray", "apps._merging")  # fmt: skip
     assert _run(("prosepose_jax", *(f"prosepose_jax.{room}" for room in rooms))) == []
 
 

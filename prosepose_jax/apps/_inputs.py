@@ -94,17 +94,41 @@ def lock_files(workdir: Path, config: Mapping[str, Any]) -> None:
       InputError: a file differs.
     """
     known = read_known(workdir / _FILE)
-    now = {}
-    for section in ("body", "prior", "buddi"):
-        for field, path in dict(config.get(section, {})).items():
-            if isinstance(path, str) and path:
-                now[f"{section}.{field}"] = content_digest(path)
+    now = file_digests(config)
+    if check_files(known, now, workdir / _FILE):
+        write_json(workdir / _FILE, known | {_FILES: now})
+
+
+def file_digests(config: Mapping[str, Any]) -> dict[str, str]:
+    """{field: digest of the file that it names} of a run's config.
+
+    Raises:
+      InputError: a file cannot be read.
+    """
+    return {
+        f"{section}.{field}": content_digest(path)
+        for section in ("body", "prior", "buddi")
+        for field, path in dict(config.get(section, {})).items()
+        if isinstance(path, str) and path
+    }
+
+
+def check_files(known: Mapping[str, Any], now: Mapping[str, str], where: object) -> bool:
+    """Whether digests are news to a folder.
+
+    Args:
+      known: the content of its inputs.json.
+      now: of `file_digests`.
+      where: the name of that file, for the message.
+
+    Raises:
+      InputError: a file is another than the folder's.
+    """
     before = _noted(known, _FILES)
     for field, content in now.items():
         if before.get(field, content) != content:
             raise InputError(
-                f"{workdir / _FILE}: the content of {field} is another than when this folder's fits were made; "
+                f"{where}: the content of {field} is another than when this folder's fits were made; "
                 "choose another --workdir or delete it"
             )
-    if before != now:
-        write_json(workdir / _FILE, known | {_FILES: now})
+    return before != now

@@ -12,18 +12,28 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from prosepose_jax.untrusted import one_line
 
 FILE = "log.jsonl"
 
 
+class Log(Protocol):
+    """What parts of a run are told to write to."""
+
+    def add(self, event: str, **fields: Any) -> None:
+        """One line."""
+
+    def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Says how long a block of code took."""
+
+
 class RunLog:
     """An open log; use as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file: IO[bytes] = open(folder / FILE, "ab+")  # noqa: SIM115  (closed by __exit__)
+    def __init__(self, folder: Path, name: str = FILE) -> None:
+        self._file: IO[bytes] = open(folder / name, "ab+")  # noqa: SIM115  (closed by __exit__)
         if self._file.tell():
             self._file.seek(-1, 2)
             if self._file.read(1) != b"\n":  # a killed run's last line

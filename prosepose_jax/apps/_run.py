@@ -25,7 +25,7 @@ from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_byt
 from prosepose_jax.apps._board import Board
 from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._inputs import forget_changed, lock_files
-from prosepose_jax.apps._log import RunLog
+from prosepose_jax.apps._log import Log, RunLog
 from prosepose_jax.apps._machine import machine_info
 from prosepose_jax.apps._progress import Progress, is_quiet
 from prosepose_jax.apps._usage import say_failures
@@ -107,7 +107,7 @@ def _run(
     begin = time.monotonic()
     settings = [settings_from_config(config) for config in configs]
     with log.phase("load"):
-        body, prior, regressor = _load_files(configs[0])
+        body, prior, regressor = load_files(configs[0])
     if automatic_batch_size:
         device = jax.local_devices()[0]
         size = automatic_batch(free_bytes(device), body.num_vertices, device.platform == "cpu")
@@ -121,7 +121,7 @@ def _run(
         log.add("failed", key=key, reason=reason)
     counts = _Counts()
     tensorboard = bool(configs[0].get("log", {}).get("tensorboard"))
-    for config, chosen, mine in zip(configs, settings, _by_mode(scenes, settings), strict=True):
+    for config, chosen, mine in zip(configs, settings, by_mode(scenes, settings), strict=True):
         if not mine:
             continue
         make = functools.partial(_fitter, body, prior)
@@ -147,7 +147,7 @@ def _run(
         write_json(workdir / "metrics.json", metrics)
     if pictures:
         with log.phase("pictures"):
-            _write_pictures(workdir, scenes, fits, body, log)
+            write_pictures(workdir, scenes, fits, body, log)
     info = _run_info(begin, counts, body)
     earlier = read_known(workdir / "run.json")
     if counts.fits == 0 and earlier.get("fits") and _is_sound(earlier):
@@ -187,7 +187,8 @@ def _is_sound(info: Mapping[str, Any]) -> bool:
     return all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in values)
 
 
-def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
+def load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
+    """Body, pose prior and joint regressor of a config."""
     # A config of the user's own may leave these sections out.
     files = config.get("body", {})
     body = load_body(
@@ -203,7 +204,7 @@ def _load_files(config: ConfigDict) -> tuple[BodyModel, Any, Any]:
     return body, load_pose_prior(config.get("prior", {}).get("path")), regressor
 
 
-def _by_mode(scenes: SceneSet, settings: Sequence[FitSettings]) -> list[list[Scene]]:
+def by_mode(scenes: Iterable[Scene], settings: Sequence[FitSettings]) -> list[list[Scene]]:
     """The scenes of each config; a scene that fits none goes to the first, which says why it fails."""
     groups: list[list[Scene]] = [[] for _ in settings]
     for scene in scenes:
@@ -217,22 +218,33 @@ def _plain(config: ConfigDict) -> dict[str, Any]:
     return json.loads(config.to_json())
 
 
-def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
-    """Writes the resolved config, or checks that the folder's run had the same one."""
+def resolved_config(configs: Sequence[ConfigDict]) -> dict[str, Any]:
+    """What config.json holds."""
     resolved = _plain(configs[0])
     if len(configs) > 1:
         resolved |= {"other_modes": [_plain(config) for config in configs[1:]]}
+    return resolved
+
+
+def check_config(before: Mapping[str, Any], resolved: Mapping[str, Any], file: object) -> None:
+    """Raises InputError when a folder's config.json and that of a run are two runs'."""
+    field = _first_difference(dict(before), dict(resolved))
+    if field:
+        raise InputError(
+            f"{file}: this folder holds a run whose config differs in {field}; choose another --workdir or delete it"
+        )
+
+
+def _lock_config(file: Path, configs: Sequence[ConfigDict]) -> None:
+    """Writes the resolved config, or checks that the folder's run had the same one."""
+    resolved = resolved_config(configs)
     before = read_known(file)
     if not before:  # none yet, or a damaged one
         if file.exists():
             print(f"note: {file} could not be read and is written anew", file=sys.stderr)
         write_json(file, resolved)
         return
-    field = _first_difference(before, resolved)
-    if field:
-        raise InputError(
-            f"{file}: this folder holds a run whose config differs in {field}; choose another --workdir or delete it"
-        )
+    check_config(before, resolved, file)
 
 
 def _first_difference(before: Any, now: Any, name: str = "") -> str:
@@ -272,7 +284,7 @@ def _fit_missing(
             board.add_fit(number, fit)
             log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(float(fit.seconds), 4))
             if answers is not None and fitter.settings.use_answers and fit.status == "fallback":
-                text = f"{fit.key}: {_why_fallback(fit)}; fitted without answers (status fallback)"
+                text = f"{fit.key}: {why_fallback(fit)}; fitted without answers (status fallback)"
                 progress.say(f"note: {text}")
                 log.add("note", text=text)
             progress.step(fit.status if fit.ok else f"{fit.key} failed")
@@ -283,7 +295,8 @@ def _fit_missing(
         counts.seconds_to_first_step = fitter.timing.first_step - begin
 
 
-def _why_fallback(fit: Fit) -> str:
+def why_fallback(fit: Fit) -> str:
+    """Why a fit did without its answers, for people."""
     if not fit.answers:
         return "the answers file has no answer for it"
     if fit.answers_none == fit.answers:
@@ -297,9 +310,8 @@ def _why_fallback(fit: Fit) -> str:
     return text
 
 
-def _write_pictures(
-    workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, Fit], body: BodyModel, log: RunLog
-) -> None:
+def write_pictures(workdir: Path, scenes: Iterable[Scene], fits: Mapping[str, Fit], body: BodyModel, log: Log) -> None:
+    """Draws `renders/<key>.png` and `meshes/<key>.glb` of fits that have none, or another's."""
     import numpy as np
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -327,7 +339,7 @@ def _write_pictures(
             progress.step()
 
 
-def _say_left_out(progress: Progress, log: RunLog, key: str, problem: str) -> None:
+def _say_left_out(progress: Progress, log: Log, key: str, problem: str) -> None:
     text = f"{key}: drawn without its photograph ({problem})"
     progress.say(f"note: {text}")
     log.add("note", text=text)

@@ -4,9 +4,8 @@
   prosepose ask … --client=openai --model=NAME [--base_url=http://localhost:8000/v1]
   prosepose ask --inspect=ANSWERS [--scenes=SCENES]
 
-Keys come from GEMINI_API_KEY (or GOOGLE_API_KEY) and OPENAI_API_KEY, or --api_key_file. Started again, it asks only
-for what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or unusable input, 3 the
-system refused (a full disk), 130 stopped.
+Keys come from GEMINI_API_KEY (or GOOGLE_API_KEY), OPENAI_API_KEY or --api_key_file. Started again, it asks only for
+what is missing. Exit status: 0 all answered, 1 some failed (named on stderr), 2 bad usage or input, 3 a full disk, 130.
 """
 
 from __future__ import annotations
@@ -23,8 +22,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from prosepose_jax.apps._dividing import define_shard_flags, shard_file, shard_from_flags
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.scale.shard import shard_of_key
 from prosepose_jax.untrusted import one_line, printable
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ flags.DEFINE_bool("dry_run", False, "say what would be sent and what it may cost
 flags.DEFINE_string("prices", None, "table of prices, as lmm/prices.json", flag_values=FLAGS)
 flags.DEFINE_string("inspect", None, "answers file to read: what it says, what is not understood", flag_values=FLAGS)
 flags.DEFINE_enum("parser", "extended", ["extended", "published"], "of --inspect", flag_values=FLAGS)
+define_shard_flags(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 
@@ -101,7 +103,15 @@ def _run() -> int:
     if FLAGS.client in _SERVERS:
         named_url(FLAGS.client, FLAGS.base_url)
     model = FLAGS.model or {"replay": "recorded"}.get(FLAGS.client, FLAGS.client)
+    shard = shard_from_flags(FLAGS)
     files = scene_files(FLAGS.scenes)
+    if shard is not None and shard.count > 1:
+        files = [file for file in files if shard_of_key(file.stem, shard.count) == shard.index]
+        FLAGS["out"].value = shard_file(FLAGS.out, shard) if FLAGS.out else None
+        # What the whole run may ask in a minute is shared out.
+        FLAGS.requests_per_minute /= shard.count
+        FLAGS.tokens_per_minute /= shard.count
+        print(f"{len(files)} scenes; answers go to {FLAGS.out}, put together with cat", file=sys.stderr)
     prompts = _prompts()
     client = None if FLAGS.dry_run else _open_client(model)
     questions = make_questions(

@@ -12,6 +12,9 @@
   prosepose generate --kind=… --out=…   scenes with known truth, noisy estimates, simulated answers
   prosepose table --dataset=… --workdir=DIR  the papers' table of a dataset, in five formats
   prosepose train-prior --scenes=… --workdir=DIR  a diffusion prior over two people from known ones
+  prosepose pack --scenes=… --out=…     scene files to tars (WebDataset); prosepose unpack DIR --out=… and back
+  prosepose merge DIR                   shards of a run to one metrics.json, report and run.json
+  prosepose status DIR                  how far a run is, from anywhere
   prosepose doctor                      what this machine has, what is wrong, what to do
 
 `prosepose VERB --help` explains a verb. `python -m prosepose_jax VERB` does the same.
@@ -42,6 +45,10 @@ VERBS = {
     "render": "prosepose_jax.apps.render",
     "view": "prosepose_jax.apps.view",
     "train-prior": "prosepose_jax.apps.train_prior",
+    "pack": "prosepose_jax.apps.pack",
+    "unpack": "prosepose_jax.apps.unpack",
+    "merge": "prosepose_jax.apps.merge",
+    "status": "prosepose_jax.apps.status",
 }
 
 

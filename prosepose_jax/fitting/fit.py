@@ -20,11 +20,9 @@ from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays, make_fi
 from prosepose_jax.fitting.compiled import compiled
 from prosepose_jax.fitting.path import recorded_path
 from prosepose_jax.fitting.prepare import (
-    FEW_SCENES,
     GroupShape,
     PreparedScene,
     Room,
-    covers,
     group_key,
     group_scenes,
     initial_batch,
@@ -34,6 +32,7 @@ from prosepose_jax.fitting.prepare import (
     starting_batch,
 )
 from prosepose_jax.fitting.restart import fit_apart, in_portions
+from prosepose_jax.fitting.rooms import PLAIN, RunRooms, with_known
 from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
@@ -89,9 +88,13 @@ class Fitter:
       body: the body model.
       config: FitSettings, or a ConfigDict of the layout of configs/two_person.py.
       prior: the pose prior; None reads config.prior.path, or the packaged one.
+      run: shapes of the run that the scenes are a part of; None: the scenes of a call are all there are.
     """
 
-    def __init__(self, body: BodyModel, config: Any, prior: PosePrior | None = None) -> None:
+    def __init__(
+        self, body: BodyModel, config: Any, prior: PosePrior | None = None, run: RunRooms | None = None
+    ) -> None:
+        self._run = run
         self.settings: FitSettings = settings_from_config(config)
         self._wide = body.v_template.dtype == np.float64
         with jax.enable_x64(self._wide):
@@ -184,23 +187,20 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch, size, shape in self._calls(prepared, shared or self._rooms_of(prepared)):
+        for batch, size, shape in self._calls(prepared, shared or self.rooms_for(prepared, PLAIN, variant)):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
             running.append(self._start(batch, size, shape, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
 
-    def _rooms_of(self, prepared: Sequence[PreparedScene]) -> dict[Any, Room]:
-        """Rooms for scenes; few take one that is compiled already and large enough (a run without answers does)."""
+    def rooms_for(self, prepared: Sequence[PreparedScene], kind: str, variant: str) -> dict[Any, Room]:
+        """Rooms for scenes of a kind (`fitting.rooms`): the run's, or their own."""
+        if self._run is not None:
+            return self._run.of(variant, kind, prepared, self.settings)
         found = rooms(prepared, self.settings)
-        for key, room in found.items():
-            known = self._rooms.setdefault(key[:-1], [])
-            if room.scenes <= FEW_SCENES:
-                room = found[key] = next((other for other in known if covers(other, room)), room)
-            if room.scenes <= FEW_SCENES and room not in known:
-                known.append(room)
-        return found
+        # A run without answers takes what the run with answers compiled, where it is large enough.
+        return with_known(found, self._rooms) if kind == PLAIN else found
 
     def _calls(
         self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room]

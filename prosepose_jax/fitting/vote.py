@@ -31,6 +31,7 @@ from prosepose_jax.fitting.prepare import (
     stack_scenes,
 )
 from prosepose_jax.fitting.problem import stage_problem, take_moving
+from prosepose_jax.fitting.rooms import CANDIDATES, VOTING
 from prosepose_jax.fitting.search import active_terms, search_batch
 from prosepose_jax.fitting.settings import FitSettings, StageSettings, Structure
 from prosepose_jax.scene import Fit
@@ -58,8 +59,8 @@ def fit_by_vote(fitter: Fitter, prepared: Sequence[PreparedScene], variant: str)
     """
     # All candidates at the start, for the calls of every portion are to share their compilations.
     split = [candidates_of(item) for item in prepared]
-    of_candidates = rooms([candidate for several in split for candidate in several], fitter.settings)
-    of_scenes = rooms(prepared, fitter.settings)
+    of_candidates = fitter.rooms_for([candidate for several in split for candidate in several], CANDIDATES, variant)
+    of_scenes = fitter.rooms_for(prepared, VOTING, variant)
     first = 0
     while first < len(prepared):
         owners: list[int] = []

@@ -2,7 +2,7 @@
 
 from prosepose_jax.io.answers import AnswerSet, load_answers
 from prosepose_jax.io.atomic import atomic_file, write_bytes, write_json, write_npz, write_text
-from prosepose_jax.io.fits import FitFolder, fits_folder, has_fit, load_fit, load_fits, save_fit
+from prosepose_jax.io.fits import FitFolder, encode_fit, fits_folder, has_fit, load_fit, load_fits, save_fit
 from prosepose_jax.io.mesh import write_glb
 from prosepose_jax.io.scenes import CONTACT_PART_NAMES, SceneSet, load_scene, load_scenes, save_scene
 
@@ -12,6 +12,7 @@ __all__ = [
     "FitFolder",
     "SceneSet",
     "atomic_file",
+    "encode_fit",
     "fits_folder",
     "has_fit",
     "load_answers",

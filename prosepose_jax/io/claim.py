@@ -223,3 +223,29 @@ def claimed(folder: Path) -> Iterator[None]:
             yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def shared(folder: Path) -> Iterator[None]:
+    """Holds a folder together with other workers of the same run: `claimed` is refused meanwhile, `shared` is not.
+
+    On a file system without locks nothing is held.
+
+    Raises:
+      InputError: another process has it for itself.
+      OSError: it cannot be written to.
+    """
+    descriptor = os.open(folder / CLAIM_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError(
+                    f"{folder}: another prosepose has this folder for itself (a run without shards, or merge)"
+                ) from None
+            except OSError:
+                pass
+        yield
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ the reason survives and a later run knows that the scene must be tried again (`h
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -67,6 +68,14 @@ def save_fit(folder: str | os.PathLike[str], fit: Fit) -> Path:
     path = fits_folder(folder, fit.variant) / f"{fit.key}.npz"
     write_npz(path, _arrays_of(fit))
     return path
+
+
+def encode_fit(fit: Fit) -> bytes:
+    """The content of a fit's file, for places that are no folders."""
+    check_key(fit.key)
+    file = io.BytesIO()
+    np.savez(file, **{name: np.asarray(value) for name, value in _arrays_of(fit).items()})  # type: ignore[arg-type]
+    return file.getvalue()
 
 
 def _arrays_of(fit: Fit) -> dict[str, Any]:

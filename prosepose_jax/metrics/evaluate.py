@@ -43,7 +43,7 @@ JOINT_SET = "joint_set"
 # Figures that describe bodies: computed alike for the initial estimate and for every fit.
 BODY_METRICS: tuple[str, ...] = records.names_of(records.BODIES)
 # Figures that describe the answers and the run.
-_MEANS_ALSO = ("answers", "answers_usable", "rows_rejected", "contact_f1", "contact_f1_ignoring_sides", "seconds")
+MEANS_ALSO = ("answers", "answers_usable", "rows_rejected", "contact_f1", "contact_f1_ignoring_sides", "seconds")
 CHUNK = 32
 """Scenes that are measured together: enough to fill a call, few enough to stay in memory."""
 
@@ -539,7 +539,7 @@ def summarise(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _means(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    means = _mean_of(entries, (*BODY_METRICS, *_MEANS_ALSO))
+    means = _mean_of(entries, (*BODY_METRICS, *MEANS_ALSO))
     sets = sorted({entry[JOINT_SET] for entry in entries if JOINT_SET in entry})
     if len(sets) > 1:
         raise InputError(f"one mean over errors on different joints ({', '.join(sets)}) would mean nothing")

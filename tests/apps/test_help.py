@@ -20,9 +20,13 @@ from prosepose_jax.apps import (
     generate,
     import_,
     main,
+    merge,
+    pack,
     render,
+    status,
     table,
     train_prior,
+    unpack,
     view,
 )
 from prosepose_jax.apps._progress import Progress, be_quiet, end_quiet
@@ -42,6 +46,10 @@ _VERBS = {
     "view": view.FLAGS,
     "table": table.FLAGS,
     "train-prior": train_prior.FLAGS,
+    "merge": merge.FLAGS,
+    "pack": pack.FLAGS,
+    "status": status.FLAGS,
+    "unpack": unpack.FLAGS,
 }
 
 

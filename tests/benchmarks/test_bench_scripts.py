@@ -35,6 +35,8 @@ SCRIPTS = (
     "memory",
     "evaluate_fits",
     "step_profile",
+    "scaling_container",
+    "simulate_scaling",
     "check",
     "tables",
 )

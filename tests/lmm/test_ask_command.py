@@ -55,6 +55,19 @@ def test_simulated_answers_of_the_packaged_scenes(tmp_path: Path, capsys) -> Non
     assert "all 200 answers are there" in capsys.readouterr().out
 
 
+def test_shards_ask_for_every_scene_once(tmp_path: Path, capsys) -> None:
+    """Each writes a file of its own; one after the other they are the file of a single process."""
+    command = ["prosepose", "ask", f"--scenes={demo_dir() / 'scenes'}", "--client=simulated", "--num_answers=2"]
+    assert main([*command, f"--out={tmp_path / 'one.jsonl'}"]) == 0
+    for index in range(3):
+        assert main([*command, f"--out={tmp_path / 'a.jsonl'}", f"--shard_index={index}", "--shard_count=3"]) == 0
+    assert "shard 2 of 3, by --shard_index" in capsys.readouterr().err
+    parts = [lines(tmp_path / f"a-0000{index}-of-00003.jsonl") for index in range(3)]
+    said = [(a["key"], a["sample"], a["text"]) for part in parts for a in part]
+    assert sorted(said) == sorted((a["key"], a["sample"], a["text"]) for a in lines(tmp_path / "one.jsonl"))
+    assert len(said) == len(set(said)) == 20 and sum(map(bool, parts)) > 1
+
+
 def test_published_answers_are_replayed_and_inspected(scenes, tmp_path: Path, capsys) -> None:
     folder, recorded = scenes("a_0", "b"), tmp_path / "published.json"
     table = "| Person 1 Body Part | Person 2 Body Part |\n|---|---|\n| hand | back |"

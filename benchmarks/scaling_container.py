@@ -1,0 +1,258 @@
+"""Scenes by the hundred thousand in tars: packed, listed, read, merged; does the rate stay, does memory?
+
+    python benchmarks/scaling_container.py [--counts=10000,100000] [--fit=2000] [--scenes_per_tar=1000]
+
+Metric: scenes a second of every phase, higher is better, and the peak resident memory of its process in MiB, lower is
+better. Each phase is a process of its own. `pack` writes the tars, `list` opens them and plans the run, `read` loads
+every block, `record` writes what workers write of finished blocks (figures of a scene as of a fit with truth), `merge`
+makes metrics.json of it, `resume` finds out that a run is done. `fit`, for the first count alone, is `prosepose fit`
+on so many of the scenes with the tests' small body and two steps a stage, as two shards of which the second takes over.
+Scenes are one packaged scene under many names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+from _common import CACHE, ROOT, Ratio, machine, make_parser, numbers, print_row, write_result
+
+SMALL_BODY = ROOT / "tests" / "data" / "small_body.npz"
+BLOCK = 64
+MIB = 1 << 20
+
+
+def keys_of(count: int, scenes_per_tar: int) -> Iterator[list[str]]:
+    """The keys of each tar."""
+    for first in range(0, count, scenes_per_tar):
+        yield [f"scene{number:07d}" for number in range(first, min(count, first + scenes_per_tar))]
+
+
+def pack(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Writes the tars; returns their bytes."""
+    from prosepose_jax.resources import demo_dir
+    from prosepose_jax.scale import tars
+    from prosepose_jax.storage import LocalStore
+
+    scene = (demo_dir() / "scenes" / "hug.npz").read_bytes()
+    store = LocalStore(folder / "scenes")
+    for number, keys in enumerate(keys_of(count, scenes_per_tar)):
+        packed = tars.pack_samples((key, {tars.SCENE: scene}) for key in keys)
+        store.write(f"scenes-{number:06d}.tar", packed.data)
+        store.write_json(f"scenes-{number:06d}.tar{tars.INDEX}", packed.index)
+    return sum(entry.size for entry in store.list().values())
+
+
+def list_all(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Opens the scenes and plans the run; returns the number of blocks."""
+    return len(_blocks(folder)[1])
+
+
+def _blocks(folder: Path) -> tuple[Any, list[Any]]:
+    from prosepose_jax.scale.plan import load_plan
+    from prosepose_jax.scale.sources import SceneSource
+    from prosepose_jax.storage import LocalStore
+
+    source = SceneSource(str(folder / "scenes"))
+    return source, load_plan(LocalStore(folder / "run"), source.parts, BLOCK)
+
+
+def read(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Loads every block; returns the number of scenes."""
+    source, blocks = _blocks(folder)
+    found = 0
+    for block in blocks:
+        with source.load(block) as loaded:
+            found += len(loaded.scenes)
+    assert found == count, (found, count)
+    return found
+
+
+def record(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Writes what workers write of finished blocks; returns its bytes."""
+    from prosepose_jax.scale.records import BlockRecord, SceneRecord, write_record
+    from prosepose_jax.storage import LocalStore
+
+    source, blocks = _blocks(folder)
+    store = LocalStore(folder / "run")
+    entry = {"status": "ok", "answers": 20, "steps": [20, 20], "seconds": 0.3, **_figures()}
+    for block in blocks:
+        scenes = {
+            key: SceneRecord("ok", "0" * 24, source.mark(block.part, key), f"fits/{block.id}.1.tar", 0.3)
+            for key in block.keys
+        }
+        done = BlockRecord(
+            block.id, block.part, "w", 0, "", 1, scenes, fit_seconds=19.2, seconds=25.0, time=time.time()
+        )
+        write_record(store, done, {key: {"kind": "two_person", "entry": entry} for key in block.keys})
+    return sum(entry.size for entry in store.list("shards").values())
+
+
+def _figures() -> dict[str, Any]:
+    """Figures of a scene with truth: as many as metrics.json has, twice."""
+    from prosepose_jax.metrics.evaluate import BODY_METRICS
+
+    one: dict[str, Any] = dict.fromkeys(BODY_METRICS, 12.3456789)
+    one |= {name: {f"{0.05 * k:.2f}": 56.789 for k in range(20)} for name in BODY_METRICS if name.endswith("_at")}
+    return one | {"initial": one}
+
+
+def merge(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Makes metrics.json; returns its bytes."""
+    from prosepose_jax.scale.merging import merge_metrics
+    from prosepose_jax.storage import LocalStore
+
+    merged = merge_metrics([LocalStore(folder / "run")], folder / "metrics.json")
+    assert merged.scenes == count and merged.mean["two_person"]["fitted"] == count
+    return (folder / "metrics.json").stat().st_size
+
+
+def resume(folder: Path, count: int, scenes_per_tar: int) -> int:
+    """Reads what a worker reads that finds its blocks done."""
+    from prosepose_jax.scale import records
+    from prosepose_jax.storage import LocalStore
+
+    source, blocks = _blocks(folder)
+    store = LocalStore(folder / "run")
+    finished = records.finished_blocks(store)
+    found = 0
+    for block in blocks:
+        known = records.read_record(store, block.id) if block.id in finished else None
+        assert known is not None
+        found += sum(known.scenes[key].mark == source.mark(block.part, key) for key in block.keys)
+    assert found == count
+    return found
+
+
+def fit_bytes() -> dict[str, Any]:
+    """Bytes of a fit of two people on the embedded body, as a file and without what a body computes again."""
+    import numpy as np
+
+    from prosepose_jax.body import load_body
+    from prosepose_jax.fitting import FitSettings
+    from prosepose_jax.io import encode_fit
+    from prosepose_jax.scene import Fit
+
+    body, settings = load_body(), FitSettings()
+    vertices, joints = np.zeros((2, body.num_vertices, 3)), np.zeros((2, 55, 3))
+    terms = tuple(term.name for term in settings.terms)
+    losses = np.zeros((len(settings.stages), max(settings.max_steps), len(terms)))
+    made = Fit(
+        "scene", "ok", np.zeros((2, 3)), np.zeros((2, 21, 3)), np.zeros((2, 10)), np.zeros((2, 3)), vertices, joints,
+        vertices, joints, terms, losses, np.zeros(2, int),
+    )  # fmt: skip
+    size = len(encode_fit(made))
+    share = 2 * vertices.size * 4 / size  # initial and fitted, float32
+    return {"phase": "a fit, embedded body", "scenes": 1, "bytes_a_scene": size, "share_of_vertices": share}
+
+
+PHASES: dict[str, Callable[[Path, int, int], int]] = {
+    "pack": pack, "list": list_all, "read": read, "record": record, "merge": merge, "resume": resume,
+}  # fmt: skip
+UNITS = {"pack": "bytes a scene", "record": "bytes a scene", "merge": "bytes a scene"}
+
+
+def run_phase(phase: str, folder: Path, count: int, scenes_per_tar: int) -> None:
+    """A phase in this process; prints its figures as JSON."""
+    import prosepose_jax.scale.merging
+    import prosepose_jax.scale.sources  # noqa: F401  (loaded before the clock starts)
+
+    begin, cpu = time.perf_counter(), time.process_time()
+    told = PHASES[phase](folder, count, scenes_per_tar)
+    seconds, used = time.perf_counter() - begin, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"phase": phase, "scenes": count, "scenes_per_second": count / seconds, "seconds": seconds,
+                      "cpu_s": used, "peak_mib": peak,
+                      "bytes_a_scene": told / count if phase in UNITS else None}))  # fmt: skip
+
+
+def fit(folder: Path, count: int) -> list[dict[str, Any]]:
+    """`prosepose fit` on so many scenes, in two shards one after the other; the rates as the workers told them."""
+    run = folder / "fit"
+    shutil.rmtree(run, ignore_errors=True)
+    some = folder / "some"
+    shutil.rmtree(some, ignore_errors=True)
+    pack(some, count, 1000)
+    command = [sys.executable, "-m", "prosepose_jax", "fit", f"--scenes={some / 'scenes'}", f"--workdir={run}",
+               f"--config.body.path={SMALL_BODY}", "--config.stage1.steps=2", "--config.stage2.steps=2",
+               "--shard_count=2", "--quiet"]  # fmt: skip
+    rows = []
+    for index in range(2):
+        begin = time.perf_counter()
+        subprocess.run([*command, f"--shard_index={index}"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        seconds = time.perf_counter() - begin
+        (said,) = (json.loads(file.read_text()) for file in (run / "shards/workers").glob(f"{index:05d}-*.json"))
+        rows.append({"phase": f"fit, shard {index}", "scenes": said["scenes"],
+                     "scenes_per_second": said["scenes"] / seconds, "seconds": seconds, "fit_s": said["fit_seconds"],
+                     "compile_s": said["compile_seconds"], "peak_mib": said["memory_mib"]})  # fmt: skip
+    begin = time.perf_counter()
+    merged = subprocess.run([sys.executable, "-m", "prosepose_jax", "merge", str(run)], cwd=ROOT, capture_output=True)
+    seconds = time.perf_counter() - begin
+    assert merged.returncode == 0, merged.stderr.decode()
+    size = sum(file.stat().st_size for file in (run / "fits").glob("*.tar"))
+    rows.append({"phase": "merge with report", "scenes": count, "scenes_per_second": count / seconds,
+                 "seconds": seconds, "bytes_a_scene": size / count})  # fmt: skip
+    return rows
+
+
+def main() -> int:
+    """Prints a line a phase; writes the result file."""
+    parser = make_parser(__doc__ or "", "scaling_container")
+    parser.add_argument("--counts", type=numbers, default=[10_000, 100_000])
+    parser.add_argument("--scenes_per_tar", type=int, default=1000)
+    parser.add_argument("--fit", type=int, default=2000, help="scenes that are fitted; 0: none")
+    parser.add_argument("--folder", type=Path, default=CACHE / "scaling_container", help="for the scenes; removed")
+    parser.add_argument("--phase", choices=PHASES, help="one phase in this process (used by the script itself)")
+    options = parser.parse_args()
+    if options.phase:
+        run_phase(options.phase, options.folder, options.counts[0], options.scenes_per_tar)
+        return 0
+    started, rows = machine(), []
+    for count in options.counts:
+        folder = options.folder / str(count)
+        shutil.rmtree(folder, ignore_errors=True)
+        for phase in PHASES:
+            command = [sys.executable, __file__, f"--phase={phase}", f"--folder={folder}", f"--counts={count}",
+                       f"--scenes_per_tar={options.scenes_per_tar}"]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(done.stderr, file=sys.stderr)
+                return 1
+            rows.append(json.loads(done.stdout))
+            print_row(rows[-1])
+        shutil.rmtree(folder)
+    fitted = [fit_bytes(), *(fit(options.folder, options.fit) if options.fit else [])]
+    for row in fitted:
+        print_row(row)
+    shutil.rmtree(options.folder, ignore_errors=True)
+    ratios = []
+    few, many = min(options.counts), max(options.counts)
+    by = {(row["phase"], row["scenes"]): row for row in rows}
+    for phase in PHASES if few < many else ():
+        rate = by[phase, many]["scenes_per_second"] / by[phase, few]["scenes_per_second"]
+        ratios.append(Ratio(f"{phase}: scenes/s at {many} / at {few}", rate, "higher"))
+        grown = by[phase, many]["peak_mib"] / by[phase, few]["peak_mib"]
+        ratios.append(Ratio(f"{phase}: peak memory at {many} / at {few}", grown, "lower"))
+    write_result(
+        options.out, "scaling_container", metric="scenes in tars", unit="scenes per second", better="higher",
+        rows=[*rows, *fitted], ratios=ratios, started=started,
+        settings={
+            "counts": options.counts, "scenes_per_tar": options.scenes_per_tar, "fit": options.fit, "block": BLOCK,
+        },
+        notes=["scenes: one packaged scene many times, no pictures; fit: the tests' small body, two steps a stage"],
+    )  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

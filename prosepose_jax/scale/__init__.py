@@ -1,0 +1,1 @@
+"""One run on many machines: shards, blocks, workers, containers, records (docs/scaling.md). Fits nothing itself."""
