@@ -18,7 +18,7 @@ def get_config(name: str | None = None) -> ConfigDict:
         {"name": "robust from 100 px", "config": {"keypoints.robust_px": 100.0}},
         {"name": "plain squares", "config": {"keypoints.robust_px": 0.0}},
         {"name": "swapped sides kept", "config": {"keypoints.exchange_swapped": False}},
-        {"name": "points at the edge are there", "config": {"keypoints.edge_share": 0.0}},
+        {"name": "edge points as they are", "config": {"keypoints.edge_share": 0.0}},
         {"name": "box of what is visible", "config": {"keypoints.box": "visible"}},
         {"name": "lost feet as estimated", "config": {"keypoints.lost_ankle": "initial"}},
         {

@@ -158,7 +158,9 @@ class Fitter:
 
     def _fit_plain_or_again(self, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
         """`fit_plain`, and another attempt for people who end inside each other."""
-        shared = self._rooms_of(prepared)
+        if not prepared:
+            return
+        shared = self.rooms_for(prepared, PLAIN, variant)
         found = self.fit_plain(prepared, variant, shared)
         for some, inside in in_portions(found, prepared, self.settings.batch_size):
             if not inside:
