@@ -71,7 +71,7 @@ def run_shard(
                 progress.say(f"note: {one_line(text)}")
                 log.add("note", text=text)
 
-            fitter = BlockFitter(job, source, store, blocks, answers, log, say, board.add)
+            fitter = BlockFitter(job, source, store, blocks, answers, log, say, board.add_fit)
 
             def tell() -> dict[str, Any]:
                 return vars(fitter.tally) | {"scenes_to_do": total} | resources()

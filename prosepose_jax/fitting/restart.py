@@ -30,7 +30,7 @@ def is_inside(item: PreparedScene, fit: Fit) -> bool:
     limit = item.settings.restart_above
     if not limit or not (fit.ok or fit.status == "fallback") or item.scene.num_people < 2:
         return False
-    if _TERM not in fit.loss_terms or fit.losses is None or not fit.steps[-1]:
+    if _TERM not in fit.loss_terms or fit.losses is None:
         return False
     left = fit.losses[-1, :, fit.loss_terms.index(_TERM)]
     left = left[np.isfinite(left)]
