@@ -45,7 +45,7 @@ EXTRAS = {
     # The live viewer.
     "view": ["viser>=1.0,<2"],
     # Scenes, answers and runs at s3:// and gs://; what else fsspec reaches needs its own package.
-    "cloud": ["fsspec>=2025.9", "s3fs>=2025.9", "gcsfs>=2025.9"],
+    "cloud": ["fsspec>=2025.9,<2027", "s3fs>=2025.9,<2027", "gcsfs>=2025.9,<2027"],
     # Runs on a Ray cluster: --runner=ray.
     "ray": ["ray>=2.40,<3"],
     # Curves of a run: --config.log.tensorboard=true.
@@ -60,7 +60,7 @@ EXTRAS = {
         "ruff>=0.9,<0.18",
         "mypy>=1.13,<3",
         # memory:// stands for every object store.
-        "fsspec>=2025.9",
+        "fsspec>=2025.9,<2027",
         "pyyaml>=6,<7",
         # The real clients, tested against a local server.
         "google-generativeai>=0.8.3,<0.9",

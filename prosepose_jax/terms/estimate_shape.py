@@ -59,46 +59,51 @@ def _sized(params: BodyParams, data: tuple[SizeMap, ShapeEstimate]) -> jax.Array
     return jnp.concatenate([taller[None], sizes.build @ off / estimate.build_m])
 
 
-def _every(people: int, value: float) -> Any:
-    return np.full(people, value, np.float32)
-
-
 @dataclasses.dataclass(frozen=True)
-class EstimateShape(Term):
-    """(error of the stature / sd)² + (rms of the rest of the surface / sd)² about the estimated shape."""
+class ShapeAbout(Term):
+    """(error of the stature / sd)² + (rms of the rest of the surface / sd)² about one shape.
 
-    name: str = "estimate_shape"
+    Attributes:
+      stature_error: name of the stated standard deviation of the stature, a share of it.
+      build_error: of the rest, m.
+      about_estimate: whether the shape is the estimated one; False: the mean.
+    """
+
+    stature_error: str = ""
+    build_error: str = ""
+    about_estimate: bool = True
 
     def prepare_body(self, body: BodyModel, prior: Any) -> SizeMap:
         return size_map(body)
 
     def prepare_scene(self, reading: SceneReading) -> ShapeEstimate:
         betas: Any = np.asarray(reading.initial.betas, np.float32)
-        errors, people = reading.errors, len(betas)
-        return ShapeEstimate(betas, _every(people, errors["stature_share"]), _every(people, errors["build_m"]))
+        sds: list[Any] = [
+            np.full(len(betas), reading.errors[name], np.float32) for name in (self.stature_error, self.build_error)
+        ]
+        return ShapeEstimate(betas if self.about_estimate else np.zeros_like(betas), *sds)
 
     def elements(self, context: Context) -> Sequence[OnBody]:
         return [OnBody((each(context.mine, context.num_people), context.data), residual=_sized)]
 
 
 @dataclasses.dataclass(frozen=True)
-class PopulationShape(Term):
-    """The same about the mean shape: how people differ."""
+class EstimateShape(ShapeAbout):
+    """About the estimated shape."""
+
+    name: str = "estimate_shape"
+    stature_error: str = "stature_share"
+    build_error: str = "build_m"
+
+
+@dataclasses.dataclass(frozen=True)
+class PopulationShape(ShapeAbout):
+    """About the mean shape: how people differ."""
 
     name: str = "population_shape"
-
-    def prepare_body(self, body: BodyModel, prior: Any) -> SizeMap:
-        return size_map(body)
-
-    def prepare_scene(self, reading: SceneReading) -> ShapeEstimate:
-        betas: Any = np.zeros_like(np.asarray(reading.initial.betas, np.float32))
-        errors, people = reading.errors, len(betas)
-        return ShapeEstimate(
-            betas, _every(people, errors["population_stature_share"]), _every(people, errors["population_build_m"])
-        )
-
-    def elements(self, context: Context) -> Sequence[OnBody]:
-        return [OnBody((each(context.mine, context.num_people), context.data), residual=_sized)]
+    stature_error: str = "population_stature_share"
+    build_error: str = "population_build_m"
+    about_estimate: bool = False
 
 
 def each(tree: Any, people: int) -> Any:
