@@ -37,9 +37,14 @@ CLIENTS = [
     pytest.param(name, marks=pytest.mark.skipif(not _installed(module), reason=f"{module} is not installed"))
     for name, module in PACKAGES.items()
 ]
+HEAVY = pytest.mark.heavy
 # They share what sends and reads, so that one of them stands for all in `make test-fast`.
 every_client = pytest.mark.parametrize(
-    "client", [pytest.param(name, marks=() if name == "openai" else pytest.mark.heavy) for name in CLIENTS]
+    "client",
+    [
+        pytest.param(*client.values, marks=client.marks if client.values == ("openai",) else (*client.marks, HEAVY))
+        for client in CLIENTS
+    ],
 )
 
 pytestmark = [
