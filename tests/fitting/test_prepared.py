@@ -146,7 +146,7 @@ def test_the_vote_keeps_the_fit_that_all_answers_like_best(
     for k in range(2):
         alone = [of_one_answer[3 * k + n] for n in range(3)]
         energies = total_energies(fitter, [prepared[k]] * 3, alone)
-        assert np.ptp(energies) > 0.5
+        assert np.ptp(energies) > 0.1  # the candidates do differ
         best = alone[int(np.argmin(energies))]
         np.testing.assert_allclose(fits[k].vertices, best.vertices, atol=2e-3)
         assert (fits[k].answers, fits[k].answers_usable, fits[k].status) == (5, 4, "ok")
