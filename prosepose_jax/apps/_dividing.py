@@ -14,9 +14,7 @@ from prosepose_jax.scale.shard import Shard, find_shard
 
 def define_shard_flags(values: flags.FlagValues) -> None:
     """--shard_index and --shard_count."""
-    flags.DEFINE_integer(
-        "shard_index", None, "part of the run, from 0; default: the scheduler's", flag_values=values
-    )
+    flags.DEFINE_integer("shard_index", None, "part of the run, from 0; default: the scheduler's", flag_values=values)
     flags.DEFINE_integer("shard_count", None, "parts of the run; 1: not divided", flag_values=values)
 
 

@@ -1,8 +1,9 @@
-"""A second attempt for people who ended inside each other (docs/method.md, "People inside each other").
+"""Further attempts for people who ended inside each other (docs/method.md, "People inside each other").
 
 An arm that has gone halfway through a trunk is pushed out on both sides at once and stays. Which way round it belongs
-is decided early, before penetration counts; so such scenes are fitted again from people moved apart, in either order
-of depth and with penetration counted from the first stage, and the fit with the lowest energy is kept.
+is decided early, before penetration counts. So such scenes are fitted again from people moved apart, in either order
+of depth; those that are still inside each other once more, with penetration counted from the first stage, which keeps
+people out of each other even where contacts suffer. The fit with the lowest energy is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prosepose_jax.fitting.settings import StageSettings
-from prosepose_jax.fitting.vote import total_energies
 from prosepose_jax.scene import Fit
 
 if TYPE_CHECKING:
@@ -28,19 +28,16 @@ _TERM = "penetration"
 def is_inside(item: PreparedScene, fit: Fit) -> bool:
     """Whether so much penetration is left that the scene is worth another attempt."""
     limit = item.settings.restart_above
-    if not limit or not (fit.ok or fit.status == "fallback") or item.scene.num_people < 2:
+    if not limit or not fit.ok or item.scene.num_people < 2 or _TERM not in fit.loss_terms:
         return False
-    if _TERM not in fit.loss_terms or fit.losses is None:
-        return False
-    left = fit.losses[-1, :, fit.loss_terms.index(_TERM)]
-    left = left[np.isfinite(left)]
-    return bool(len(left)) and float(left[-1]) > limit
+    left = _last_stage(fit)
+    return bool(len(left)) and float(left[-1, fit.loss_terms.index(_TERM)]) > limit
 
 
 def fit_apart(
     fitter: Fitter, items: Sequence[PreparedScene], fits: Sequence[Fit], variant: str, shared: Mapping[Any, Room]
 ) -> list[Fit]:
-    """The best of each scene's fit and of two others, by the energy of the last stage.
+    """The best of each scene's fit and of its further attempts, by the energy of the last stage.
 
     Args:
       fitter: does the fits.
@@ -49,23 +46,36 @@ def fit_apart(
       variant: recorded in the fits.
       shared: `rooms` of the whole run: nothing is compiled again.
     """
-    again = [_apart(item, reverse) for item in items for reverse in (False, True)]
-    others = dict(fitter.fit_plain(again, variant, shared))
-    candidates = [(k, fit) for k, fit in enumerate(fits)] + [(k // 2, others[k]) for k in range(len(again))]
-    good = [(k, fit) for k, fit in candidates if fit.ok or fit.status == "fallback"]
-    energies = total_energies(fitter, [items[k] for k, _ in good], [fit for _, fit in good], shared)
-    best: list[Fit] = list(fits)
-    lowest = dict.fromkeys(range(len(items)), np.inf)
-    for (k, fit), energy in zip(good, energies, strict=True):
-        if energy < lowest[k]:
-            best[k], lowest[k] = fit, energy
-    spent = [sum(fit.seconds for owner, fit in candidates if owner == k) for k in range(len(items))]
-    return [dataclasses.replace(fit, seconds=seconds) for fit, seconds in zip(best, spent, strict=True)]
+    best = list(fits)
+    for counted in (False, True):
+        again = [k for k, item in enumerate(items) if is_inside(item, best[k])]
+        attempts = [(k, _apart(items[k], reverse, counted)) for k in again for reverse in (False, True)]
+        found = dict(fitter.fit_plain([item for _, item in attempts], variant, shared)) if attempts else {}
+        for place, (k, _) in enumerate(attempts):
+            other, spent = found[place], best[k].seconds + found[place].seconds
+            winner = other if other.ok and _energy(other) < _energy(best[k]) else best[k]
+            best[k] = dataclasses.replace(winner, seconds=spent)
+    return best
 
 
-def _apart(item: PreparedScene, reverse: bool) -> PreparedScene:
-    """The scene begun with its people apart, and with penetration counted from the first stage."""
+def _last_stage(fit: Fit) -> np.ndarray:
+    """(steps, terms) weighted energies that the last stage recorded; no rows of a fit without."""
+    if fit.losses is None:
+        return np.zeros((0, 0), np.float32)
+    return fit.losses[-1][np.isfinite(fit.losses[-1]).any(axis=-1)]
+
+
+def _energy(fit: Fit) -> float:
+    """Of the last stage, at the best of its steps: that is the one a stage ends with."""
+    return float(np.nansum(_last_stage(fit), axis=-1).min())
+
+
+def _apart(item: PreparedScene, reverse: bool, count_early: bool) -> PreparedScene:
+    """The scene begun with its people apart, where wanted with penetration counted from the first stage."""
     settings = item.settings
+    apart = -settings.restart_apart_m if reverse else settings.restart_apart_m
+    if not count_early:
+        return dataclasses.replace(item, apart_m=apart)
     last = settings.stages[-1]
 
     def counted(stage: StageSettings) -> StageSettings:
@@ -76,7 +86,6 @@ def _apart(item: PreparedScene, reverse: bool) -> PreparedScene:
         )
 
     stages = tuple(counted(stage) for stage in settings.stages)
-    apart = -settings.restart_apart_m if reverse else settings.restart_apart_m
     return dataclasses.replace(item, settings=dataclasses.replace(settings, stages=stages), apart_m=apart)
 
 

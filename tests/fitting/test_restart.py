@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from prosepose_jax.body.model import BodyModel
-from prosepose_jax.fitting import restart
 from prosepose_jax.fitting.prepare import initial_params, moved_apart, prepare_scene, starting_batch
 from prosepose_jax.fitting.restart import fit_apart, in_portions, is_inside
 from prosepose_jax.fitting.settings import FitSettings
@@ -20,7 +19,7 @@ TERMS = ("contact", "penetration")
 def _fit(key: str, left: float, status: str = "ok", seconds: float = 1.0) -> Fit:
     """A fit whose last stage ended with so much penetration."""
     losses = np.full((2, 4, 2), np.nan, np.float32)
-    losses[1, :3, 1] = (900.0, 500.0, left)
+    losses[1, :3] = ((0.0, 900.0), (0.0, 500.0 if left < 500.0 else 900.0), (0.0, left))
     return Fit(key=key, status=status, loss_terms=TERMS, losses=losses, steps=np.array([4, 3]), seconds=seconds)
 
 
@@ -69,35 +68,48 @@ def test_portions_hold_back_only_who_is_inside(item) -> None:
 
 
 class _Fitter:
-    """Stands for the fitter: hands out the given second attempts and keeps what it was asked."""
+    """Stands for the fitter: hands out the given further attempts, a round at a time, and keeps what it was asked."""
 
-    def __init__(self, fits) -> None:
-        self.fits, self.asked = fits, []
+    def __init__(self, *rounds: list[Fit]) -> None:
+        self.rounds, self.asked = list(rounds), []
 
     def fit_plain(self, prepared, variant, shared):
-        self.asked = list(prepared)
-        return enumerate(self.fits)
+        self.asked.append(list(prepared))
+        fits = self.rounds.pop(0)
+        assert len(fits) == len(prepared)
+        return enumerate(fits)
 
 
-def test_the_lowest_energy_is_kept_and_time_added_up(item, monkeypatch: pytest.MonkeyPatch) -> None:
-    firsts = [_fit("a", 99.0), _fit("b", 99.0)]
-    others = [_fit("a", 0.1), _fit("a", 0.2), _fit("b", 0.3), _fit("b", 0.4, "failed: not finite")]
-    energies = {99.0: 50.0, 0.1: 60.0, 0.2: 40.0, 0.3: 70.0}
-    seen = []
+def _left(fits: list[Fit]) -> list[float]:
+    return [round(float(fit.losses[1, 2, 1]), 3) for fit in fits]
 
-    def energies_of(fitter, items, fits, shared):
-        seen.extend(fits)
-        return [energies[round(float(fit.losses[1, 2, 1]), 3)] for fit in fits]
 
-    monkeypatch.setattr(restart, "total_energies", energies_of)
-    fitter = _Fitter(others)
-    best = fit_apart(fitter, [item, item], firsts, "", {})
-    assert [round(float(fit.losses[1, 2, 1]), 3) for fit in best] == [0.2, 99.0]
-    assert [fit.seconds for fit in best] == [3.0, 3.0]
-    assert all(fit.ok for fit in seen)  # what failed is compared with nothing
-    assert [asked.apart_m for asked in fitter.asked] == [0.3, -0.3] * 2
-    for asked in fitter.asked:
+def test_the_lowest_energy_is_kept_and_time_added_up(item) -> None:
+    fitter = _Fitter([_fit("a", 12.0), _fit("a", 11.0), _fit("b", 120.0), _fit("b", 0.1, "failed: not finite")],
+                     [_fit("b", 90.0), _fit("b", 80.0)])  # fmt: skip
+    best = fit_apart(fitter, [item, item], [_fit("a", 99.0), _fit("b", 99.0)], "", {})
+    assert _left(best) == [11.0, 80.0]
+    assert [fit.seconds for fit in best] == [3.0, 5.0]
+    plain, counted = fitter.asked
+    assert [asked.apart_m for asked in plain] == [0.3, -0.3] * 2 and [asked.apart_m for asked in counted] == [0.3, -0.3]
+    assert all(asked.settings is item.settings for asked in plain)  # contacts first, as ever
+    for asked in counted:  # who is still inside: kept out from the first stage on
         stages = asked.settings.stages
         assert stages[0].weights["penetration"] == stages[1].weights["penetration"] > 0
         assert stages[0].weights["contact"] == item.settings.stages[0].weights["contact"]
     assert item.settings.stages[0].weights.get("penetration", 0.0) == 0.0
+
+
+def test_a_fit_that_no_attempt_betters_stays(item) -> None:
+    first = _fit("a", 99.0)
+    fitter = _Fitter([_fit("a", 150.0), _fit("a", 160.0)], [_fit("a", 99.5), _fit("a", 170.0, "failed: no")])
+    (best,) = fit_apart(fitter, [item], [first], "", {})
+    assert _left([best]) == [99.0] and best.losses is first.losses
+
+
+def test_the_energy_is_that_of_the_best_step(item) -> None:
+    """A stage ends with the best of its steps, which may not be the last that was recorded."""
+    jumped = _fit("a", 5.0)
+    jumped.losses[1, :3, 0] = (0.0, 0.0, 990.0)  # at 500 in all before
+    (best,) = fit_apart(_Fitter([jumped, _fit("a", 501.0)]), [item], [_fit("a", 520.0)], "", {})
+    assert best.losses is jumped.losses
