@@ -6,30 +6,43 @@ Every object has `time` (seconds since 1970) and `event`: start, failed, note, c
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from prosepose_jax.untrusted import one_line
 
 FILE = "log.jsonl"
 
 
-class Log(Protocol):
-    """What parts of a run are told to write to."""
+class Log(abc.ABC):
+    """What parts of a run write to."""
 
+    @abc.abstractmethod
     def add(self, event: str, **fields: Any) -> None:
         """One line."""
 
-    def phase(self, name: str) -> contextlib.AbstractContextManager[None]:
-        """Says how long a block of code took."""
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Says how long the block took, also when it raises."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.add("phase", name=name, seconds=round(time.monotonic() - begin, 3))
 
 
-class RunLog:
+def log_line(event: str, fields: Mapping[str, Any]) -> str:
+    """The line of an event, ASCII, with its end."""
+    return json.dumps({"time": round(time.time(), 3), "event": event} | dict(fields), default=str) + "\n"
+
+
+class RunLog(Log):
     """An open log; use as a context manager."""
 
     def __init__(self, folder: Path, name: str = FILE) -> None:
@@ -41,18 +54,8 @@ class RunLog:
 
     def add(self, event: str, **fields: Any) -> None:
         """One line, handed to the system at once."""
-        line = json.dumps({"time": round(time.time(), 3), "event": event} | fields, default=str)
-        self._file.write(line.encode("ascii") + b"\n")
+        self._file.write(log_line(event, fields).encode("ascii"))
         self._file.flush()
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Says how long the block took, also when it raises."""
-        begin = time.monotonic()
-        try:
-            yield
-        finally:
-            self.add("phase", name=name, seconds=round(time.monotonic() - begin, 3))
 
     def __enter__(self) -> RunLog:
         return self

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from absl import flags
+
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.lock import read_lock
 
@@ -47,11 +49,19 @@ def body_files(config: dict[str, Any], path: str | None = None, regions: str | N
     return files | {name: value for name, value in (("path", path), ("regions", regions)) if value}
 
 
-def with_folder_first(argv: Sequence[str]) -> list[str]:
-    """The arguments of a verb whose first one may be the folder of the run, in place of --fits."""
+def define_body_flag(values: flags.FlagValues) -> None:
+    """`--body` of verbs that read a run."""
+    flags.DEFINE_string(
+        "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
+        flag_values=values,
+    )  # fmt: skip
+
+
+def with_folder_first(argv: Sequence[str], flag: str = "fits") -> list[str]:
+    """The arguments of a verb whose first one may be the folder of the run, in place of a flag."""
     found = list(argv)
     if len(found) > 1 and not found[1].startswith("-"):
-        found[1] = f"--fits={found[1]}"
+        found[1] = f"--{flag}={found[1]}"
     return found
 
 

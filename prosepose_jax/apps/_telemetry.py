@@ -7,8 +7,6 @@ an object of its own, `shards/logs/<worker>.<n>.jsonl`.
 from __future__ import annotations
 
 import contextlib
-import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +14,7 @@ from typing import Any
 
 import jax
 
-from prosepose_jax.apps._log import Log, RunLog
+from prosepose_jax.apps._log import Log, RunLog, log_line
 from prosepose_jax.scale.plan import FOLDER
 from prosepose_jax.storage import LocalStore, Store
 from prosepose_jax.untrusted import one_line
@@ -26,7 +24,7 @@ _PUBLISHED_WITH = frozenset({"start", "block", "end"})
 MIB = 1 << 20
 
 
-class StoreLog:
+class StoreLog(Log):
     """A log whose lines are published whenever a block ends; a context manager."""
 
     def __init__(self, store: Store, worker: str) -> None:
@@ -36,20 +34,11 @@ class StoreLog:
 
     def add(self, event: str, **fields: Any) -> None:
         """One line."""
-        self._lines.append(json.dumps({"time": round(time.time(), 3), "event": event} | fields, default=str) + "\n")
+        self._lines.append(log_line(event, fields))
         if event in _PUBLISHED_WITH:
             self._store.write(f"{LOGS}/{self._worker}.{self._portion:06d}.jsonl", "".join(self._lines).encode())
             self._portion += 1
             self._lines = []
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Says how long the block took, also when it raises."""
-        begin = time.monotonic()
-        try:
-            yield
-        finally:
-            self.add("phase", name=name, seconds=round(time.monotonic() - begin, 3))
 
     def __enter__(self) -> StoreLog:
         return self

@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config, section
+from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, section
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -30,10 +30,7 @@ flags.DEFINE_enum(
     "parser", None, ["published", "extended"], "how the contact F1 reads the answers; default: as the run did",
     flag_values=FLAGS,
 )  # fmt: skip
-flags.DEFINE_string(
-    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
-    flag_values=FLAGS,
-)  # fmt: skip
+define_body_flag(FLAGS)
 flags.DEFINE_alias("body_path", "body", flag_values=FLAGS)
 flags.DEFINE_string("regions", None, "the body's regions file", flag_values=FLAGS)
 flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body (.npy, .npz)", flag_values=FLAGS)

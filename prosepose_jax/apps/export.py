@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
+from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -25,10 +25,7 @@ flags.DEFINE_string("fits", None, "the folder of the run; or its first argument"
 flags.DEFINE_list("format", ["glb"], "of glb, obj, ply, bvh, npz, amass; several with commas", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "where the files go; default: exports/FORMAT in the run's folder", flag_values=FLAGS)
 flags.DEFINE_string("scenes", None, "the run's scenes, where they hold hands or faces", flag_values=FLAGS)
-flags.DEFINE_string(
-    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
-    flag_values=FLAGS,
-)  # fmt: skip
+define_body_flag(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from prosepose_jax.apps._run_body import define_body_flag
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
@@ -25,10 +26,7 @@ flags.DEFINE_integer(
     "report_scenes", 200, "scenes that the report shows, evenly chosen where there are more; 0: no report",
     flag_values=FLAGS,
 )  # fmt: skip
-flags.DEFINE_string(
-    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
-    flag_values=FLAGS,
-)  # fmt: skip
+define_body_flag(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
+from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -51,10 +51,7 @@ flags.DEFINE_list("keys", [], "scenes to draw; default: all", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "where the files go; default: in the run's folder", flag_values=FLAGS)
 flags.DEFINE_string("scenes", None, "the run's scenes: for overlays, and for films along a recorded path",
                     flag_values=FLAGS)  # fmt: skip
-flags.DEFINE_string(
-    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
-    flag_values=FLAGS,
-)  # fmt: skip
+define_body_flag(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from absl import flags
 
+from prosepose_jax.apps._run_body import with_folder_first
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 from prosepose_jax.untrusted import one_line, shown
@@ -31,10 +32,7 @@ _MOST_REASONS = 10
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    argv = list(argv)
-    if len(argv) > 1 and not argv[1].startswith("-"):
-        argv[1] = f"--run={argv[1]}"
-    return run_verb("status", __doc__, FLAGS, argv, _run)
+    return run_verb("status", __doc__, FLAGS, with_folder_first(argv, "run"), _run)
 
 
 def _run() -> int:

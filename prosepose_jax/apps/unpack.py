@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
+from prosepose_jax.apps._run_body import with_folder_first
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
@@ -25,10 +26,7 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; `argv[0]` is the program's name. Returns the exit status."""
-    argv = list(argv)
-    if len(argv) > 1 and not argv[1].startswith("-"):
-        argv[1] = f"--tars={argv[1]}"
-    return run_verb("unpack", __doc__, FLAGS, argv, _run)
+    return run_verb("unpack", __doc__, FLAGS, with_folder_first(argv, "tars"), _run)
 
 
 def _run() -> int:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, run_config, run_folder, with_folder_first
+from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, run_folder, with_folder_first
 from prosepose_jax.apps._stops import Stopped
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
@@ -25,10 +25,7 @@ from prosepose_jax.errors import InputError
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("fits", None, "the folder of the run; or its first argument", flag_values=FLAGS)
 flags.DEFINE_string("scenes", None, "the run's scenes: photographs, hands, recorded paths", flag_values=FLAGS)
-flags.DEFINE_string(
-    "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
-    flag_values=FLAGS,
-)  # fmt: skip
+define_body_flag(FLAGS)
 flags.DEFINE_string("host", "127.0.0.1", "address to serve; 0.0.0.0: the whole network", flag_values=FLAGS)
 flags.DEFINE_integer("port", 8080, "port to serve; a taken one gives way to the next", 1, 65535, flag_values=FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)

@@ -190,8 +190,12 @@ class Lease:
 
 def _is_dead(owner: dict[str, Any]) -> bool:
     """Whether the owner was a process of this machine that is gone."""
-    pid = owner.get("pid")
-    if owner.get("host") != socket.gethostname() or not isinstance(pid, int) or pid <= 0:
+    return owner.get("host") == socket.gethostname() and process_is_gone(owner.get("pid"))
+
+
+def process_is_gone(pid: object) -> bool:
+    """Whether this machine has no process of that id; False where it cannot be told."""
+    if not isinstance(pid, int) or pid <= 0:
         return False
     try:
         os.kill(pid, 0)

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from prosepose_jax.io.claim import process_is_gone
 from prosepose_jax.scale.plan import FOLDER
 from prosepose_jax.scale.shard import Shard
 from prosepose_jax.storage import Store
@@ -167,16 +168,8 @@ def _system() -> str:
 
 
 def _process_is_gone(said: Mapping[str, Any]) -> bool:
-    pid = said.get("pid")
-    if not _system() or said.get("system") != _system() or not isinstance(pid, int) or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    system = _system()
+    return bool(system) and said.get("system") == system and process_is_gone(said.get("pid"))
 
 
 class Claims:
