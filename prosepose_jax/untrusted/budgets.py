@@ -27,3 +27,4 @@ FOREIGN_OPCODES = 5_000_000  # of a pickle
 
 REPLY_BYTES = 4 * MIB  # of a server's reply, unpacked; eight long answers take a fiftieth of it
 REPLY_VALUES = 50_000
+ERROR_BYTES = 100_000  # of a server's error that is no JSON

@@ -453,17 +453,20 @@ def test_a_text_that_ends_in_the_middle_of_a_key(length: int) -> None:
 
 
 @every_client
-def test_a_reason_that_is_cut_in_the_middle_of_the_key(client, serve, scenes, tmp_path, keys_set, capsys) -> None:
+@pytest.mark.parametrize("dressed", [str, lambda key: key.encode().hex()], ids=["plain", "hex"])
+def test_a_reason_that_is_cut_in_the_middle_of_the_key(
+    dressed, client, serve, scenes, tmp_path, keys_set, capsys
+) -> None:
     """Long reasons are shortened; what is left of the key at the end has to go too."""
 
     def answer(handler, body) -> None:
-        told = "x" * (500 - len(keys_set) + 2) + keys_set + " and so on"
+        told = "x" * (500 - len(dressed(keys_set)) + 2) + dressed(keys_set) + " and so on"
         _reply(handler, json.dumps({"error": {"code": 400, "message": told}}).encode(), 400)
 
     ask(scenes(1), tmp_path / "a.jsonl", serve(answer), client, "--attempts=1", "--candidates=1", num_answers=1)
     written = "".join(p.read_text() for p in tmp_path.glob("*.jsonl"))
     printed = capsys.readouterr()
-    assert keys_set[:8] not in written + printed.out + printed.err and "xxx" in written
+    assert dressed(keys_set)[:8] not in written + printed.out + printed.err and "xxx" in written
 
 
 def test_stand_ins_for_keys_are_words() -> None:

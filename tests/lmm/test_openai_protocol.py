@@ -8,6 +8,7 @@ import pytest
 
 from prosepose_jax.lmm.clients import ModelSettings, Picture, Rejected, Request, TryAgain, Unusable
 from prosepose_jax.lmm.clients import _openai_protocol as protocol
+from prosepose_jax.lmm.clients._discreet import redact
 from prosepose_jax.lmm.clients._reason import server_reason
 
 REQUEST = Request("hug", (0, 1), (0, 1), 'say "hi"\n', "where?", Picture(b"\xff\xd8\x00" * 50, 3, 4))
@@ -167,5 +168,5 @@ def test_reasons_are_short_and_of_one_line() -> None:
     for _ in range(5000):
         deep = {"error": deep}
     for content in ("x" * 10_000, {"message": "a\n\tb " * 1000}, {"errors": ["a b"] * 10_000}, deep, "[" * 5000):
-        reason = server_reason(content)
+        reason = redact(server_reason(content), [])
         assert 0 < len(reason) <= 500 and "\n" not in reason

@@ -19,6 +19,7 @@ from prosepose_jax.untrusted import one_line
 
 MARK = "[key]"
 _SHORTEST = 4
+_MOST_SHOWN = 500  # characters of a reason
 # Of keys that are no words: so many characters may stand apart, and so many of the beginning may end a text.
 _LONG = 12
 _LEAST_OF_BEGINNING = 6
@@ -72,9 +73,9 @@ def _without_beginning(text: str, secret: str) -> str:
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
-    """A message without keys and passwords, on one line, escapes shown as text."""
+    """A message without keys and passwords, on one line, escapes shown as text; cut last, so that no key is in two."""
     text = _PASSWORD_IN_URL.sub(rf"\1{MARK}@", _KEY_IN_URL.sub(rf"\1={MARK}", without_secrets(text, secrets)))
-    return one_line(" ".join(text.split()))
+    return one_line(" ".join(text.split()))[:_MOST_SHOWN]
 
 
 class DiscreetClient:

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MAX_REASON = 500  # characters
+# Characters: far more than are shown, as half a key is no longer found. Who cuts takes keys out first (_discreet.py).
+_MAX_REASON = 20_000
 _MAX_DEPTH = 6
 _MAX_ITEMS = 10  # of a list
 

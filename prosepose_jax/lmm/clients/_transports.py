@@ -19,8 +19,6 @@ from prosepose_jax.lmm.clients._reason import server_reason
 from prosepose_jax.lmm.clients.base import Unusable
 from prosepose_jax.untrusted import budgets, parse_json
 
-_MOST_OF_AN_ERROR = 100_000  # bytes of one that is no JSON
-
 # The sender's own affair, as is who unpacks the reply.
 _NOT_PASSED_ON = frozenset({"accept-encoding", "connection", "content-length", "host", "transfer-encoding"})
 
@@ -106,7 +104,7 @@ def _error_object(body: bytes) -> bytes:
     try:
         value = parse_json(body, "the response", budgets.REPLY_VALUES)
     except InputError:
-        value = body[:_MOST_OF_AN_ERROR].decode("utf-8", "replace")
+        value = body[: budgets.ERROR_BYTES].decode("utf-8", "replace")
     if isinstance(value, list) and len(value) == 1:  # as its streaming interface sends them
         value = value[0]
     error = value.get("error") if isinstance(value, dict) else None

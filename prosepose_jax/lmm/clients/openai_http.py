@@ -53,7 +53,7 @@ class OpenAIClient:
                 raise TryAgain(
                     "the response is not whole JSON" if isinstance(error, NotJson) else str(error)
                 ) from error
-            content = response.body[:500].decode("utf-8", "replace")
+            content = response.body[: budgets.ERROR_BYTES].decode("utf-8", "replace")
         if response.status != 200:
             return protocol.failed(response.status, content, retry_after(response.headers), count)
         return protocol.read_response(content, count)
