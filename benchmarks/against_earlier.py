@@ -1,12 +1,13 @@
 """This tree against an earlier one, side by side on one machine: fits, memory, the parts of a step.
 
-    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=two_person]
+    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=NAME] [--now=CONFIG]
 
 TREE is a checkout of the earlier code, DIR a folder with scenes/ and answers (`prosepose generate`), which both read.
 Trees take turns, each in processes of its own with compilation caches of their own. Metrics, each with the ratio
 earlier / now: processor seconds and seconds of a batch of fits without compilation (lower), peak resident memory of
 the process that fits (lower), milliseconds a scene of the normal equations and of the searches in both stages (lower).
-The config of the earlier tree is its default; here it is `benchmarks/earlier_default.py`, the same objective.
+The config of the earlier tree is its default; here it is `benchmarks/earlier_default.py`, the same objective, or
+another one: --now=two_person compares today's default.
 """
 
 from __future__ import annotations
@@ -91,11 +92,12 @@ def main() -> None:
     parser.add_argument("--fits", type=int, default=64, help="scenes of a batch; repeated where there are fewer")
     parser.add_argument("--rounds", type=int, default=2, help="turns of both trees; medians are shown")
     parser.add_argument("--earlier", default="two_person", help="config of the earlier tree")
-    flags = parser.parse_args()
     here = Path(__file__).resolve().parents[1]
+    parser.add_argument("--now", default=str(here / "benchmarks" / "earlier_default.py"), help="config of this tree")
+    flags = parser.parse_args()
     trees = {
         "earlier": (flags.before.resolve(), flags.earlier),
-        "now": (here, str(here / "benchmarks" / "earlier_default.py")),
+        "now": (here, flags.now),
     }
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
     with tempfile.TemporaryDirectory() as caches:
