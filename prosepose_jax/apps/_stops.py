@@ -7,6 +7,7 @@ does not, so a scheduler can tell it from 1 (some scenes failed) and 2 (bad usag
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
 import sys
@@ -19,6 +20,7 @@ from prosepose_jax.untrusted import one_line
 
 REFUSED_BY_SYSTEM = 3
 _SIGNALS = ("SIGTERM", "SIGHUP")
+_SOON_S = 0.05
 
 
 class Stopped(KeyboardInterrupt):
@@ -33,6 +35,40 @@ class Stopped(KeyboardInterrupt):
         self.status = 128 + number
 
 
+class _Stop:
+    """Raises `Stopped` for the first signal, and again where Python lost it.
+
+    A signal may come while a callback runs from which no exception gets out: of the garbage collector (JAX has one),
+    or a `__del__`.
+    """
+
+    def __init__(self) -> None:
+        self._asked: int | None = None
+        self._lost = False
+        self._hook = sys.unraisablehook
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The handler."""
+        del frame
+        if self._asked is not None and not self._lost:
+            return  # a second one must not tear what the first one has finished
+        self._asked, self._lost = self._asked or number, False
+        raise Stopped(self._asked)
+
+    def on_lost(self, lost: Any) -> None:
+        """The hook for exceptions that nobody can catch; Ctrl-C is raised again as well."""
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            self._hook(lost)
+            return
+        number = signal.SIGINT
+        if isinstance(lost.exc_value, Stopped) and self._asked is not None:
+            number, self._lost = signal.Signals(self._asked), True
+        # When the callback is over, and not within it again. A signal that nobody handles any more does nothing.
+        again = threading.Timer(_SOON_S, _thread.interrupt_main, (number,))
+        again.daemon = True
+        again.start()
+
+
 @contextlib.contextmanager
 def signals_as_interrupts() -> Iterator[None]:
     """Within the block SIGTERM and SIGHUP raise `Stopped` in the main thread, once; what is ignored stays ignored."""
@@ -40,22 +76,18 @@ def signals_as_interrupts() -> Iterator[None]:
         yield
         return
     before: dict[int, Any] = {}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        for other in before:  # a second one must not tear what the first one has finished
-            signal.signal(other, signal.SIG_IGN)
-        raise Stopped(number)
-
+    stop = _Stop()
+    hook, sys.unraisablehook = sys.unraisablehook, stop.on_lost
     for name in _SIGNALS:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:  # else: nohup, or a caller's own
-            before[number] = signal.signal(number, stop)
+            before[number] = signal.signal(number, stop.on_signal)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = hook
 
 
 def interrupted(verb: str, error: KeyboardInterrupt) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +74,54 @@ def test_a_second_signal_does_not_disturb_the_end() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             reached = True
     assert reached
+
+
+class _InDel:
+    """Raises a signal where Python lets no exception out."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __del__(self) -> None:
+        signal.raise_signal(getattr(signal, self._name))
+
+
+def _in_a_collection(name: str) -> None:
+    def callback(phase: str, info: dict) -> None:
+        del info
+        if phase == "start":
+            gc.callbacks.remove(callback)
+            signal.raise_signal(getattr(signal, name))
+
+    gc.callbacks.append(callback)
+    gc.collect()
+
+
+@pytest.mark.parametrize(("name", "error"), [("SIGTERM", Stopped), ("SIGHUP", Stopped), ("SIGINT", KeyboardInterrupt)])
+@pytest.mark.parametrize("lose", [_in_a_collection, _InDel])
+def test_a_signal_that_a_callback_swallows_is_raised_again(lose, name: str, error, capsys) -> None:
+    hook = sys.unraisablehook
+    with pytest.raises(error) as caught, signals_as_interrupts():
+        lose(name)
+        for _ in range(500):
+            time.sleep(0.01)
+    assert type(caught.value) is error and str(caught.value) == (name if error is Stopped else "")
+    assert "Traceback" not in capsys.readouterr().err and sys.unraisablehook is hook
+
+
+def test_other_exceptions_that_nobody_can_catch_are_shown() -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("lost")
+
+    shown: list[str] = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda lost: shown.append(str(lost.exc_value))
+    try:
+        with signals_as_interrupts():
+            Broken()
+    finally:
+        sys.unraisablehook = before
+    assert shown == ["lost"]
 
 
 def test_what_is_ignored_stays_ignored() -> None:
