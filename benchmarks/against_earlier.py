@@ -1,6 +1,6 @@
 """This tree against an earlier one, side by side on one machine: fits, memory, the parts of a step.
 
-    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=NAME] [--now=CONFIG]
+    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=X] [--now=Y]
 
 TREE is a checkout of the earlier code, DIR a folder with scenes/ and answers (`prosepose generate`), which both read.
 Trees take turns, each in processes of its own with compilation caches of their own. Metrics, each with the ratio

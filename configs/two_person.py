@@ -86,6 +86,7 @@ def get_config() -> ConfigDict:
                 "pose_deg": 12.0,  # a joint's rotation, of people who hide each other
                 "orientation_deg": 7.0,  # the whole person's
                 "stature_share": 0.05,  # of the stature
+                "child_stature_share": 0.08,  # of who has a child scale, besides
                 "build_m": 0.01,  # rms of the surface besides the stature
                 "depth_share": 0.08,  # of the pelvis depth
                 "size_over_depth_share": 0.04,  # what a picture shows of both

@@ -97,11 +97,14 @@ def make_truths(
 
 def _completed_by_body(truths: list[Truth], body: BodyModel) -> list[Truth]:
     """The same, with what files of before there were families lack and the body knows."""
-    if all(truth.stature_shape_dirs is not None for truth in truths):
+    if all(truth.stature_kid_dir is not None for truth in truths):
         return truths
     wardrobe, kid_dir = Wardrobe(body), np.asarray(body.joint_kid_dir)[0]
 
     def completed(truth: Truth) -> Truth:
+        if truth.stature_kid_dir is not None:
+            return truth
+        truth = dataclasses.replace(truth, stature_kid_dir=wardrobe.stature_kid_dir())
         if truth.stature_shape_dirs is not None:
             return truth
         dirs = wardrobe.stature_dirs(truth.betas.shape[1])

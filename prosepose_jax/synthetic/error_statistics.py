@@ -51,12 +51,12 @@ def measure_errors(
     """What is wrong with scenes made of truths (`observe`).
 
     Args:
-      truths: at least one, with `stature_shape_dirs`.
+      truths: at least one, with `stature_shape_dirs` and `stature_kid_dir`.
       scenes: one a truth.
       answers: those of each scene; None: their figures are None.
 
     Raises:
-      ValueError: truths without `stature_shape_dirs`.
+      ValueError: truths without.
     """
     pairs = list(zip(truths, scenes, strict=True))
     taller = np.concatenate([size_error(t, s) for t, s in pairs])
@@ -90,18 +90,24 @@ def size_error(truth: Truth, scene: Scene) -> np.ndarray:
     """(P,) share of the stature by which each person is taken for taller.
 
     Raises:
-      ValueError: the truth has no `stature_shape_dirs`.
+      ValueError: the truth has no `stature_shape_dirs` or no `stature_kid_dir`.
     """
-    if truth.stature_shape_dirs is None:
-        raise ValueError(f"{truth.key}: has no stature_shape_dirs; make_truths adds them")
-    return (np.asarray(scene.betas, np.float64) - truth.betas) @ truth.stature_shape_dirs / truth.heights
+    if truth.stature_shape_dirs is None or truth.stature_kid_dir is None:
+        raise ValueError(f"{truth.key}: has no stature_shape_dirs or stature_kid_dir; make_truths adds them")
+    kid = (_kid_scale(truth, scene) - truth.kid_scale) * truth.stature_kid_dir
+    return ((np.asarray(scene.betas, np.float64) - truth.betas) @ truth.stature_shape_dirs + kid) / truth.heights
 
 
 def depth_error(truth: Truth, scene: Scene) -> np.ndarray:
     """(P,) share of the depth by which each pelvis is estimated further away."""
-    kid = np.asarray(truth.kid_scale, np.float64)[:, None] * truth.pelvis_kid_dir
+    kid = _kid_scale(truth, scene)[:, None] * truth.pelvis_kid_dir
     rest = truth.pelvis_template + np.asarray(scene.betas, np.float64) @ truth.pelvis_shape_dirs.T + kid
     return (scene.transl + rest)[:, 2] / truth.pelvis[:, 2] - 1
+
+
+def _kid_scale(truth: Truth, scene: Scene) -> np.ndarray:
+    """(P,) as estimated."""
+    return np.zeros(truth.num_people) if scene.kid_scale is None else np.asarray(scene.kid_scale, np.float64)
 
 
 def orientation_error(truth: Truth, scene: Scene) -> np.ndarray:

@@ -212,6 +212,7 @@ class SceneMaker:
             stature_shape_dirs=self.wardrobe.stature_dirs(count),
             kid_scale=_f32(kid_scale),
             pelvis_kid_dir=np.asarray(self.body.joint_kid_dir)[0],
+            stature_kid_dir=self.wardrobe.stature_kid_dir(),
         )
 
     def pose_truth(self, truth: Truth) -> tuple[np.ndarray, np.ndarray]:

@@ -51,8 +51,15 @@ class Wardrobe:
 
     def stature_dirs(self, count: int) -> np.ndarray:
         """(count,) m of standing height per unit of each of the first betas."""
-        dirs = np.asarray(self.body.shape_dirs, np.float64)[:, 1, :count]
-        return dirs[self._crown] - dirs[self._soles].mean(axis=0)
+        return self._between(np.asarray(self.body.shape_dirs, np.float64)[:, 1, :count])
+
+    def stature_kid_dir(self) -> np.ndarray:
+        """() m of standing height per unit of child scale."""
+        return self._between(np.asarray(self.body.kid_dir, np.float64)[:, 1])
+
+    def _between(self, up: np.ndarray) -> np.ndarray:
+        """(…,) of a height (V, …) of all vertices: from the soles to the crown."""
+        return np.asarray(up[self._crown] - up[self._soles].mean(axis=0))
 
 
 def _unit(v: np.ndarray) -> np.ndarray:

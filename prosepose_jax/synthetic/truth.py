@@ -69,6 +69,7 @@ class Truth:
     stature_shape_dirs: np.ndarray | None  # (B,) m of standing height per unit of beta; None: in files of old
     kid_scale: np.ndarray  # (P,) 0 adult, 1 the body's child template
     pelvis_kid_dir: np.ndarray  # (3,) how kid_scale moves the rest pelvis
+    stature_kid_dir: np.ndarray | None  # () m of standing height per unit of kid_scale; None: in files of old
 
     @property
     def num_people(self) -> int:
@@ -105,15 +106,17 @@ def observe(
       num_answers: N.
 
     Raises:
-      ValueError: an unknown level, or errors of size about a truth whose `stature_shape_dirs` are not known.
+      ValueError: an unknown level, or errors of size about a truth whose `stature_shape_dirs` (of a child:
+        `stature_kid_dir`) are not known.
     """
     noise = noise_level(noise)
     regressor = noise.two_person if truth.num_people == 2 else noise.self_contact
-    dirs = truth.stature_shape_dirs
-    if dirs is None:
+    dirs, kid_dir = truth.stature_shape_dirs, truth.stature_kid_dir
+    if dirs is None or (kid_dir is None and truth.kid_scale.any()):
         if regressor.stature_share or regressor.depth_follows_size:
             raise ValueError(f"{truth.key}: made before errors of size were known; make_truths adds what is missing")
         dirs = np.zeros(truth.betas.shape[1])
+    kid_dir = 0.0 if kid_dir is None else float(kid_dir)
     base = [*truth.seed, zlib.crc32(truth.template.encode())]
     more = [seed] if seed else []
     rng_noise, rng_answers, rng_family = (
@@ -123,12 +126,16 @@ def observe(
     pixels = truth.view.project(truth.keypoints)
     window, away = _framed(truth, pixels, noise, rng_cover)
     unseen = unseen_limbs(truth.hidden | away)
-    initial: dict[str, list[np.ndarray]] = {"orient": [], "pose": [], "betas": [], "transl": []}
+    initial: dict[str, list[Any]] = {"orient": [], "pose": [], "betas": [], "transl": [], "kid_scale": []}
     for i in range(truth.num_people):
         true_betas = truth.betas[i].astype(np.float64)
         betas = noise_room.noisy_betas(true_betas, regressor, rng_noise)
+        kid_scale = float(truth.kid_scale[i])
         off = regressor.stature_share * rng_size.normal() * float(truth.heights[i])
-        if off:
+        if off and kid_scale > 0:
+            # How large a child is, is the child scale's to say (BEV): that is what is estimated wrongly.
+            kid_scale = min(max(kid_scale + off / kid_dir, 0.0), 1.0)
+        elif off:
             betas = with_stature(betas, dirs, off)
         size = float(np.max(np.ptp(pixels[i], axis=0)))
         pelvis = noise_room.noisy_pelvis(
@@ -136,19 +143,19 @@ def observe(
         )
         if regressor.depth_follows_size:
             # A picture shows size over depth: along the line of sight, so that it stays where it is seen.
-            taller = 1.0 + float(dirs @ (betas - true_betas)) / float(truth.heights[i])
+            off = float(dirs @ (betas - true_betas)) + kid_dir * (kid_scale - float(truth.kid_scale[i]))
+            taller = 1.0 + off / float(truth.heights[i])
             pelvis = pelvis * taller**regressor.depth_follows_size
         orient = noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise)
         if regressor.upright_share:
             orient = noise_room.nearer_upright(orient, regressor.upright_share)
         pose = noise_room.noisy_pose(truth.body_pose[i], _touching(truth, i), regressor, rng_noise, unseen[i])
-        rest_pelvis = truth.pelvis_template + truth.pelvis_shape_dirs @ betas
-        if truth.kid_scale[i]:
-            rest_pelvis = rest_pelvis + truth.pelvis_kid_dir * truth.kid_scale[i]
+        rest_pelvis = truth.pelvis_template + truth.pelvis_shape_dirs @ betas + truth.pelvis_kid_dir * kid_scale
         initial["orient"].append(orient)
         initial["pose"].append(pose)
         initial["betas"].append(betas)
         initial["transl"].append(pelvis - rest_pelvis)
+        initial["kid_scale"].append(kid_scale)
     detected = noise_room.detect_keypoints(truth.keypoints, truth.hidden, truth.view, noise.keypoints, rng_noise)
     detected[away] = 0.0
     if noise.keypoints.mixed:
@@ -171,11 +178,12 @@ def observe(
         image_size=np.array(window.size, np.int32),
         left_hand_pose=_f32(truth.left_hand_pose),
         right_hand_pose=_f32(truth.right_hand_pose),
-        kid_scale=_f32(truth.kid_scale) if truth.kid_scale.any() else None,
+        kid_scale=_f32(initial["kid_scale"]) if truth.kid_scale.any() else None,
         gt_global_orient=_f32(truth.global_orient),
         gt_body_pose=_f32(truth.body_pose),
         gt_betas=_f32(truth.betas),
         gt_transl=_f32(truth.transl),
+        gt_kid_scale=_f32(truth.kid_scale) if truth.kid_scale.any() else None,
         gt_contacts=truth.contacts.parts,
         gt_region_pairs=truth.contacts.region_pairs,
     )
@@ -237,8 +245,10 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "stature_shape_dirs": ("B",),
     "kid_scale": ("P",),
     "pelvis_kid_dir": (3,),
+    "stature_kid_dir": (),
 }
 _SINCE_FAMILIES = ("stature_shape_dirs", "kid_scale", "pelvis_kid_dir")  # files of before have none, and no children
+_LATER = ("stature_kid_dir",)
 _VIEW = {"rotation": (3, 3), "position": (3,), "focal": (), "size": (2,), "principal": (2,)}
 
 
@@ -277,7 +287,8 @@ def load_truth(file: str | os.PathLike[str]) -> Truth:
     arrays = read_npz(file)
     reader = FieldReader(file, arrays)
     old = not any(name in arrays for name in _SINCE_FAMILIES)
-    shapes = {name: shape for name, shape in _SHAPES.items() if not (old and name in _SINCE_FAMILIES)}
+    absent = {name for name in _LATER if name not in arrays} | (set(_SINCE_FAMILIES) if old else set())
+    shapes = {name: shape for name, shape in _SHAPES.items() if name not in absent}
     wanted = {*shapes, *(f"view_{n}" for n in _VIEW), *(f"check_{f.name}" for f in dataclasses.fields(Checks))}
     for name in sorted(wanted | {"template", "seed", "region_pairs", "parts", "strength", "intended", "grounded"}):
         if name not in arrays:

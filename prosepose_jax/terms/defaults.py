@@ -25,6 +25,7 @@ ERRORS = {
     "pose_deg": 12.0,  # a joint's rotation, typical; `estimate_pose.JOINT_SHARES` has each joint's share of it
     "orientation_deg": 7.0,  # global orientation
     "stature_share": 0.05,  # estimated stature, share of it
+    "child_stature_share": 0.08,  # of who has a child scale, which is an estimate too; besides
     "build_m": 0.01,  # rms of the surface besides the stature
     "depth_share": 0.08,  # depth of the pelvis, share of it
     "size_over_depth_share": 0.04,  # stature over depth: what a picture shows of both

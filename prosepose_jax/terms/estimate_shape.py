@@ -63,6 +63,9 @@ def _sized(params: BodyParams, data: tuple[SizeMap, ShapeEstimate]) -> jax.Array
 class ShapeAbout(Term):
     """(error of the stature / sd)² + (rms of the rest of the surface / sd)² about one shape.
 
+    A child's scale does not move in a fit, and how large it makes the child is an estimate with an error of its own
+    (`child_stature_share`): that widens what either shape says of the child's stature.
+
     Attributes:
       stature_error: name of the stated standard deviation of the stature, a share of it.
       build_error: of the rest, m.
@@ -78,10 +81,10 @@ class ShapeAbout(Term):
 
     def prepare_scene(self, reading: SceneReading) -> ShapeEstimate:
         betas: Any = np.asarray(reading.initial.betas, np.float32)
-        sds: list[Any] = [
-            np.full(len(betas), reading.errors[name], np.float32) for name in (self.stature_error, self.build_error)
-        ]
-        return ShapeEstimate(betas if self.about_estimate else np.zeros_like(betas), *sds)
+        of_child = np.where(np.asarray(reading.initial.kid_scale) > 0, reading.errors["child_stature_share"], 0.0)
+        stature: Any = np.hypot(reading.errors[self.stature_error], of_child).astype(np.float32)
+        build: Any = np.full(len(betas), reading.errors[self.build_error], np.float32)
+        return ShapeEstimate(betas if self.about_estimate else np.zeros_like(betas), stature, build)
 
     def elements(self, context: Context) -> Sequence[OnBody]:
         return [OnBody((each(context.mine, context.num_people), context.data), residual=_sized)]

@@ -66,7 +66,7 @@ def test_a_damaged_or_other_file_is_named(tmp_path, truth):
         load_truth(file)
 
 
-_SINCE_FAMILIES = ("stature_shape_dirs", "kid_scale", "pelvis_kid_dir")
+_SINCE_FAMILIES = ("stature_shape_dirs", "kid_scale", "pelvis_kid_dir", "stature_kid_dir")
 
 
 def _as_before_families(file) -> None:
@@ -85,7 +85,7 @@ def test_a_file_of_before_families_is_read_and_tells_what_it_lacks(tmp_path, tru
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     with pytest.raises(ValueError, match="make_truths adds"):
         observe(old, "agreeing")
-    # One of the three alone is damage.
+    # One of those three alone is damage.
     arrays = dict(np.load(file)) | {"kid_scale": truth.kid_scale}
     np.savez(file, **arrays)
     with pytest.raises(InputError, match="'pelvis_kid_dir'"):

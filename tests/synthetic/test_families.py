@@ -21,7 +21,7 @@ from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
 from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View
 from prosepose_jax.synthetic.collection import _shown
-from prosepose_jax.synthetic.error_statistics import Errors, measure_errors
+from prosepose_jax.synthetic.error_statistics import Errors, measure_errors, size_error
 from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle, unit
 from prosepose_jax.synthetic.framing import LIMBS
@@ -56,6 +56,7 @@ def _truth(number: int = 0) -> Truth:
         grounded=(), view=View(np.eye(3), np.zeros(3), 554.0, (640, 480), np.array([320.0, 240.0])),
         checks=Checks(**{f.name: () for f in dataclasses.fields(Checks)}),
         heights=np.array([1.8, 1.65]), stature_shape_dirs=_STATURE, kid_scale=np.zeros(2), pelvis_kid_dir=np.zeros(3),
+        stature_kid_dir=np.array(-0.7),
     )  # fmt: skip
 
 
@@ -152,6 +153,23 @@ def test_the_same_truth_in_other_shape_units_is_seen_alike(name):
     np.testing.assert_allclose(second.betas, scale * first.betas @ rotation.T, atol=1e-5)
     np.testing.assert_allclose(second.transl, first.transl, atol=1e-5)
     np.testing.assert_array_equal(second.keypoints, first.keypoints)
+
+
+def test_a_childs_size_is_estimated_wrongly_by_its_child_scale():
+    truth = dataclasses.replace(_truth(), kid_scale=np.array([0.0, 0.5]))
+    noise = FAMILIES["children"].noise
+    noise = dataclasses.replace(noise, two_person=dataclasses.replace(noise.two_person, shape_shrink=0.0))
+    scene, _ = observe(truth, noise)
+    np.testing.assert_array_equal(scene.gt_kid_scale, truth.kid_scale)
+    assert scene.kid_scale[0] == 0 and 0.01 < abs(scene.kid_scale[1] - 0.5) < 0.5
+    np.testing.assert_allclose(scene.betas[1], truth.betas[1], atol=1e-6)
+    assert np.abs(scene.betas[0] - truth.betas[0]).max() > 0.01
+    larger = size_error(truth, scene)
+    np.testing.assert_allclose(larger[1], (scene.kid_scale[1] - 0.5) * truth.stature_kid_dir / truth.heights[1])
+    pelvis = scene.transl[1] + scene.betas[1] @ truth.pelvis_shape_dirs.T + scene.kid_scale[1] * truth.pelvis_kid_dir
+    assert pelvis[2] / truth.pelvis[1, 2] - 1 == pytest.approx(larger[1], abs=0.03)  # as far off as it is large
+    with pytest.raises(ValueError, match="make_truths adds"):
+        observe(dataclasses.replace(truth, stature_kid_dir=None), FAMILIES["children"].noise)
 
 
 def test_people_of_stated_statures_do_not_depend_on_shape_units(small_body):
