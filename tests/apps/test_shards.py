@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from fake_ray import Killed
 
 from prosepose_jax.apps import _blocks, _shards
 from prosepose_jax.apps._shards import run_shard
@@ -22,7 +23,7 @@ from prosepose_jax.scale.results import read_results
 from prosepose_jax.scale.shard import Shard
 from prosepose_jax.storage import LocalStore, Store, open_store
 
-from .sharded import FakeFitting, Killed, job_of, make_scenes, pretend_to_fit
+from .sharded import FakeFitting, job_of, make_scenes, pretend_to_fit
 
 LEASE_S = 0.2
 
