@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from prosepose_jax.apps._blocks import CAREFUL_AFTER, BlockFitter, Job, container_of, lock_run
+from prosepose_jax.apps._blocks import CAREFUL_AFTER, BlockFitter, Job, board_of, container_of, lock_run
 from prosepose_jax.apps._progress import Progress
 from prosepose_jax.apps._ray_cluster import Cluster, actor_resources, enter, how_many, joined
 from prosepose_jax.apps._runtime import set_up_jax
@@ -65,7 +65,9 @@ class Worker:
         self._log = self._opened.__enter__()
         self._blocks = load_plan(self._store, source.parts, block_scenes)
         answers = answers_at(job.answers)
-        self._fitter = BlockFitter(job, source, self._store, self._blocks, answers, self._log, self._note)
+        self._board = board_of(self._store, job, worker)
+        self._board.__enter__()
+        self._fitter = BlockFitter(job, source, self._store, self._blocks, answers, self._log, self._note, self._board)
         self._claims = Claims(self._store, worker)
         tally = self._fitter.tally
         self._heartbeat = Heartbeat(self._store, worker, self._shard, lease_s, lambda: vars(tally) | resources())
@@ -92,6 +94,7 @@ class Worker:
 
     def end(self) -> None:
         """Says goodbye: the worker is not missed."""
+        self._board.__exit__(None, None, None)
         self._heartbeat.__exit__(None, None, None)
 
 

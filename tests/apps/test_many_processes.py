@@ -61,7 +61,11 @@ class Runs:
         return "\n".join(file.read_text() for file in sorted(self.root.glob("log*.txt")))[-5000:]
 
     def finish(self, *processes: subprocess.Popen[bytes]) -> None:
-        assert [process.wait(LIMIT_S) for process in processes] == [0] * len(processes), self.said()
+        try:
+            assert [process.wait(LIMIT_S) for process in processes] == [0] * len(processes), self.said()
+        finally:
+            for process in processes:
+                process.kill()
 
 
 @pytest.fixture(scope="module")
