@@ -280,6 +280,54 @@ def test_two_actors_of_a_ray_cluster(runs: Runs) -> None:
     assert_same_figures(runs, json.loads((place / "metrics.json").read_text()))
 
 
+_POISON = """
+import importlib.machinery, os, sys
+
+class Finder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target) if name == "prosepose_jax.fitting.fit" else None
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                fit = module.Fitter.fit
+
+                def poisoned(self, scenes, *more):
+                    scenes = list(scenes)
+                    if any(scene.key == "scene.05" for scene in scenes):
+                        os._exit(139)
+                    return fit(self, scenes, *more)
+
+                module.Fitter.fit = poisoned
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_a_scene_that_kills_its_workers_on_ray(runs: Runs, tmp_path: Path) -> None:
+    """It ends every process that fits it; it is named, and the others of its block are fitted."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
+    (tmp_path / "sitecustomize.py").write_text(_POISON)
+    place = runs.root / "poison"
+    driver = runs.start(
+        place, "--runner=ray", "--ray_actors=2", "--block_scenes=4", "--lease_s=20",
+        environment={"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert driver.wait(LIMIT_S) == 1, runs.said()
+    statuses = {key: one.status for record in all_records(LocalStore(place)) for key, one in record.scenes.items()}
+    assert statuses.pop("scene.05") == "failed: a worker died whenever it fitted this scene"
+    assert len(statuses) == COUNT - 1 and set(statuses.values()) <= {"ok", "fallback"}
+    assert "FAILED scene.05: a worker died whenever it fitted this scene" in runs.said()
+    told = subprocess.run([sys.executable, "-m", "prosepose_jax", "status", str(place)], capture_output=True, text=True)
+    assert told.returncode == 1 and "1 failed, 0 left" in told.stdout
+
+
 def _done(store: Store) -> dict[str, str]:
     return {record.block: record.worker for record in all_records(store)}
 
