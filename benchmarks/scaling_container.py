@@ -6,8 +6,8 @@ Metric: scenes a second of every phase, higher is better, and the peak resident 
 better. Each phase is a process of its own. `pack` writes the tars, `list` opens them and plans the run, `read` loads
 every block, `record` writes what workers write of finished blocks (figures of a scene as of a fit with truth), `merge`
 makes metrics.json of it, `resume` finds out that a run is done. `fit` is `prosepose fit` with the tests' small body and
-two steps of the first stage, as two shards one after the other, then `prosepose merge`, all of it as a user runs it, with a full
-compilation cache. Scenes are one packaged scene under many names, for `fit` without truth.
+two steps of the first stage, as two shards one after the other, then `prosepose merge`, all of it as a user runs it,
+with a full compilation cache. Scenes are one packaged scene under many names, for `fit` without truth.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def pack(folder: Path, count: int, scenes_per_tar: int, truth: bool = True) -> i
     scene = (demo_dir() / "scenes" / "hug.npz").read_bytes()
     if not truth:
         with np.load(io.BytesIO(scene)) as stored, io.BytesIO() as out:
-            np.savez(out, **{name: stored[name] for name in stored.files if not name.startswith(("gt_", "image"))})
+            np.savez(
+                out, **{name: stored[name] for name in stored.files if name != "image" and not name.startswith("gt_")}
+            )
             scene = out.getvalue()
     store = LocalStore(folder / "scenes")
     for number, keys in enumerate(keys_of(count, scenes_per_tar)):

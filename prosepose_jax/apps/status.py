@@ -146,7 +146,9 @@ def _seconds_left(scenes: int | None, rate: float | None) -> float | None:
 def _print(found: Mapping[str, Any]) -> None:
     left = "?" if found["scenes_left"] is None else str(found["scenes_left"])
     print(f"{one_line(found['run'])}: {'finished' if found['finished'] else 'not finished'}")
-    counts = ", ".join(f"{number} {status}" for status, number in found["by_status"].items()) or "none"
+    counts = (
+        ", ".join(f"{number} {status}" for status, number in found["by_status"].items() if status != "failed") or "none"
+    )
     print(f"scenes: {found['scenes_done']} done ({counts}), {found['failed']} failed, {left} left")
     if "blocks" in found:
         rate, seconds = found["scenes_per_second"], found["seconds_left"]
