@@ -40,13 +40,13 @@ def keys_of(count: int, scenes_per_tar: int) -> Iterator[list[str]]:
         yield [f"scene{number:07d}" for number in range(first, min(count, first + scenes_per_tar))]
 
 
-def pack(folder: Path, count: int, scenes_per_tar: int, truth: bool = True) -> int:
-    """Writes the tars, the scenes with their truth or without; returns their bytes."""
+def pack(folder: Path, count: int, scenes_per_tar: int, key: str = "hug", truth: bool = True) -> int:
+    """Writes the tars of a packaged scene with its truth or without; returns their bytes."""
     from prosepose_jax.resources import demo_dir
     from prosepose_jax.scale import tars
     from prosepose_jax.storage import LocalStore
 
-    scene = (demo_dir() / "scenes" / "hug.npz").read_bytes()
+    scene = (demo_dir() / "scenes" / f"{key}.npz").read_bytes()
     if not truth:
         with np.load(io.BytesIO(scene)) as stored, io.BytesIO() as out:
             np.savez(
@@ -55,7 +55,7 @@ def pack(folder: Path, count: int, scenes_per_tar: int, truth: bool = True) -> i
             scene = out.getvalue()
     store = LocalStore(folder / "scenes")
     for number, keys in enumerate(keys_of(count, scenes_per_tar)):
-        packed = tars.pack_samples((key, {tars.SCENE: scene}) for key in keys)
+        packed = tars.pack_samples((name, {tars.SCENE: scene}) for name in keys)
         store.write(f"scenes-{number:06d}.tar", packed.data)
         store.write_json(f"scenes-{number:06d}.tar{tars.INDEX}", packed.index)
     return sum(entry.size for entry in store.list().values())
@@ -189,7 +189,7 @@ def fit(folder: Path, count: int) -> list[dict[str, Any]]:
     some, run = folder / f"scenes{count}", folder / f"run{count}"
     for place in (some, run):
         shutil.rmtree(place, ignore_errors=True)
-    pack(some, count, 1000, truth=False)
+    pack(some, count, 1000, "handshake", truth=False)  # people apart: their figures take little time
     command = ["fit", f"--scenes={some / 'scenes'}", f"--workdir={run}", f"--config.body.path={SMALL_BODY}",
                "--config.stage1.steps=2", "--config.stage2.steps=0", "--shard_count=2", "--quiet"]  # fmt: skip
     rows = []

@@ -1,6 +1,7 @@
 """A run on a local Ray cluster of two workers against one process on the same cores, and one whose workers are killed.
 
     python benchmarks/scaling_ray.py [--scenes=400] [--runs=alone,blocks,ray,killed] [--body=small] [--steps=0]
+        [--templates=…]
 
 Metric: seconds of the command, lower is better; beside them processor seconds of all its processes, which count on a
 machine that others use too. `alone` is `prosepose fit` in one process, `blocks` the same in blocks, `ray` two actors,
@@ -42,9 +43,10 @@ RUNS = ("alone", "blocks", "ray", "killed")
 KILLED_WORKERS = 2
 
 
-def write_scenes(folder: Path, count: int) -> None:
-    """The packaged two-person scenes under many names, their people a little elsewhere in each, with their answers."""
+def write_scenes(folder: Path, count: int, chosen: Sequence[str]) -> None:
+    """Packaged two-person scenes under many names, their people a little elsewhere in each, with their answers."""
     templates, answers = packaged()
+    templates = [scene for scene in templates if not chosen or scene.key in chosen]
     rng = np.random.default_rng(0)
     texts = {}
     for number in range(count):
@@ -159,6 +161,7 @@ def main() -> int:
     parser = make_parser(__doc__ or "", "scaling_ray")
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--runs", type=names(RUNS), default=list(RUNS))
+    parser.add_argument("--templates", type=lambda text: text.split(","), default=[], help="of the packaged scenes")
     parser.add_argument("--body", choices=("small", "embedded"), default="small", help="small: that of the tests")
     parser.add_argument("--steps", type=int, default=0, help="of both stages; 0: the config's")
     parser.add_argument("--block_scenes", type=int, default=50)
@@ -167,7 +170,7 @@ def main() -> int:
     shutil.rmtree(options.folder, ignore_errors=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.folder / "cache")
     started, rows = machine(), []
-    write_scenes(options.folder, options.scenes)
+    write_scenes(options.folder, options.scenes, options.templates)
     command = Command(options.folder, options.body, options.steps, options.block_scenes)
     # Fills the cache with the programs of the runs, which depend on all scenes; a tolerance does not, and ends a stage
     # after a few steps.
@@ -205,10 +208,10 @@ def main() -> int:
         options.out, "scaling_ray", metric="a run on Ray against one process", unit="seconds", better="lower",
         rows=rows, ratios=ratios, started=started,
         settings={"scenes": options.scenes, "body": options.body, "steps": options.steps,
-                  "block_scenes": options.block_scenes, "actors": 2},
+                  "block_scenes": options.block_scenes, "actors": 2, "templates": options.templates},
         notes=[
-            f"{options.body} body, {'the config' if not options.steps else options.steps} steps a stage; six packaged "
-            "scenes moved, 20 answers each; killed: 2 workers and the driver; all fits equal bit by bit",
+            f"{options.body} body, {'the config' if not options.steps else options.steps} steps a stage; packaged "
+            f"scenes moved ({', '.join(options.templates) or 'all six of two people'}), 20 answers each; killed: 2 workers and the driver; all fits equal bit by bit",
         ],
     )  # fmt: skip
     shutil.rmtree(options.folder, ignore_errors=True)
