@@ -210,8 +210,9 @@ def main() -> int:
         settings={"scenes": options.scenes, "body": options.body, "steps": options.steps,
                   "block_scenes": options.block_scenes, "actors": 2, "templates": options.templates},
         notes=[
-            f"{options.body} body, {'the config' if not options.steps else options.steps} steps a stage; packaged "
-            f"scenes moved ({', '.join(options.templates) or 'all six of two people'}), 20 answers each; killed: 2 workers and the driver; all fits equal bit by bit",
+            f"{options.body} body, {options.steps or "the config's"} steps a stage; scenes: "
+            f"{', '.join(options.templates) or 'all six packaged ones of two people'}, moved, 20 answers each",
+            "killed: two workers and the driver, each with SIGKILL; the fits of all runs are equal bit by bit",
         ],
     )  # fmt: skip
     shutil.rmtree(options.folder, ignore_errors=True)
