@@ -204,13 +204,14 @@ def main() -> int:
             for figure in ("cpu_s", "seconds_of_fits", "seconds"):
                 goal = 1.15 if name == "ray" and figure == "cpu_s" else None
                 ratios.append(Ratio(f"{name} / alone: {figure}", by[name][figure] / by["alone"][figure], "lower", goal))
+    steps = options.steps or "as many as the config has"
     write_result(
         options.out, "scaling_ray", metric="a run on Ray against one process", unit="seconds", better="lower",
         rows=rows, ratios=ratios, started=started,
         settings={"scenes": options.scenes, "body": options.body, "steps": options.steps,
                   "block_scenes": options.block_scenes, "actors": 2, "templates": options.templates},
         notes=[
-            f"{options.body} body, {options.steps or "the config's"} steps a stage; scenes: "
+            f"{options.body} body, steps a stage: {steps}; scenes: "
             f"{', '.join(options.templates) or 'all six packaged ones of two people'}, moved, 20 answers each",
             "killed: two workers and the driver, each with SIGKILL; the fits of all runs are equal bit by bit",
         ],

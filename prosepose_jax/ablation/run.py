@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,10 +213,8 @@ def _shared(solved: Record, found: Record) -> Record:
 def _solve_here(jobs: Mapping[str, _Job], loader: _Loader, outcome: Outcome) -> Iterator[tuple[_Job, Record]]:
     for fitter, group in _fitters(jobs):
         bodies = group[0].bodies
-        items = [job.item for job in group]
-        for place, figures in fit_and_measure(
-            fitter, items, bodies.evaluator, lambda scene, bodies=bodies: loader.truth(scene, bodies)
-        ):
+        truth = functools.partial(loader.truth, bodies=bodies)
+        for place, figures in fit_and_measure(fitter, [job.item for job in group], bodies.evaluator, truth):
             yield group[place], figures
         outcome.compile_seconds += fitter.timing.compile
         outcome.fit_seconds += fitter.timing.fit
