@@ -28,6 +28,7 @@ class Processes:
         self._mark = secrets.token_hex(8)
         self.environment = {**os.environ, _MARK: self._mark}
         self._used: dict[tuple[int, int], float] = {}  # by process and its start, for ids come again
+        self._names: dict[tuple[int, int], bytes] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -35,6 +36,10 @@ class Processes:
     def cpu_s(self) -> float:
         """Seconds so far, user and system."""
         return sum(self._used.values())
+
+    def cpu_s_of(self, name: bytes) -> float:
+        """Seconds of the processes whose command line began so when they were last seen."""
+        return sum(used for process, used in self._used.items() if self._names[process].startswith(name))
 
     def look(self) -> None:
         """Notes what all of them used so far."""
@@ -44,7 +49,9 @@ class Processes:
                 if wanted in (folder / "environ").read_bytes().split(b"\0"):
                     fields = (folder / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
                     user, system, start = (int(fields[place]) for place in (11, 12, 19))
-                    self._used[int(folder.name), start] = (user + system) / _TICKS
+                    process = (int(folder.name), start)
+                    self._used[process] = (user + system) / _TICKS
+                    self._names[process] = (folder / "cmdline").read_bytes()
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL_S):

@@ -7,8 +7,9 @@ Metric: seconds of the command, lower is better; beside them processor seconds o
 machine that others use too. `alone` is `prosepose fit` in one process, `blocks` the same in blocks, `ray` two actors,
 `killed` the same with a worker killed twice and the driver once, started again. Every run's fits are compared with
 those of the first run, bit by bit; a difference ends the script. All runs share one compilation cache, which an
-unmeasured run of few steps fills. `*_of_fits` leave out start, compilation, merge and report. Needs `pip install
-'.[ray]'`.
+unmeasured run of few steps fills. `cpu_s_a_scene` leaves out each worker's first block, and with it start and
+compilation; `of_it_cluster_s` is what is not the actors': driver, Ray's own processes, merge and report. Needs `pip
+install '.[ray]'`.
 """
 
 from __future__ import annotations
@@ -127,18 +128,17 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[bytes]) 
         time.sleep(0.05)
 
 
-def of_fits(run: Path) -> dict[str, Any]:
-    """Seconds from the first scene's reading to the last figure, and of them those of compilation, as the run tells."""
-    info = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    store = LocalStore(run)
-    by_worker: dict[str, float] = {}
-    for record in all_records(store):
-        by_worker[record.worker] = by_worker.get(record.worker, 0.0) + record.compile_seconds
-    if by_worker:
-        return {"seconds_of_fits": info["wall_seconds"] - max(by_worker.values()), "compile_s": info["compile_seconds"]}
-    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    phases = sum(one["seconds"] for one in lines if one["event"] == "phase" and one["name"] in ("fit", "metrics"))
-    return {"seconds_of_fits": phases - info["compile_seconds"], "compile_s": info["compile_seconds"]}
+def of_blocks(run: Path) -> dict[str, Any]:
+    """Processor seconds a scene of the workers, each one's first block left out, for it has start and compilation.
+
+    None for a run without blocks.
+    """
+    scenes, used = 0, 0.0
+    for file in sorted((run / "shards" / "logs").glob("*.jsonl")):
+        events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        for event in [event for event in events if event["event"] == "block"][1:]:
+            scenes, used = scenes + event["scenes"], used + event["cpu_seconds"]
+    return {"cpu_s_a_scene": used / scenes if scenes else None}
 
 
 def differences(found: dict[str, Fit], wanted: dict[str, Fit]) -> list[str]:
@@ -164,18 +164,20 @@ def main() -> int:
     parser.add_argument("--templates", type=lambda text: text.split(","), default=[], help="of the packaged scenes")
     parser.add_argument("--body", choices=("small", "embedded"), default="small", help="small: that of the tests")
     parser.add_argument("--steps", type=int, default=0, help="of both stages; 0: the config's")
-    parser.add_argument("--block_scenes", type=int, default=50)
+    parser.add_argument("--block_scenes", type=int, default=25)
+    parser.add_argument("--cache", type=Path, help="a compilation cache that an earlier run has filled")
     parser.add_argument("--folder", type=Path, default=CACHE / "scaling_ray", help="for scenes and runs; removed")
     options = parser.parse_args()
     shutil.rmtree(options.folder, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.folder / "cache")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.cache or options.folder / "cache")
     started, rows = machine(), []
     write_scenes(options.folder, options.scenes, options.templates)
     command = Command(options.folder, options.body, options.steps, options.block_scenes)
-    # Fills the cache with the programs of the runs, which depend on all scenes; a tolerance does not, and ends a stage
-    # after a few steps.
-    with Processes() as processes:
-        finish(command.words(options.folder / "warm", "--config.lm.tolerance=0.9"), processes)
+    if options.cache is None:
+        # Fills the cache with the programs of the runs, which depend on all scenes; a tolerance does not, and ends a
+        # stage after a few steps.
+        with Processes() as processes:
+            finish(command.words(options.folder / "warm", "--config.lm.tolerance=0.9"), processes)
     first: dict[str, Fit] = {}
     for name in options.runs:
         run = options.folder / name
@@ -194,16 +196,19 @@ def main() -> int:
         different = differences(fits, first)
         if len(fits) != options.scenes or different:
             raise SystemExit(f"{name}: {len(fits)} fits; {len(different)} differences: {different[:5]}")
-        rows.append({"run": name, "scenes": len(fits), "seconds": seconds, "cpu_s": processes.cpu_s, **of_fits(run),
+        info = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        cluster = processes.cpu_s - processes.cpu_s_of(b"ray::Worker") if name in ("ray", "killed") else None
+        rows.append({"run": name, "scenes": len(fits), "seconds": seconds, "cpu_s": processes.cpu_s,
+                     "of_it_cluster_s": cluster, "compile_s": info["compile_seconds"], **of_blocks(run),
                      "load": os.getloadavg()[0], "differences": len(different)})  # fmt: skip
         print_row(rows[-1])
     by = {row["run"]: row for row in rows}
     ratios = []
-    for name in ("blocks", "ray"):
-        if "alone" in by and name in by:
-            for figure in ("cpu_s", "seconds_of_fits", "seconds"):
-                goal = 1.15 if name == "ray" and figure == "cpu_s" else None
-                ratios.append(Ratio(f"{name} / alone: {figure}", by[name][figure] / by["alone"][figure], "lower", goal))
+    if "blocks" in by and "ray" in by:
+        steady = by["ray"]["cpu_s_a_scene"] / by["blocks"]["cpu_s_a_scene"]
+        ratios.append(Ratio("ray / blocks: processor seconds a scene", steady, "lower", 1.15))
+    if "alone" in by and "ray" in by:
+        ratios.append(Ratio("ray / alone: whole commands", by["ray"]["cpu_s"] / by["alone"]["cpu_s"], "lower"))
     steps = options.steps or "as many as the config has"
     write_result(
         options.out, "scaling_ray", metric="a run on Ray against one process", unit="seconds", better="lower",

@@ -186,7 +186,7 @@ class BlockFitter:
           shard: of the worker.
           claim: how often the block was claimed, this claim included.
         """
-        begin, before = time.monotonic(), dataclasses.replace(self.tally)
+        begin, cpu, before = time.monotonic(), time.process_time(), dataclasses.replace(self.tally)
         self.tally.block = block.id
         earlier = records.read_record(self._store, block.id)
         record = BlockRecord(
@@ -225,18 +225,18 @@ class BlockFitter:
         records.write_record(self._store, record, entries)
         self.tally.blocks += 1
         self.tally.block = ""
-        self._tell(block, record, len(todo), time.monotonic() - begin, before)
+        took = {"seconds": time.monotonic() - begin, "cpu_seconds": time.process_time() - cpu}
+        self._tell(block, record, len(todo), took, before)
         return record
 
-    def _tell(self, block: Block, record: BlockRecord, scenes: int, seconds: float, before: Tally) -> None:
+    def _tell(self, block: Block, record: BlockRecord, scenes: int, took: Mapping[str, float], before: Tally) -> None:
         """A line of the log, and points of the curves: what the block took and what of it failed."""
-        took = {
-            "seconds": seconds,
+        parts = {
             "fit_seconds": self.tally.fit_seconds - before.fit_seconds,
             "compile_seconds": self.tally.compile_seconds - before.compile_seconds,
         }
-        rate = {"scenes_per_second": scenes / seconds} if scenes and seconds > 0 else {}
-        figures = {name: round(value, 3) for name, value in (took | rate).items()} | resources()
+        rate = {"scenes_per_second": scenes / took["seconds"]} if scenes and took["seconds"] > 0 else {}
+        figures = {name: round(value, 3) for name, value in (dict(took) | parts | rate).items()} | resources()
         reasons = collections.Counter(map(kind_of_failure, record.failures.values()))
         failed = len(record.failures)
         self._log.add("block", block=block.id, scenes=scenes, failed=failed, failures=dict(reasons), **figures)
