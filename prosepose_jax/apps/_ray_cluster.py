@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,17 +59,16 @@ def joined(cluster: Cluster) -> Iterator[Any]:
     except ImportError as error:
         raise InputError(f"--runner=ray needs Ray: pip install 'prosepose_jax[ray]' ({error})") from None
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    where: dict[str, Any] = (
+        {"address": cluster.address, "runtime_env": {"env_vars": environment}}
+        if cluster.address
+        else {"num_cpus": max(cluster.actors, os.cpu_count() or 1), "include_dashboard": False}
+    )
     try:
-        if cluster.address:
-            ray.init(
-                address=cluster.address, runtime_env={"env_vars": environment}, log_to_driver=not is_quiet(),
-                logging_level=logging.ERROR,
-            )  # fmt: skip
-        else:
-            ray.init(
-                num_cpus=max(cluster.actors, os.cpu_count() or 1), include_dashboard=False,
-                log_to_driver=not is_quiet(), logging_level=logging.ERROR,
-            )  # fmt: skip
+        with warnings.catch_warnings():
+            # JAX warns of forks; what Ray forks becomes another program at once.
+            warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
+            ray.init(log_to_driver=not is_quiet(), logging_level=logging.ERROR, **where)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(f"--ray_address={cluster.address}: no cluster there ({one_line(error)})") from None
     try:
