@@ -269,7 +269,6 @@ def _ask(
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.lmm import Pace, Sampler, load_prices
     from prosepose_jax.lmm.clients import Unusable
-    from prosepose_jax.lmm.crops import take_picture
 
     total = len(questions.questions) * FLAGS.num_answers
     missing = sum(len(one.samples) for one in work)
@@ -291,7 +290,7 @@ def _ask(
         attempts=FLAGS.attempts,
         pace=Pace(FLAGS.requests_per_minute, FLAGS.tokens_per_minute),
         image_tokens=image_tokens,
-        take=take or take_picture,
+        take=take,
     )
     begin = time.monotonic()
     with Progress(missing, "ask", unit="answer", notes=True) as progress:

@@ -132,7 +132,7 @@ class Sampler:
         attempts: int = 10,
         pace: Pace | None = None,
         image_tokens: ImageTokens | None = None,
-        take: Callable[[View], Picture] = take_picture,
+        take: Callable[[View], Picture] | None = None,
         seed: int | None = None,
     ) -> None:
         """
@@ -145,10 +145,10 @@ class Sampler:
           attempts: how often a request is tried.
           pace: limits per minute.
           image_tokens: how the model counts images, for the limit of tokens.
-          take: cuts a picture.
+          take: cuts a picture; None: `crops.take_picture`.
           seed: of the jitter, for tests.
         """
-        self._take = take
+        self._take = take_picture if take is None else take
         self.tally = Tally()
         self._client, self._log, self._failed_file = DiscreetClient(client), log, failed_file
         self._temperature, self._concurrency, self._attempts = temperature, concurrency, attempts
