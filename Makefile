@@ -54,7 +54,8 @@ $(VENV)/.cluster: $(VENV)/.test
 	@touch $@
 
 test-cluster: $(VENV)/.cluster ## install Ray and a server for S3; runs of many processes, some killed, equal to one
-	$(BIN)/python -m pytest -q -m slow tests/apps/test_many_processes.py tests/scale/test_deploy_files.py
+	$(BIN)/python -m pytest -q -m slow tests/apps/test_many_processes.py tests/scale/test_deploy_files.py \
+		tests/lmm/test_ask_on_ray.py tests/ablation/test_sweep_on_ray.py
 
 FUZZ_COUNT ?= 1000000
 fuzz: $(VENV)/.test ## a million damaged inputs to every reader, into out/fuzz (resumable)

@@ -1,21 +1,23 @@
 """Scenes by the hundred thousand in tars: packed, listed, read, merged; does the rate stay, does memory?
 
-    python benchmarks/scaling_container.py [--counts=10000,100000] [--fit=2000] [--scenes_per_tar=1000]
+    python benchmarks/scaling_container.py [--counts=10000,100000] [--fit=10000,100000] [--scenes_per_tar=1000]
 
 Metric: scenes a second of every phase, higher is better, and the peak resident memory of its process in MiB, lower is
 better. Each phase is a process of its own. `pack` writes the tars, `list` opens them and plans the run, `read` loads
 every block, `record` writes what workers write of finished blocks (figures of a scene as of a fit with truth), `merge`
-makes metrics.json of it, `resume` finds out that a run is done. `fit`, for the first count alone, is `prosepose fit`
-on so many of the scenes with the tests' small body and two steps a stage, as two shards of which the second takes over.
-Scenes are one packaged scene under many names.
+makes metrics.json of it, `resume` finds out that a run is done. `fit` is `prosepose fit` with the tests' small body and
+two steps of the first stage, as two shards one after the other, then `prosepose merge`, all of it as a user runs it,
+with a full compilation cache. Scenes are one packaged scene under many names, for `fit` without truth.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -25,11 +27,12 @@ from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+import numpy as np
 from _common import CACHE, ROOT, Ratio, machine, make_parser, numbers, print_row, write_result
 
 SMALL_BODY = ROOT / "tests" / "data" / "small_body.npz"
 BLOCK = 64
-MIB = 1 << 20
+_WARM = 200  # scenes of an unmeasured run that fills the compilation cache
 
 
 def keys_of(count: int, scenes_per_tar: int) -> Iterator[list[str]]:
@@ -38,16 +41,22 @@ def keys_of(count: int, scenes_per_tar: int) -> Iterator[list[str]]:
         yield [f"scene{number:07d}" for number in range(first, min(count, first + scenes_per_tar))]
 
 
-def pack(folder: Path, count: int, scenes_per_tar: int) -> int:
-    """Writes the tars; returns their bytes."""
+def pack(folder: Path, count: int, scenes_per_tar: int, key: str = "hug", truth: bool = True) -> int:
+    """Writes the tars of a packaged scene with its truth or without; returns their bytes."""
     from prosepose_jax.resources import demo_dir
     from prosepose_jax.scale import tars
     from prosepose_jax.storage import LocalStore
 
-    scene = (demo_dir() / "scenes" / "hug.npz").read_bytes()
+    scene = (demo_dir() / "scenes" / f"{key}.npz").read_bytes()
+    if not truth:
+        with np.load(io.BytesIO(scene)) as stored, io.BytesIO() as out:
+            np.savez(
+                out, **{name: stored[name] for name in stored.files if name != "image" and not name.startswith("gt_")}
+            )
+            scene = out.getvalue()
     store = LocalStore(folder / "scenes")
     for number, keys in enumerate(keys_of(count, scenes_per_tar)):
-        packed = tars.pack_samples((key, {tars.SCENE: scene}) for key in keys)
+        packed = tars.pack_samples((name, {tars.SCENE: scene}) for name in keys)
         store.write(f"scenes-{number:06d}.tar", packed.data)
         store.write_json(f"scenes-{number:06d}.tar{tars.INDEX}", packed.index)
     return sum(entry.size for entry in store.list().values())
@@ -177,32 +186,49 @@ def run_phase(phase: str, folder: Path, count: int, scenes_per_tar: int) -> None
 
 
 def fit(folder: Path, count: int) -> list[dict[str, Any]]:
-    """`prosepose fit` on so many scenes, in two shards one after the other; the rates as the workers told them."""
-    run = folder / "fit"
-    shutil.rmtree(run, ignore_errors=True)
-    some = folder / "some"
-    shutil.rmtree(some, ignore_errors=True)
-    pack(some, count, 1000)
-    command = [sys.executable, "-m", "prosepose_jax", "fit", f"--scenes={some / 'scenes'}", f"--workdir={run}",
-               f"--config.body.path={SMALL_BODY}", "--config.stage1.steps=2", "--config.stage2.steps=2",
-               "--shard_count=2", "--quiet"]  # fmt: skip
+    """`prosepose fit` on so many scenes, in two shards one after the other, and what merges them."""
+    some, run = folder / f"scenes{count}", folder / f"run{count}"
+    for place in (some, run):
+        shutil.rmtree(place, ignore_errors=True)
+    pack(some, count, 1000, "handshake", truth=False)  # people apart: their figures take little time
+    command = ["fit", f"--scenes={some / 'scenes'}", f"--workdir={run}", f"--config.body.path={SMALL_BODY}",
+               "--config.stage1.steps=2", "--config.stage2.steps=0", "--shard_count=2", "--quiet"]  # fmt: skip
     rows = []
     for index in range(2):
-        begin = time.perf_counter()
-        subprocess.run([*command, f"--shard_index={index}"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-        seconds = time.perf_counter() - begin
+        took = _run([*command, f"--shard_index={index}"])
         (said,) = (json.loads(file.read_text()) for file in (run / "shards/workers").glob(f"{index:05d}-*.json"))
-        rows.append({"phase": f"fit, shard {index}", "scenes": said["scenes"],
-                     "scenes_per_second": said["scenes"] / seconds, "seconds": seconds, "fit_s": said["fit_seconds"],
-                     "compile_s": said["compile_seconds"], "peak_mib": said["memory_mib"]})  # fmt: skip
-    begin = time.perf_counter()
-    merged = subprocess.run([sys.executable, "-m", "prosepose_jax", "merge", str(run)], cwd=ROOT, capture_output=True)
-    seconds = time.perf_counter() - begin
-    assert merged.returncode == 0, merged.stderr.decode()
+        rows.append({"phase": "fit", "of": count, "shard": index, "scenes": said["scenes"],
+                     "scenes_per_cpu_second": said["scenes"] / took["cpu_s"], **took,
+                     "compile_s": said["compile_seconds"], "cpu_s_a_scene": _steady(run, index)})  # fmt: skip
+    took = _run(["merge", str(run)])
     size = sum(file.stat().st_size for file in (run / "fits").glob("*.tar"))
-    rows.append({"phase": "merge with report", "scenes": count, "scenes_per_second": count / seconds,
-                 "seconds": seconds, "bytes_a_scene": size / count})  # fmt: skip
+    rows.append({"phase": "merge with report", "of": count, "shard": None, "scenes": count,
+                 "scenes_per_cpu_second": count / took["cpu_s"], **took, "compile_s": None, "cpu_s_a_scene": None,
+                 "bytes_a_fit": size / count})  # fmt: skip
+    for place in (some, run):
+        shutil.rmtree(place)
     return rows
+
+
+def _steady(run: Path, index: int) -> float | None:
+    """Processor seconds a scene of a shard, its first block left out, for it has start and compilation."""
+    (file,) = (run / "shards/logs").glob(f"{index:05d}-*.jsonl")
+    events = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    blocks = [event for event in events if event["event"] == "block"][1:]
+    scenes = sum(block["scenes"] for block in blocks)
+    return sum(block["cpu_seconds"] for block in blocks) / scenes if scenes else None
+
+
+def _run(words: list[str]) -> dict[str, float]:
+    """A verb in a process of its own; its seconds, processor seconds and peak memory."""
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "prosepose_jax", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"prosepose {words[0]} ended with status {process.returncode}")
+    return {"seconds": time.perf_counter() - begin, "cpu_s": used.ru_utime + used.ru_stime,
+            "peak_mib": used.ru_maxrss / 1024}  # fmt: skip
 
 
 def main() -> int:
@@ -210,7 +236,8 @@ def main() -> int:
     parser = make_parser(__doc__ or "", "scaling_container")
     parser.add_argument("--counts", type=numbers, default=[10_000, 100_000])
     parser.add_argument("--scenes_per_tar", type=int, default=1000)
-    parser.add_argument("--fit", type=int, default=2000, help="scenes that are fitted; 0: none")
+    parser.add_argument("--fit", type=numbers, default=[10_000, 100_000], help="scenes that are fitted")
+    parser.add_argument("--only_fit", action="store_true", help="without the other phases")
     parser.add_argument("--folder", type=Path, default=CACHE / "scaling_container", help="for the scenes; removed")
     parser.add_argument("--phase", choices=PHASES, help="one phase in this process (used by the script itself)")
     options = parser.parse_args()
@@ -218,7 +245,7 @@ def main() -> int:
         run_phase(options.phase, options.folder, options.counts[0], options.scenes_per_tar)
         return 0
     started, rows = machine(), []
-    for count in options.counts:
+    for count in () if options.only_fit else options.counts:
         folder = options.folder / str(count)
         shutil.rmtree(folder, ignore_errors=True)
         for phase in PHASES:
@@ -231,25 +258,37 @@ def main() -> int:
             rows.append(json.loads(done.stdout))
             print_row(rows[-1])
         shutil.rmtree(folder)
-    fitted = [fit_bytes(), *(fit(options.folder, options.fit) if options.fit else [])]
-    for row in fitted:
-        print_row(row)
+    fitted = [fit_bytes()]
+    print_row(fitted[0])
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(options.folder / "cache")
+    fit(options.folder, _WARM)
+    for count in options.fit:
+        for row in fit(options.folder, count):
+            fitted.append(row)
+            print_row(row)
     shutil.rmtree(options.folder, ignore_errors=True)
     ratios = []
     few, many = min(options.counts), max(options.counts)
     by = {(row["phase"], row["scenes"]): row for row in rows}
-    for phase in PHASES if few < many else ():
+    for phase in PHASES if few < many and rows else ():
         rate = by[phase, many]["scenes_per_second"] / by[phase, few]["scenes_per_second"]
         ratios.append(Ratio(f"{phase}: scenes/s at {many} / at {few}", rate, "higher"))
         grown = by[phase, many]["peak_mib"] / by[phase, few]["peak_mib"]
         ratios.append(Ratio(f"{phase}: peak memory at {many} / at {few}", grown, "lower"))
+    few, many = min(options.fit), max(options.fit)
+    if few < many:
+        mean = {count: [row for row in fitted if row["phase"] == "fit" and row["of"] == count] for count in (few, many)}
+        costs = {count: statistics.fmean(row["cpu_s_a_scene"] for row in of) for count, of in mean.items()}
+        peaks = {count: max(row["peak_mib"] for row in of) for count, of in mean.items()}
+        ratios.append(Ratio(f"fit: processor seconds a scene at {many} / at {few}", costs[many] / costs[few], "lower"))
+        ratios.append(Ratio(f"fit: peak memory at {many} / at {few}", peaks[many] / peaks[few], "lower"))
     write_result(
         options.out, "scaling_container", metric="scenes in tars", unit="scenes per second", better="higher",
         rows=[*rows, *fitted], ratios=ratios, started=started,
         settings={
             "counts": options.counts, "scenes_per_tar": options.scenes_per_tar, "fit": options.fit, "block": BLOCK,
         },
-        notes=["scenes: one packaged scene many times, no pictures; fit: the tests' small body, two steps a stage"],
+        notes=["scenes: one packaged scene many times, no pictures; fit: the tests' small body, two steps, no truth"],
     )  # fmt: skip
     return 0
 

@@ -65,7 +65,7 @@ def test_the_fit_imports_nothing_heavy() -> None:
     rooms = ("fitting", "io", "metrics", "report", "apps.main", "apps.demo", "apps.fit", "apps._run", "apps.evaluate",
              "apps.ablate", "ablation",
              "apps.import_", "apps.ask", "lmm", "lmm.clients", "lmm.clients.openai_http",
-             "apps._shards", "apps._ray", "apps._merging")  # fmt: skip
+             "apps._shards", "apps._ray", "apps._ray_asking", "apps._ray_sweep", "apps._merging")  # fmt: skip
     assert _run(("prosepose_jax", *(f"prosepose_jax.{room}" for room in rooms))) == []
 
 

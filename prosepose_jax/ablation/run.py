@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +12,31 @@ import numpy as np
 
 from prosepose_jax.ablation.answers import changed
 from prosepose_jax.ablation.points import Point, Sweep
-from prosepose_jax.ablation.problems import digest_arrays, digest_initial, digest_problem, digest_scene
+from prosepose_jax.ablation.problems import digest_initial, digest_problem, digest_scene
 from prosepose_jax.ablation.scene_sets import Scenes, SceneSpec, load_or_make
+from prosepose_jax.ablation.solving import (
+    FIGURES,
+    Bodies,
+    Group,
+    Record,
+    Solved,
+    fit_and_measure,
+    kept,
+    load_bodies,
+    make_group,
+)
 from prosepose_jax.ablation.store import append_records, failed, read_records
-from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.contact import program_shape
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
-from prosepose_jax.fitting.plausible import checked
+from prosepose_jax.fitting.fit import Timing
 from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
-from prosepose_jax.metrics import Evaluator, load_joint_set
-from prosepose_jax.scene import Fit, Scene
-from prosepose_jax.terms import PosePrior, load_pose_prior
+from prosepose_jax.scene import Scene
 
-# Figures of a scene that a sweep keeps, of those that metrics.json has.
-FIGURES = (
-    "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pelvis_vector_mm", "pcc", "penetration_max_mm",
-    "penetration_mean_mm", "reprojection_px",
-)  # fmt: skip
-_MOST_WAITING = 128  # fits in memory whose figures are not measured yet
-Record = dict[str, Any]
+__all__ = ["FIGURES", "Outcome", "Record", "Solver", "run_sweep"]
+
+Solver = Callable[[Sequence[Group]], Iterator[Solved | Timing]]
+"""Solves groups of problems elsewhere, in any order; tells in between what time went into it."""
 
 
 @dataclasses.dataclass
@@ -49,22 +52,12 @@ class Outcome:
     failures: dict[str, str] = dataclasses.field(default_factory=dict)  # "point: scene" and reason
 
 
-@dataclasses.dataclass(frozen=True)
-class _Bodies:
-    """A body with what depends on it."""
-
-    body: BodyModel
-    prior: PosePrior
-    digest: str
-    evaluator: Evaluator
-
-
 @dataclasses.dataclass
 class _Job:
     """A problem to solve, and the records that wait for it."""
 
     item: PreparedScene
-    bodies: _Bodies
+    bodies: Bodies
     waiting: list[tuple[Point, Record]]
 
 
@@ -73,6 +66,7 @@ def run_sweep(
     workdir: Path,
     scenes_cache: Path | None = None,
     step: Callable[[int, int], None] = lambda done, total: None,
+    solver: Solver | None = None,
 ) -> Outcome:
     """Brings every point of a sweep up to date and returns all records.
 
@@ -81,6 +75,7 @@ def run_sweep(
       workdir: the sweep's folder; what is there already is not fitted again.
       scenes_cache: where generated scenes are kept; None: a folder of `workdir`.
       step: called with (fits done, fits of this run).
+      solver: solves the problems elsewhere; None: they are solved here.
 
     Raises:
       InputError: scenes, a body, a prior or a config cannot be used, or points that are compared with each other
@@ -131,22 +126,19 @@ def run_sweep(
 
     total, done = len(jobs), 0
     step(done, total)
-    for fitter, group in _fitters(jobs):
-        compiled, fitted = fitter.timing.compile, fitter.timing.fit
-        for job, figures in _fitted(fitter, group, loader):
-            for count, (point, found) in enumerate(job.waiting):
-                record = found | figures
-                if "seconds" in figures:  # else it broke, and the next run tries again
-                    append_records(folders[point], [record])
-                    outcome.shared += count > 0
-                outcome.records[point][record["key"]] = record
-            outcome.fits += "seconds" in figures
-            done += 1
-            step(done, total)
-        outcome.compile_seconds += fitter.timing.compile - compiled
-        outcome.fit_seconds += fitter.timing.fit - fitted
-    for point, kept in outcome.records.items():
-        for key, record in kept.items():
+    solved_now = _solve_here(jobs, loader, outcome) if solver is None else _solve_elsewhere(jobs, solver, outcome)
+    for job, figures in solved_now:
+        for count, (point, found) in enumerate(job.waiting):
+            record = found | figures
+            if "seconds" in figures:  # else it broke, and the next run tries again
+                append_records(folders[point], [record])
+                outcome.shared += count > 0
+            outcome.records[point][record["key"]] = record
+        outcome.fits += "seconds" in figures
+        done += 1
+        step(done, total)
+    for point, every in outcome.records.items():
+        for key, record in every.items():
             if failed(record):
                 outcome.failures[f"{point.folder}: {key}"] = record["status"].removeprefix("failed: ")
     return outcome
@@ -157,24 +149,16 @@ class _Loader:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        self._bodies: dict[str, _Bodies] = {}
+        self._bodies: dict[str, Bodies] = {}
         self._scenes: dict[SceneSpec, Scenes] = {}
         self._digests: dict[int, str] = {}
         self._truths: dict[tuple[int, str], Any] = {}
 
-    def bodies(self, point: Point) -> _Bodies:
+    def bodies(self, point: Point) -> Bodies:
         section, prior = point.files["body"], point.files["prior"].get("path", "")
         name = repr((sorted(section.items()), prior)) if any([*section.values(), prior]) else ""
         if name not in self._bodies:
-            files: dict[str, Any] = {k: section.get(k) or None for k in ("keypoints", "lowres", "kid_template")}
-            flat = bool(section.get("flat_hands"))
-            body = load_body(section.get("path") or None, section.get("regions") or None, flat_hands=flat, **files)
-            loaded = load_pose_prior(prior)
-            regressor = section.get("joint_regressor")
-            joints = load_joint_set(regressor, body.num_vertices) if regressor else None
-            # The regressor is in the digest since records hold figures: None adds no leaf, older sweeps go on.
-            digest = digest_arrays((body, loaded, None if joints is None else joints.regressor))
-            self._bodies[name] = _Bodies(body, loaded, digest, Evaluator(body, joints))
+            self._bodies[name] = load_bodies(point.files)
         return self._bodies[name]
 
     def scenes(self, point: Point) -> Scenes:
@@ -191,7 +175,7 @@ class _Loader:
             self._digests[id(scene)] = digest_scene(scene)
         return self._digests[id(scene)]
 
-    def truth(self, scene: Scene, bodies: _Bodies) -> Any:
+    def truth(self, scene: Scene, bodies: Bodies) -> Any:
         name = (id(scene), bodies.digest)
         if name not in self._truths:
             self._truths[name] = bodies.evaluator.truth(scene)
@@ -199,7 +183,7 @@ class _Loader:
 
 
 def _pose(
-    point: Point, settings: FitSettings | None, scene: Scene, scenes: Scenes, bodies: _Bodies, loader: _Loader
+    point: Point, settings: FitSettings | None, scene: Scene, scenes: Scenes, bodies: Bodies, loader: _Loader
 ) -> tuple[Record, PreparedScene | None]:
     """The problem that a point poses for a scene: what is known of its record, and what is to be fitted."""
     digest = loader.digest(scene)
@@ -226,7 +210,34 @@ def _shared(solved: Record, found: Record) -> Record:
     return solved | found | {"status": status}
 
 
-def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
+def _solve_here(jobs: Mapping[str, _Job], loader: _Loader, outcome: Outcome) -> Iterator[tuple[_Job, Record]]:
+    for fitter, group in _fitters(jobs):
+        bodies = group[0].bodies
+        truth = functools.partial(loader.truth, bodies=bodies)
+        for place, figures in fit_and_measure(fitter, [job.item for job in group], bodies.evaluator, truth):
+            yield group[place], figures
+        outcome.compile_seconds += fitter.timing.compile
+        outcome.fit_seconds += fitter.timing.fit
+
+
+def _solve_elsewhere(jobs: Mapping[str, _Job], solver: Solver, outcome: Outcome) -> Iterator[tuple[_Job, Record]]:
+    groups = _groups(jobs)
+    for found in solver([make_group(group[0].bodies.files, [job.item for job in group]) for group in groups]):
+        if isinstance(found, Solved):
+            yield groups[found.group][found.place], found.figures
+        else:
+            outcome.compile_seconds += found.compile
+            outcome.fit_seconds += found.fit
+
+
+def _fitters(jobs: Mapping[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
+    """Every group with a fitter of its own."""
+    for group in _groups(jobs):
+        first = group[0]
+        yield Fitter(first.bodies.body, first.item.settings, first.bodies.prior), group
+
+
+def _groups(jobs: Mapping[str, _Job]) -> list[list[_Job]]:
     """Problems that one compilation serves, large programs apart from small ones."""
     groups: dict[tuple[Any, ...], list[_Job]] = {}
     for job in jobs.values():
@@ -234,43 +245,7 @@ def _fitters(jobs: dict[str, _Job]) -> Iterator[tuple[Fitter, list[_Job]]]:
     for group in groups.values():
         # A call's arrays are as large as its largest program: neighbours in size share calls.
         group.sort(key=lambda job: _size(job.item))
-        first = group[0]
-        yield Fitter(first.bodies.body, first.item.settings, first.bodies.prior), group
-
-
-def _fitted(fitter: Fitter, group: Sequence[_Job], loader: _Loader) -> Iterator[tuple[_Job, Record]]:
-    """The jobs with what a fit adds to their records; figures are measured while the next scenes are fitted.
-
-    Where fitting breaks off (a device without enough memory, say), what was fitted before is measured, and the others
-    are failed without `seconds`.
-    """
-    waiting: deque[tuple[_Job, Future[Record]]] = deque()
-    missing = dict(enumerate(group))
-
-    def next_one() -> tuple[_Job, Record]:
-        job, figures = waiting.popleft()
-        try:
-            return job, figures.result()
-        except Exception as error:
-            return job, _broken(error)
-
-    with ThreadPoolExecutor(max_workers=1) as measuring:
-        try:
-            for place, fit in fitter.fit_prepared([job.item for job in group]):
-                job = missing.pop(place)
-                waiting.append((job, measuring.submit(_measure, fit, job, loader)))
-                while waiting and (waiting[0][1].done() or len(waiting) > _MOST_WAITING):
-                    yield next_one()
-            broken: Record = {}
-        except Exception as error:
-            broken = _broken(error)
-        while waiting:
-            yield next_one()
-        yield from ((job, broken) for job in missing.values())
-
-
-def _broken(error: Exception) -> Record:
-    return {"status": f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"}
+    return list(groups.values())
 
 
 def _size(item: PreparedScene) -> tuple[int, ...]:
@@ -279,23 +254,6 @@ def _size(item: PreparedScene) -> tuple[int, ...]:
     return (item.scene.num_people, -(-entries // 32), shape.levels * shape.nodes * shape.edges, shape.answers)
 
 
-def _measure(fit: Fit, job: _Job, loader: _Loader) -> Record:
-    """A fit's part of the record."""
-    fit = checked(fit)
-    if not fit.ok:
-        return {"status": fit.status, "seconds": 0.0}
-    scene, evaluator = job.item.scene, job.bodies.evaluator
-    assert fit.vertices is not None and fit.joints is not None and fit.steps is not None
-    figures = evaluator.bodies(scene, fit.vertices, fit.joints, loader.truth(scene, job.bodies))
-    return _kept(figures) | {"steps": [int(n) for n in fit.steps], "seconds": round(float(fit.seconds), 4)}
-
-
-def _measure_initial(scene: Scene, bodies: _Bodies, loader: _Loader) -> Record:
+def _measure_initial(scene: Scene, bodies: Bodies, loader: _Loader) -> Record:
     figures = bodies.evaluator.bodies(scene, *bodies.evaluator.initial(scene), loader.truth(scene, bodies))
-    return _kept(figures) | {"seconds": 0.0}
-
-
-def _kept(figures: Record) -> Record:
-    """The figures that are numbers: estimates beyond all floats have none."""
-    named = {name: float(figures[name]) for name in FIGURES if name in figures}
-    return {name: round(value, 5) for name, value in named.items() if math.isfinite(value)}
+    return kept(figures) | {"seconds": 0.0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import functools
 import hashlib
@@ -15,11 +16,13 @@ import jax
 from ml_collections import ConfigDict
 
 from prosepose_jax.apps._batches import PatientFitter, automatic_batch, free_bytes, with_batch
+from prosepose_jax.apps._board import Board
 from prosepose_jax.apps._inputs import check_files, digest, file_digests
 from prosepose_jax.apps._log import Log
 from prosepose_jax.apps._run import NO_ANSWERS, by_mode, check_config, load_files, resolved_config, why_fallback
 from prosepose_jax.apps._run import write_pictures as draw
 from prosepose_jax.apps._shapes import run_rooms
+from prosepose_jax.apps._telemetry import resources
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
 from prosepose_jax.fitting.plausible import checked
@@ -29,6 +32,7 @@ from prosepose_jax.io.image_paths import INSIDE, ImageRule
 from prosepose_jax.metrics.evaluate import Evaluator, Row, evaluate_rows
 from prosepose_jax.scale import records
 from prosepose_jax.scale.plan import FOLDER, Block
+from prosepose_jax.scale.progress import kind_of_failure
 from prosepose_jax.scale.records import BlockRecord, SceneRecord
 from prosepose_jax.scale.results import FILES, TAR, Results, TarResults, has_result, read_results, results_for
 from prosepose_jax.scale.sources import Loaded, SceneSource
@@ -103,6 +107,13 @@ def container_of(job: Job, source: SceneSource, store: Store) -> str:
     return job.container or store.known_json(RUN).get("container") or (TAR if source.packed else FILES)
 
 
+def board_of(store: Store, job: Job, worker: str) -> Board:
+    """Curves of this worker, where the config asks for them and the run is in a folder."""
+    on = bool(job.configs[0].get("log", {}).get("tensorboard"))
+    folder = store.folder if isinstance(store, LocalStore) else None
+    return Board(folder or Path(), on and folder is not None, worker)
+
+
 class BlockFitter:
     """A body, settings and answers, ready for any block of a run.
 
@@ -112,7 +123,7 @@ class BlockFitter:
 
     def __init__(
         self, job: Job, source: SceneSource, store: Store, blocks: Sequence[Block], answers: AnswerSet | None, log: Log,
-        say: Callable[[str], None], on_fit: Callable[[int, Fit], None] = lambda number, fit: None,
+        say: Callable[[str], None], board: Board,
     ) -> None:  # fmt: skip
         """
         Args:
@@ -123,9 +134,9 @@ class BlockFitter:
           answers: of all scenes; None: those beside the scenes, if any.
           log: is told of every scene.
           say: shows a remark to people.
-          on_fit: is given every fit with its number in this process.
+          board: is given every fit and every block.
         """
-        self._on_fit = on_fit
+        self._board = board
         self._job, self._source, self._store, self._answers, self._log, self._say = (
             job, source, store, answers, log, say,
         )  # fmt: skip
@@ -175,7 +186,7 @@ class BlockFitter:
           shard: of the worker.
           claim: how often the block was claimed, this claim included.
         """
-        begin, before = time.monotonic(), dataclasses.replace(self.tally)
+        begin, cpu, before = time.monotonic(), time.process_time(), dataclasses.replace(self.tally)
         self.tally.block = block.id
         earlier = records.read_record(self._store, block.id)
         record = BlockRecord(
@@ -214,10 +225,22 @@ class BlockFitter:
         records.write_record(self._store, record, entries)
         self.tally.blocks += 1
         self.tally.block = ""
-        seconds = round(time.monotonic() - begin, 3)
-        failed = len(record.failures)
-        self._log.add("block", block=block.id, scenes=len(todo), failed=failed, seconds=seconds)
+        took = {"seconds": time.monotonic() - begin, "cpu_seconds": time.process_time() - cpu}
+        self._tell(block, record, len(todo), took, before)
         return record
+
+    def _tell(self, block: Block, record: BlockRecord, scenes: int, took: Mapping[str, float], before: Tally) -> None:
+        """A line of the log, and points of the curves: what the block took and what of it failed."""
+        parts = {
+            "fit_seconds": self.tally.fit_seconds - before.fit_seconds,
+            "compile_seconds": self.tally.compile_seconds - before.compile_seconds,
+        }
+        rate = {"scenes_per_second": scenes / took["seconds"]} if scenes and took["seconds"] > 0 else {}
+        figures = {name: round(value, 3) for name, value in (dict(took) | parts | rate).items()} | resources()
+        reasons = collections.Counter(map(kind_of_failure, record.failures.values()))
+        failed = len(record.failures)
+        self._log.add("block", block=block.id, scenes=scenes, failed=failed, failures=dict(reasons), **figures)
+        self._board.add_block(self.tally.scenes, figures | {"failed": failed}, reasons)
 
     def _lookup(self, loaded: Loaded) -> Callable[[str], Sequence[Answer]]:
         answers = self._answers if self._answers is not None else loaded.answers
@@ -254,7 +277,7 @@ class BlockFitter:
             self._log.add("fit", key=fit.key, variant=fit.variant, status=fit.status, seconds=round(fit.seconds, 4))
             if fit.variant:
                 continue
-            self._on_fit(self.tally.scenes, fit)
+            self._board.add_fit(self.tally.scenes, fit)
             record.scenes[fit.key].status, record.scenes[fit.key].seconds = fit.status, float(fit.seconds)
             self.tally.scenes += 1
             self.tally.failed += not fit.ok

@@ -64,6 +64,13 @@ class Board(Scalars):
         if fit.ok:
             self.add(number, fit_scalars(fit))
 
+    def add_block(self, number: int, figures: Mapping[str, Any], reasons: Mapping[str, int]) -> None:
+        """What a block of a divided run took, after so many scenes of this worker; reasons of failures, counted."""
+        told = {f"worker/{name}": float(value) for name, value in figures.items() if isinstance(value, int | float)}
+        self.add(number, told | {f"failed/{reason}": float(count) for reason, count in reasons.items()})
+        if self._writer is not None:
+            self._writer.flush()  # a worker may be killed at any time
+
 
 def fit_scalars(fit: Fit) -> dict[str, float]:
     """The numbers of a fit that a curve over the run is drawn of, by name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from absl import flags
 
+from prosepose_jax.apps._ray_cluster import define_ray_flags
 from prosepose_jax.errors import InputError
 from prosepose_jax.scale.shard import Shard, find_shard
 
@@ -20,10 +21,7 @@ def define_shard_flags(values: flags.FlagValues) -> None:
 
 def define_run_flags(values: flags.FlagValues) -> None:
     """Further flags of a divided fit."""
-    flags.DEFINE_enum("runner", "local", ["local", "ray"], "what runs it: this process, or a Ray cluster",
-                      flag_values=values)  # fmt: skip
-    flags.DEFINE_string("ray_address", "", "of the cluster; default: a local one is started", flag_values=values)
-    flags.DEFINE_integer("ray_actors", None, "workers on Ray; default: one a device", flag_values=values)
+    define_ray_flags(values)
     flags.DEFINE_bool("distributed", False, "start jax.distributed; its process is the shard", flag_values=values)
     flags.DEFINE_integer("block_scenes", None, "scenes that a worker takes at once (64)", flag_values=values)
     flags.DEFINE_float("lease_s", None, "seconds of silence after which a worker is dead (60)", flag_values=values)

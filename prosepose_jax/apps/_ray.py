@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import logging
 import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from prosepose_jax.apps._blocks import CAREFUL_AFTER, BlockFitter, Job, container_of, lock_run
-from prosepose_jax.apps._progress import Progress, is_quiet
+from prosepose_jax.apps._blocks import CAREFUL_AFTER, BlockFitter, Job, board_of, container_of, lock_run
+from prosepose_jax.apps._progress import Progress
+from prosepose_jax.apps._ray_cluster import Cluster, actor_resources, enter, how_many, joined
 from prosepose_jax.apps._runtime import set_up_jax
 from prosepose_jax.apps._shards import BLOCK_SCENES, held
 from prosepose_jax.apps._telemetry import open_log, resources
@@ -32,22 +32,19 @@ from prosepose_jax.untrusted import one_line
 
 _WAITING = 2  # blocks that an actor has: one in work, one that needs no word from the driver
 _POLL_S = 1.0
-_PASSED_ON = ("JAX_COMPILATION_CACHE_DIR",)  # to the nodes of a cluster; a local one inherits everything
 
 
 @dataclasses.dataclass(frozen=True)
 class RayOptions:
-    """The cluster.
+    """How a run uses a cluster.
 
     Attributes:
-      address: of the cluster; "": a local one is started.
-      actors: at most; 0: as many as the cluster has devices for now.
+      cluster: which one.
       block_scenes: of a block, where the run is not planned yet.
       lease_s: after how many silent seconds a worker of another driver is dead.
     """
 
-    address: str = ""
-    actors: int = 0
+    cluster: Cluster = dataclasses.field(default_factory=Cluster)
     block_scenes: int | None = None
     lease_s: float = LEASE_S
 
@@ -55,7 +52,9 @@ class RayOptions:
 class Worker:
     """What runs in an actor: fits blocks that it is told."""
 
-    def __init__(self, job: Job, index: int, count: int, block_scenes: int, lease_s: float) -> None:
+    def __init__(self, folder: str, job: Job, index: int, count: int, block_scenes: int, lease_s: float) -> None:
+        """`folder`: the driver's; the others as of `run_on_ray`."""
+        enter(folder)
         set_up_jax()
         self._store = open_store(job.workdir)
         source = SceneSource(job.scenes, job.images)
@@ -66,7 +65,9 @@ class Worker:
         self._log = self._opened.__enter__()
         self._blocks = load_plan(self._store, source.parts, block_scenes)
         answers = answers_at(job.answers)
-        self._fitter = BlockFitter(job, source, self._store, self._blocks, answers, self._log, self._note)
+        self._board = board_of(self._store, job, worker)
+        self._board.__enter__()
+        self._fitter = BlockFitter(job, source, self._store, self._blocks, answers, self._log, self._note, self._board)
         self._claims = Claims(self._store, worker)
         tally = self._fitter.tally
         self._heartbeat = Heartbeat(self._store, worker, self._shard, lease_s, lambda: vars(tally) | resources())
@@ -93,6 +94,7 @@ class Worker:
 
     def end(self) -> None:
         """Says goodbye: the worker is not missed."""
+        self._board.__exit__(None, None, None)
         self._heartbeat.__exit__(None, None, None)
 
 
@@ -102,52 +104,14 @@ def run_on_ray(job: Job, options: RayOptions) -> dict[str, str]:
     Raises:
       InputError: Ray is not installed or its cluster cannot be reached, or the run's input cannot be used.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(f"--runner=ray needs Ray: pip install 'prosepose_jax[ray]' ({error})") from None
     store = open_store(job.workdir)
     source = SceneSource(job.scenes, job.images)
     with held(store):
         lock_run(store, job, container_of(job, source, store))
         blocks = load_plan(store, source.parts, options.block_scenes or BLOCK_SCENES)
-        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        try:
-            if options.address:
-                ray.init(
-                    address=options.address, runtime_env={"env_vars": environment}, log_to_driver=not is_quiet(),
-                    logging_level=logging.ERROR,
-                )  # fmt: skip
-            else:
-                ray.init(
-                    num_cpus=max(options.actors, os.cpu_count() or 1), include_dashboard=False,
-                    log_to_driver=not is_quiet(), logging_level=logging.ERROR,
-                )  # fmt: skip
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise InputError(f"--ray_address={options.address}: no cluster there ({one_line(error)})") from None
-        try:
-            with Progress(sum(len(block.keys) for block in blocks), "fit on ray") as progress:
-                return _Driver(ray, job, options, blocks, progress).run()
-        finally:
-            ray.shutdown()
-
-
-def actor_resources(cluster: dict[str, float]) -> dict[str, Any]:
-    """What an actor asks of the cluster: one GPU, the TPU chips of one host, or one core."""
-    if cluster.get("GPU", 0) >= 1:
-        return {"num_gpus": 1, "num_cpus": 1}
-    if cluster.get("TPU", 0) >= 1:
-        return {"resources": {"TPU": min(4, int(cluster["TPU"]))}, "num_cpus": 1}
-    return {"num_cpus": 1}
-
-
-def how_many(cluster: dict[str, float], wanted: dict[str, Any]) -> int:
-    """For how many actors the cluster has room now, at least one."""
-    if "num_gpus" in wanted:
-        return max(1, int(cluster["GPU"]))
-    if "resources" in wanted:
-        return max(1, int(cluster["TPU"]) // wanted["resources"]["TPU"])
-    return max(1, int(cluster.get("CPU", 1)))
+        total = sum(len(block.keys) for block in blocks)
+        with joined(options.cluster) as ray, Progress(total, "fit on ray") as progress:
+            return _Driver(ray, job, options, blocks, progress).run()
 
 
 class _Driver:
@@ -168,10 +132,11 @@ class _Driver:
         self._waiting.extend(block.number for block in self._blocks)
         cluster = self._ray.cluster_resources()
         wanted = actor_resources(cluster)
-        count = min(self._options.actors or how_many(cluster, wanted), max(1, len(self._blocks)))
+        count = min(self._options.cluster.actors or how_many(cluster, wanted), max(1, len(self._blocks)))
         worker = self._ray.remote(max_restarts=-1, max_task_retries=0, **wanted)(Worker)
         size = self._options.block_scenes or BLOCK_SCENES
-        self._actors = [worker.remote(self._job, index, count, size, self._options.lease_s) for index in range(count)]
+        here, lease_s = os.getcwd(), self._options.lease_s
+        self._actors = [worker.remote(here, self._job, index, count, size, lease_s) for index in range(count)]
         for index in range(count):
             self._call(index, None)
         self._look()

@@ -9,9 +9,9 @@ from ml_collections import ConfigDict
 from prosepose_jax.apps._run import NO_ANSWERS, by_mode
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings
-from prosepose_jax.fitting.prepare import PreparedScene, prepare_scene
-from prosepose_jax.fitting.rooms import CANDIDATES, PLAIN, VOTING, RoomMeter, RunRooms, Table, with_known
-from prosepose_jax.fitting.vote import candidates_of, takes_a_vote
+from prosepose_jax.fitting.prepare import prepare_scene
+from prosepose_jax.fitting.rooms import RunRooms
+from prosepose_jax.fitting.run_meter import RunMeter
 from prosepose_jax.io import AnswerSet
 from prosepose_jax.scale.plan import FOLDER, Block
 from prosepose_jax.scale.sources import SceneSource
@@ -29,34 +29,19 @@ class _Meter:
     def __init__(self, settings: FitSettings, beside: bool, num_betas: int) -> None:
         """`beside`: whether the scenes are fitted without their answers too."""
         self._settings, self._beside, self._num_betas = settings, beside, num_betas
-        self._meters: dict[tuple[str, str], RoomMeter] = {}
+        self._meter = RunMeter(settings)
 
     def add(self, scene: Scene, answers: Sequence[Answer]) -> None:
         """A scene; one that cannot be fitted takes no room."""
         try:
-            self._add(prepare_scene(scene, answers, self._settings, self._num_betas), "")
+            self._meter.add(prepare_scene(scene, answers, self._settings, self._num_betas))
             if self._beside:
-                self._add(prepare_scene(scene, [], self._settings, self._num_betas), NO_ANSWERS)
+                self._meter.add(prepare_scene(scene, [], self._settings, self._num_betas), NO_ANSWERS)
         except InputError:
             return
 
-    def _add(self, item: PreparedScene, variant: str) -> None:
-        if not takes_a_vote(item):
-            self._meter(variant, PLAIN).add(item)
-            return
-        self._meter(variant, VOTING).add(item)
-        for candidate in candidates_of(item):
-            self._meter(variant, CANDIDATES).add(candidate)
-
-    def _meter(self, variant: str, kind: str) -> RoomMeter:
-        return self._meters.setdefault((variant, kind), RoomMeter(self._settings))
-
     def rooms(self) -> RunRooms:
-        known: dict[object, list] = {}
-        tables: dict[tuple[str, str], Table] = {}
-        for (variant, kind), meter in sorted(self._meters.items()):  # with answers first, as they are fitted
-            tables[variant, kind] = with_known(meter.rooms(), known) if kind == PLAIN else meter.rooms()
-        return RunRooms(tables)
+        return self._meter.rooms()
 
 
 def run_rooms(

@@ -10,12 +10,10 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from prosepose_jax import __version__
-from prosepose_jax.apps._blocks import BlockFitter, Job, container_of, lock_run
-from prosepose_jax.apps._board import Board
+from prosepose_jax.apps._blocks import BlockFitter, Job, board_of, container_of, lock_run
 from prosepose_jax.apps._compiling import say_compilations
 from prosepose_jax.apps._log import Log
 from prosepose_jax.apps._progress import Progress
@@ -65,13 +63,16 @@ def run_shard(
         answers = answers_at(job.answers)
         mine = [block for block in blocks if shard_of(block, shard.count) == shard.index]
         total = sum(len(block.keys) for block in mine)
-        with Progress(total, f"shard {shard.index} of {shard.count}") as progress, _board(store, job, worker) as board:
+        with (
+            Progress(total, f"shard {shard.index} of {shard.count}") as progress,
+            board_of(store, job, worker) as board,
+        ):
 
             def say(text: str) -> None:
                 progress.say(f"note: {one_line(text)}")
                 log.add("note", text=text)
 
-            fitter = BlockFitter(job, source, store, blocks, answers, log, say, board.add_fit)
+            fitter = BlockFitter(job, source, store, blocks, answers, log, say, board)
 
             def tell() -> dict[str, Any]:
                 return vars(fitter.tally) | {"scenes_to_do": total} | resources()
@@ -90,13 +91,6 @@ def run_shard(
         f"{fitter.tally.blocks} blocks, {len(failures)} failed; when all shards are done: prosepose merge {job.workdir}"
     )
     return 1 if failures else 0
-
-
-def _board(store: Store, job: Job, worker: str) -> Board:
-    """Curves of this worker, where the config asks for them and the run is in a folder."""
-    on = bool(job.configs[0].get("log", {}).get("tensorboard"))
-    folder = store.folder if isinstance(store, LocalStore) else None
-    return Board(folder or Path(), on and folder is not None, worker)
 
 
 @contextlib.contextmanager

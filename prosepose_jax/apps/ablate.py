@@ -6,13 +6,15 @@
 scenes. Any field is set with --config.a.b=value, for example --config.scenes.count=20. Scenes are
 generated into DIR/scenes (or read from a folder), every point's figures go to DIR/points/NAME, and
 table.csv, table.md, table.tex, plots/ and run.json are written at the end. A stopped run goes on where it
-was; equal fits of several points are made once. docs/ablate.md explains the config.
+was; equal fits of several points are made once. --runner=ray fits on a Ray cluster (docs/scaling.md).
+docs/ablate.md explains the config.
 Exit status: 0 all done, 1 some scenes failed (named on stderr), 2 bad usage or an unusable config, body
 or scenes.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import sys
@@ -24,11 +26,14 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 from ml_collections import ConfigDict
 
+from prosepose_jax.apps._dividing import check_positive
+from prosepose_jax.apps._ray_cluster import Cluster, cluster_from_flags, define_ray_flags, leave_devices_alone
 from prosepose_jax.apps._usage import run_verb_with_config, say_failures
 from prosepose_jax.errors import InputError
 
 if TYPE_CHECKING:
     from prosepose_jax.ablation.points import Sweep
+    from prosepose_jax.ablation.run import Solver
 
 DEFAULT = "ablation_answers"
 
@@ -37,6 +42,7 @@ def _flags() -> flags.FlagValues:
     values = flags.FlagValues()
     flags.DEFINE_string("workdir", None, "folder of the sweep", flag_values=values)
     flags.DEFINE_string("scenes", None, "folder of generated scenes; default: DIR/scenes", flag_values=values)
+    define_ray_flags(values)
     flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=values)
     return values
 
@@ -52,18 +58,23 @@ def main(argv: Sequence[str]) -> int:
             raise InputError(
                 "--config: expected the config of a sweep with a field points; `prosepose fit` runs others"
             )
+        check_positive(values, "ray_actors")
         from prosepose_jax.apps._runtime import set_up_jax
 
+        cluster = cluster_from_flags(values)
+        if cluster is not None:
+            leave_devices_alone()
         set_up_jax()
         command = " ".join(["prosepose ablate", *argv[1:]])
         workdir = Path(values.workdir)
-        return ablate(config, workdir, Path(values.scenes) if values.scenes else workdir / "scenes", command)
+        scenes = Path(values.scenes) if values.scenes else workdir / "scenes"
+        return ablate(config, workdir, scenes, command, cluster)
 
     about = "sweep, file or packaged name"
     return run_verb_with_config("ablate", __doc__, values, argv, run_sweep, default=DEFAULT, about=about)
 
 
-def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
+def ablate(config: Any, workdir: Path, scenes: Path, command: str, cluster: Cluster | None = None) -> int:
     """Runs a sweep and writes its tables and plots.
 
     Args:
@@ -71,6 +82,7 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
       workdir: its folder.
       scenes: where generated scenes are kept; sweeps may share them.
       command: how it was started, for run.json.
+      cluster: that fits; None: this process.
 
     Returns:
       The exit status.
@@ -92,10 +104,10 @@ def ablate(config: Any, workdir: Path, scenes: Path, command: str) -> int:
         print("note: scenes.folder is given, so nothing is generated: noise, seed and number of answers of its points "
               "say nothing", file=sys.stderr)  # fmt: skip
     with claimed(workdir), say_compilations():
-        return _ablate(config, sweep, workdir, scenes, command)
+        return _ablate(config, sweep, workdir, scenes, command, cluster)
 
 
-def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str) -> int:
+def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str, cluster: Cluster | None) -> int:
     from prosepose_jax.ablation import draw_charts, run_sweep, summarise, to_csv, to_latex, to_markdown
     from prosepose_jax.apps._machine import machine_info
     from prosepose_jax.apps._progress import Progress
@@ -114,7 +126,12 @@ def _ablate(config: Any, sweep: Sweep, workdir: Path, scenes: Path, command: str
             progress.step(count=done - before)
         before = done
 
-    outcome = run_sweep(sweep, workdir, scenes, step)
+    solver: Solver | None = None
+    if cluster is not None:
+        from prosepose_jax.apps._ray_sweep import solve_on_ray
+
+        solver = functools.partial(solve_on_ray, cluster)
+    outcome = run_sweep(sweep, workdir, scenes, step, solver)
     lines = summarise(sweep, outcome.records)
     markdown = to_markdown(sweep, lines)
     for name, text in (("csv", to_csv(lines)), ("md", markdown), ("tex", to_latex(sweep, lines))):

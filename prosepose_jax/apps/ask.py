@@ -22,15 +22,18 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from prosepose_jax.apps._dividing import define_shard_flags, shard_file, shard_from_flags
+from prosepose_jax.apps._dividing import check_positive, define_shard_flags, shard_file, shard_from_flags
+from prosepose_jax.apps._ray_cluster import cluster_from_flags, define_ray_flags
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 from prosepose_jax.scale.shard import shard_of_key
 from prosepose_jax.untrusted import one_line, printable
 
 if TYPE_CHECKING:
+    from prosepose_jax.apps._ray_cluster import Cluster
     from prosepose_jax.lmm import AnswerLog, Prompt, Questions, Tally, Work
-    from prosepose_jax.lmm.clients import Client, ModelSettings
+    from prosepose_jax.lmm.clients import Client, ModelSettings, Picture
+    from prosepose_jax.lmm.crops import View
 
 _MANY_SCENES = 1000  # about a second and a half
 _SERVERS = ("gemini", "google_genai", "openai", "openai_package")
@@ -70,6 +73,7 @@ flags.DEFINE_string("prices", None, "table of prices, as lmm/prices.json", flag_
 flags.DEFINE_string("inspect", None, "answers file to read: what it says, what is not understood", flag_values=FLAGS)
 flags.DEFINE_enum("parser", "extended", ["extended", "published"], "of --inspect", flag_values=FLAGS)
 define_shard_flags(FLAGS)
+define_ray_flags(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
 
@@ -89,6 +93,7 @@ def _run() -> int:
         if not FLAGS[name].value and not (name == "out" and FLAGS.dry_run):
             raise InputError(f"--{name} is missing: {what}")
     # Late: --help and usage errors need none of it.
+    from prosepose_jax.apps._ray_asking import placeholder
     from prosepose_jax.io.image_paths import image_rule
     from prosepose_jax.io.scenes import scene_files
     from prosepose_jax.lmm import AnswerLog, make_questions, missing_work
@@ -103,7 +108,11 @@ def _run() -> int:
     if FLAGS.client in _SERVERS:
         named_url(FLAGS.client, FLAGS.base_url)
     model = FLAGS.model or {"replay": "recorded"}.get(FLAGS.client, FLAGS.client)
-    shard = shard_from_flags(FLAGS)
+    cluster = cluster_from_flags(FLAGS)
+    check_positive(FLAGS, "ray_actors")
+    if cluster is not None and FLAGS.client not in _SERVERS:
+        raise InputError(f"--runner=ray: --client={FLAGS.client} sends nothing, so there is nothing to spread")
+    shard = None if cluster is not None else shard_from_flags(FLAGS)
     files = scene_files(FLAGS.scenes)
     if shard is not None and shard.count > 1:
         files = [file for file in files if shard_of_key(file.stem, shard.count) == shard.index]
@@ -132,7 +141,10 @@ def _run() -> int:
     log = AnswerLog(FLAGS.out)
     try:
         work = missing_work(questions.questions, FLAGS.num_answers, model, log.samples)
-        return _ask(client, log, questions, work)
+        if cluster is None or not work:
+            return _ask(client, log, questions, work)
+        with _on_ray(cluster, client, work) as askers:
+            return _ask(askers, log, questions, work, placeholder)
     finally:
         log.close()
         client.close()
@@ -237,7 +249,23 @@ def _simulated_texts() -> Callable[[str, tuple[int, int]], Sequence[str]]:
     return texts
 
 
-def _ask(client: Client, log: AnswerLog, questions: Questions, work: Sequence[Work]) -> int:
+def _on_ray(cluster: Cluster, client: Client, work: Sequence[Work]) -> contextlib.AbstractContextManager[Client]:
+    """The client as the actors of a cluster; the key goes to them through Ray, into no file and no environment."""
+    from prosepose_jax.apps._ray_asking import Opening, asked_on_ray
+    from prosepose_jax.lmm.clients import find_key, named_url
+
+    key = find_key(FLAGS.client, FLAGS.api_key_file)
+    url = named_url(FLAGS.client, FLAGS.base_url)
+    opening = Opening(FLAGS.client, client.model, _settings(), url, key, FLAGS.candidates)
+    views = {(one.question.key, one.question.pair): one.question.view for one in work if one.question.view is not None}
+    return asked_on_ray(cluster, client, opening, views, FLAGS.concurrency)
+
+
+def _ask(
+    client: Client, log: AnswerLog, questions: Questions, work: Sequence[Work],
+    take: Callable[[View], Picture] | None = None,
+) -> int:  # fmt: skip
+    """Asks for the work; `take`: cuts pictures, where the client does not want them whole."""
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.lmm import Pace, Sampler, load_prices
     from prosepose_jax.lmm.clients import Unusable
@@ -262,6 +290,7 @@ def _ask(client: Client, log: AnswerLog, questions: Questions, work: Sequence[Wo
         attempts=FLAGS.attempts,
         pace=Pace(FLAGS.requests_per_minute, FLAGS.tokens_per_minute),
         image_tokens=image_tokens,
+        take=take,
     )
     begin = time.monotonic()
     with Progress(missing, "ask", unit="answer", notes=True) as progress:

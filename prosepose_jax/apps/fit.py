@@ -30,6 +30,7 @@ from prosepose_jax.apps._dividing import (
     shard_from_flags,
     start_distributed,
 )
+from prosepose_jax.apps._ray_cluster import cluster_from_flags, leave_devices_alone
 from prosepose_jax.apps._usage import run_verb_with_config, take_auto
 from prosepose_jax.errors import InputError
 from prosepose_jax.scale.shard import Shard
@@ -67,12 +68,10 @@ def main(argv: Sequence[str]) -> int:
         from prosepose_jax.io.image_paths import image_rule
 
         process = start_distributed() if values["distributed"].value else None
-        on_ray = values.runner == "ray"
+        on_ray = cluster_from_flags(values) is not None
         shard = None if on_ray else shard_from_flags(values, process)
         if on_ray:
-            import jax
-
-            jax.config.update("jax_platforms", "cpu")  # the driver leaves the devices to its actors
+            leave_devices_alone()
         set_up_jax()
         images = image_rule(values.image_root, values.allow_outside_images)
         blocks = on_ray or values["results"].value or needs_blocks(values.scenes, values.workdir)
@@ -105,11 +104,11 @@ def _fit_divided(
         automatic_batch=automatic, container=values["results"].value or "",
     )  # fmt: skip
     lease_s = values["lease_s"].value or LEASE_S
-    if values.runner == "ray":
+    cluster = cluster_from_flags(values)
+    if cluster is not None:
         from prosepose_jax.apps._ray import RayOptions, run_on_ray
 
-        actors = values["ray_actors"].value or 0
-        run_on_ray(job, RayOptions(str(values["ray_address"].value), actors, values["block_scenes"].value, lease_s))
+        run_on_ray(job, RayOptions(cluster, values["block_scenes"].value, lease_s))
         return merge([values.workdir], scenes=values.scenes)
     whole = shard is None or shard.count == 1
     status = run_shard(

@@ -20,7 +20,7 @@ from absl import flags
 from prosepose_jax.apps._run_body import with_folder_first
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
-from prosepose_jax.untrusted import one_line, shown
+from prosepose_jax.untrusted import one_line
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("run", None, "the run's folder or URL; or its first argument", flag_values=FLAGS)
@@ -56,11 +56,11 @@ def _run() -> int:
 
 
 def _divided(store: Any) -> dict[str, Any]:
-    from prosepose_jax.scale.progress import look_at
+    from prosepose_jax.scale.progress import kind_of_failure, look_at
 
     state = look_at(store)
     merged = state.merged
-    reasons = collections.Counter(_kind_of(reason) for reason in merged.failures.values())
+    reasons = collections.Counter(map(kind_of_failure, merged.failures.values()))
     return {
         "run": store.root,
         "finished": state.finished,
@@ -91,6 +91,8 @@ _OF_WORKER = (
 
 def _undivided(store: Any) -> dict[str, Any]:
     """A run without shards, from its log: the last `start` and what followed."""
+    from prosepose_jax.scale.progress import kind_of_failure
+
     statuses: dict[str, str] = {}
     reasons: dict[str, str] = {}
     scenes, ended, last = 0, False, None
@@ -128,7 +130,7 @@ def _undivided(store: Any) -> dict[str, Any]:
         "scenes_done": done,
         "by_status": dict(sorted(by_status.items())),
         "failed": len(reasons),
-        "failures": dict(collections.Counter(map(_kind_of, reasons.values())).most_common(_MOST_REASONS)),
+        "failures": dict(collections.Counter(map(kind_of_failure, reasons.values())).most_common(_MOST_REASONS)),
         "scenes_left": left,
         "scenes_per_second": None,
         "seconds_left": None,
@@ -141,15 +143,12 @@ def _seconds_left(scenes: int | None, rate: float | None) -> float | None:
     return round(scenes / rate, 1) if scenes is not None and rate else None
 
 
-def _kind_of(reason: str) -> str:
-    """A reason without what is one scene's own: its name, and its numbers' places."""
-    return shown(reason.rpartition(": ")[2] or reason)
-
-
 def _print(found: Mapping[str, Any]) -> None:
     left = "?" if found["scenes_left"] is None else str(found["scenes_left"])
     print(f"{one_line(found['run'])}: {'finished' if found['finished'] else 'not finished'}")
-    counts = ", ".join(f"{number} {status}" for status, number in found["by_status"].items()) or "none"
+    counts = (
+        ", ".join(f"{number} {status}" for status, number in found["by_status"].items() if status != "failed") or "none"
+    )
     print(f"scenes: {found['scenes_done']} done ({counts}), {found['failed']} failed, {left} left")
     if "blocks" in found:
         rate, seconds = found["scenes_per_second"], found["seconds_left"]

@@ -214,8 +214,10 @@ class Fitter:
         """
         for group in group_scenes(prepared, shared):
             number, shape = shared[group_key(group[0])]
-            portion = min(self.settings.scenes_per_call, -(-number // len(self._models)))
-            size = call_size(portion, self.settings.batch_size)
+            most = min(self.settings.scenes_per_call, number)
+            # The size is that of one device, whatever part of it a device gets: a fit's last digits depend on it.
+            size = call_size(most, self.settings.batch_size)
+            portion = min(most, -(-number // len(self._models)))
             for first in range(0, len(group), portion):
                 yield list(group[first : first + portion]), size, shape
 

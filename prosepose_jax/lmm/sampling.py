@@ -24,8 +24,18 @@ from typing import Any
 from prosepose_jax.errors import InputError
 from prosepose_jax.lmm.answer_log import AnswerLog, AskedFor
 from prosepose_jax.lmm.clients._discreet import DiscreetClient
-from prosepose_jax.lmm.clients.base import Client, Picture, Rejected, Reply, Request, Response, TryAgain, Unusable
-from prosepose_jax.lmm.crops import take_picture
+from prosepose_jax.lmm.clients.base import (
+    Client,
+    Picture,
+    Rejected,
+    Reply,
+    Request,
+    Response,
+    TryAgain,
+    Unreadable,
+    Unusable,
+)
+from prosepose_jax.lmm.crops import View, take_picture
 from prosepose_jax.lmm.estimate import ImageTokens, request_tokens
 from prosepose_jax.lmm.pace import LONGEST_ASKED_WAIT_S, Pace, backoff
 from prosepose_jax.lmm.questions import Question
@@ -122,6 +132,7 @@ class Sampler:
         attempts: int = 10,
         pace: Pace | None = None,
         image_tokens: ImageTokens | None = None,
+        take: Callable[[View], Picture] | None = None,
         seed: int | None = None,
     ) -> None:
         """
@@ -134,8 +145,10 @@ class Sampler:
           attempts: how often a request is tried.
           pace: limits per minute.
           image_tokens: how the model counts images, for the limit of tokens.
+          take: cuts a picture; None: `crops.take_picture`.
           seed: of the jitter, for tests.
         """
+        self._take = take_picture if take is None else take
         self.tally = Tally()
         self._client, self._log, self._failed_file = DiscreetClient(client), log, failed_file
         self._temperature, self._concurrency, self._attempts = temperature, concurrency, attempts
@@ -203,7 +216,7 @@ class Sampler:
     def _prepare(self, work: Iterable[Work], askers: int) -> None:
         for one in work:
             try:
-                picture = take_picture(one.question.view) if one.question.view is not None else None
+                picture = self._take(one.question.view) if one.question.view is not None else None
             except InputError as error:
                 self._fail(one.question, one.samples, str(error))
                 continue
@@ -257,7 +270,8 @@ class Sampler:
                 response = self._ask_until_answered(request)
             except (TryAgain, Rejected) as error:
                 self._give_up(item.question, tuple(missing), error)
-                self._count_failure(error)
+                if not isinstance(error, Unreadable):
+                    self._count_failure(error)
                 return
             replies = response.replies[: len(missing)]
             records = [
@@ -279,6 +293,8 @@ class Sampler:
                 raise _Stopped
             try:
                 response = self._ask_once(request, count)
+            except Unreadable:
+                raise
             except Rejected:
                 # Servers and models without several answers a request say so in many ways: see whether one works.
                 if count == 1 or self._several_came:

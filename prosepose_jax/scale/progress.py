@@ -12,6 +12,7 @@ from prosepose_jax.scale.crew import LEASE_S, Crew
 from prosepose_jax.scale.merging import Merged, all_records
 from prosepose_jax.scale.plan import planned_blocks
 from prosepose_jax.storage import Store
+from prosepose_jax.untrusted import shown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,11 @@ class RunState:
     @property
     def finished(self) -> bool:
         return self.blocks_done >= self.blocks
+
+
+def kind_of_failure(reason: str) -> str:
+    """A reason without what is one scene's own, its name and its file: so that equal ones can be counted."""
+    return shown(reason.rpartition(": ")[2] or reason)
 
 
 def look_at(store: Store, now: float | None = None) -> RunState:

@@ -19,7 +19,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation import expand, run_sweep, summarise
-from prosepose_jax.ablation.run import _Bodies, _fitters, _Job, _Loader
+from prosepose_jax.ablation.run import _fitters, _Job, _Loader
+from prosepose_jax.ablation.solving import Bodies
 from prosepose_jax.ablation.store import append_records, read_records
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.errors import InputError
@@ -228,7 +229,7 @@ def test_points_that_search_at_other_times_are_fitted_apart(make_sweep: Callable
     for point in expand(make_sweep(points, "a", count=1)).points[1:]:
         settings = settings_from_config(point.config)
         item = prepare_scene(next(iter(load_scenes(point.scenes.folder))), [], settings)
-        bodies = _Bodies(load_body(point.scenes.body), load_pose_prior(""), "", None)  # type: ignore[arg-type]
+        bodies = Bodies(load_body(point.scenes.body), load_pose_prior(""), "", None)  # type: ignore[arg-type]
         jobs[point.name] = _Job(item, bodies, [])
     jobs["b"].bodies = jobs["a"].bodies
     assert [len(group) for _, group in _fitters(jobs)] == [1, 1]

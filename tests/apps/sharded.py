@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fabricated_run import made_fit, made_scene
+from fake_ray import Killed
 
 from prosepose_jax.apps import _blocks
 from prosepose_jax.apps._blocks import Job
@@ -18,10 +19,6 @@ from prosepose_jax.fitting.fit import Timing
 from prosepose_jax.fitting.rooms import RunRooms
 from prosepose_jax.io import save_scene
 from prosepose_jax.scene import Answer, Fit, Scene
-
-
-class Killed(BaseException):
-    """Stands for `kill -9`: nothing of the product may catch it."""
 
 
 class FakeFitting:

@@ -32,7 +32,7 @@ from prosepose_jax.storage import LocalStore, Store, open_store
 pytestmark = pytest.mark.slow
 COUNT, BLOCK = 12, 2
 PARTS = ("hand", "back", "head", "left arm", "foot", "shoulder", "waist", "chest")
-LIMIT_S = 400
+LIMIT_S = 1200  # every device of a CPU compiles for itself, on machines that do other things too
 
 
 def table(number: int, answer: int) -> str:
@@ -61,7 +61,11 @@ class Runs:
         return "\n".join(file.read_text() for file in sorted(self.root.glob("log*.txt")))[-5000:]
 
     def finish(self, *processes: subprocess.Popen[bytes]) -> None:
-        assert [process.wait(LIMIT_S) for process in processes] == [0] * len(processes), self.said()
+        try:
+            assert [process.wait(LIMIT_S) for process in processes] == [0] * len(processes), self.said()
+        finally:
+            for process in processes:
+                process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +119,8 @@ def assert_close(a: object, b: object, where: str) -> None:
         for name, value in b.items():
             assert_close(a[name], value, f"{where}.{name}")
     else:
-        assert a == (pytest.approx(b, rel=1e-9) if isinstance(b, float) else b), where
+        # Fits are equal bit by bit; the true bodies that some are measured against are posed in batches of other sizes.
+        assert a == (pytest.approx(b, rel=1e-6) if isinstance(b, float) else b), where
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[bytes] | None = None) -> None:
@@ -273,6 +278,54 @@ def test_two_actors_of_a_ray_cluster(runs: Runs) -> None:
     assert {block: worker for block, worker in _done(store).items() if block in before} == before
     assert_equal_to_one(runs, fits_of(store))
     assert_same_figures(runs, json.loads((place / "metrics.json").read_text()))
+
+
+_POISON = """
+import importlib.machinery, os, sys
+
+class Finder(importlib.machinery.PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target) if name == "prosepose_jax.fitting.fit" else None
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                fit = module.Fitter.fit
+
+                def poisoned(self, scenes, *more):
+                    scenes = list(scenes)
+                    if any(scene.key == "scene.05" for scene in scenes):
+                        os._exit(139)
+                    return fit(self, scenes, *more)
+
+                module.Fitter.fit = poisoned
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder)
+"""
+
+
+def test_a_scene_that_kills_its_workers_on_ray(runs: Runs, tmp_path: Path) -> None:
+    """It ends every process that fits it; it is named, and the others of its block are fitted."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
+    (tmp_path / "sitecustomize.py").write_text(_POISON)
+    place = runs.root / "poison"
+    driver = runs.start(
+        place, "--runner=ray", "--ray_actors=2", "--block_scenes=4", "--lease_s=20",
+        environment={"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )  # fmt: skip
+    assert driver.wait(LIMIT_S) == 1, runs.said()
+    statuses = {key: one.status for record in all_records(LocalStore(place)) for key, one in record.scenes.items()}
+    assert statuses.pop("scene.05") == "failed: a worker died whenever it fitted this scene"
+    assert len(statuses) == COUNT - 1 and set(statuses.values()) <= {"ok", "fallback"}
+    assert "FAILED scene.05: a worker died whenever it fitted this scene" in runs.said()
+    told = subprocess.run([sys.executable, "-m", "prosepose_jax", "status", str(place)], capture_output=True, text=True)
+    assert told.returncode == 1 and "1 failed, 0 left" in told.stdout
 
 
 def _done(store: Store) -> dict[str, str]:

@@ -8,6 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from fake_ray import Killed
 
 from prosepose_jax.apps._shards import run_shard
 from prosepose_jax.apps.main import main
@@ -20,7 +21,7 @@ from prosepose_jax.scale.crew import WORKERS
 from prosepose_jax.scale.shard import Shard
 from prosepose_jax.storage import LocalStore, open_store
 
-from .sharded import FakeFitting, Killed, job_of, make_scenes, pretend_to_fit
+from .sharded import FakeFitting, job_of, make_scenes, pretend_to_fit
 
 KEYS = [f"s{number:03d}" for number in range(10)]
 

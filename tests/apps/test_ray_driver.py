@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_ray import FakeRay
 
 from prosepose_jax.apps import _ray
 from prosepose_jax.apps._blocks import CAREFUL_AFTER, lock_run
 from prosepose_jax.apps._progress import Progress
-from prosepose_jax.apps._ray import RayOptions, actor_resources, how_many
+from prosepose_jax.apps._ray import RayOptions
+from prosepose_jax.apps._ray_cluster import Cluster, actor_resources, how_many
 from prosepose_jax.body import BodyModel
 from prosepose_jax.errors import InputError
 from prosepose_jax.scale.merging import all_records
@@ -20,83 +20,9 @@ from prosepose_jax.scale.plan import load_plan
 from prosepose_jax.scale.sources import SceneSource
 from prosepose_jax.storage import open_store
 
-from .sharded import FakeFitting, Killed, job_of, make_scenes, pretend_to_fit
+from .sharded import FakeFitting, job_of, make_scenes, pretend_to_fit
 
 LEASE_S = 0.2
-
-
-class ActorDied(Exception):
-    actor_init_failed = False
-
-
-class TaskFailed(Exception):
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-class Call:
-    """A call that is made when it is waited for."""
-
-    def __init__(self, actor: Actor, make: Callable[[Any], Any]) -> None:
-        self.actor, self.make = actor, make
-
-
-class Actor:
-    """An actor that is made anew when its process died."""
-
-    def __init__(self, start: Callable[[], Any]) -> None:
-        self.start = start
-        self.inside: Any = None
-
-    def __getattr__(self, name: str) -> Any:
-        def remote(*arguments: Any) -> Call:
-            return Call(self, lambda inside: getattr(inside, name)(*arguments))
-
-        return types.SimpleNamespace(remote=remote)
-
-    def run(self, call: Call) -> Any:
-        try:
-            if self.inside is None:
-                self.inside = self.start()
-            return call.make(self.inside)
-        except Killed as error:
-            self.inside._heartbeat._ended.set()
-            self.inside = None
-            raise ActorDied from error
-        except Exception as error:
-            raise TaskFailed(error) from error
-
-
-class FakeRay:
-    """What the driver needs of Ray."""
-
-    exceptions = types.SimpleNamespace(RayActorError=ActorDied, RayTaskError=TaskFailed)
-
-    def __init__(self) -> None:
-        self.actors: list[Actor] = []
-        self.asked: dict[str, Any] = {}
-
-    def cluster_resources(self) -> dict[str, float]:
-        return {"CPU": 2.0}
-
-    def remote(self, **asked: Any) -> Callable[[Any], Any]:
-        self.asked = asked
-
-        def decorate(kind: Any) -> Any:
-            def start(*arguments: Any) -> Actor:
-                self.actors.append(Actor(lambda: kind(*arguments)))
-                return self.actors[-1]
-
-            return types.SimpleNamespace(remote=start)
-
-        return decorate
-
-    def wait(self, calls: Sequence[Call], timeout: float) -> tuple[list[Call], list[Call]]:
-        return list(calls[:1]), list(calls[1:])
-
-    def get(self, call: Any, timeout: float | None = None) -> Any:
-        return [self.get(one) for one in call] if isinstance(call, list) else call.actor.run(call)
 
 
 @pytest.fixture
@@ -111,7 +37,7 @@ def drive(root: Path, actors: int = 2) -> tuple[dict[str, str], FakeRay]:
     store, source, ray = open_store(job.workdir), SceneSource(job.scenes), FakeRay()
     lock_run(store, job, "files")
     blocks = load_plan(store, source.parts, 3)
-    options = RayOptions(actors=actors, block_scenes=3, lease_s=LEASE_S)
+    options = RayOptions(Cluster(actors=actors), block_scenes=3, lease_s=LEASE_S)
     with Progress(source.num_scenes, "fit on ray") as progress:
         return _ray._Driver(ray, job, options, blocks, progress).run(), ray
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import types
 import uuid
 from pathlib import Path
 
 import pytest
+from fake_ray import Killed
 
 from prosepose_jax.apps import _blocks, _shards
 from prosepose_jax.apps._shards import run_shard
@@ -22,7 +25,7 @@ from prosepose_jax.scale.results import read_results
 from prosepose_jax.scale.shard import Shard
 from prosepose_jax.storage import LocalStore, Store, open_store
 
-from .sharded import FakeFitting, Killed, job_of, make_scenes, pretend_to_fit
+from .sharded import FakeFitting, job_of, make_scenes, pretend_to_fit
 
 LEASE_S = 0.2
 
@@ -272,6 +275,48 @@ def test_a_worker_tells_what_it_does(fitting: FakeFitting, tmp_path: Path, place
     lines = [json.loads(line) for name in sorted(store.list("shards/logs")) for line in store.read(name).splitlines()]
     events = [line["event"] for line in lines]
     assert events[0] == "start" and events[-1] == "end" and events.count("fit") == 4 and events.count("block") == 2
+
+
+def test_what_a_block_took_is_in_the_log_and_on_the_board(
+    fitting: FakeFitting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Throughput, compile time, failures by reason and the device's memory, of every worker by itself."""
+    make_scenes(tmp_path / "scenes", 6)
+    fitting.failing = {"s000", "s001", "s004"}
+    points: list[tuple[str, str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            self.worker = Path(folder).name
+
+        def add_scalar(self, name: str, value: float, number: int) -> None:
+            points.append((self.worker, name, value, number))
+
+        def flush(self) -> None: ...
+        def close(self) -> None: ...
+
+    monkeypatch.setitem(sys.modules, "tensorboardX", types.SimpleNamespace(SummaryWriter=Writer))
+    monkeypatch.setattr(_blocks, "resources", lambda: {"device": "GPU", "memory_mib": 7, "device_memory_mib": 5})
+    run = tmp_path / "run"
+    for index in range(2):
+        job = job_of(tmp_path / "scenes", run)
+        with job.configs[0].unlocked():
+            job.configs[0].log.tensorboard = True
+        assert run_shard(job, Shard(index, 2), 3, LEASE_S) == 1
+    blocks = {}
+    for file in sorted((run / "shards" / "logs").iterdir()):
+        (blocks[file.stem],) = (
+            line for line in map(json.loads, file.read_text().splitlines()) if line["event"] == "block"
+        )
+    (first, one), (second, other) = sorted(blocks.items())
+    assert one["failures"] == {"on purpose": 2} and other["failures"] == {"on purpose": 1}
+    assert one["scenes_per_second"] > 0 and one["compile_seconds"] == 0 and one["fit_seconds"] == 1.5
+    assert (one["device_memory_mib"], one["memory_mib"]) == (5, 7)
+    for worker, wanted in ((first, one), (second, other)):
+        of_worker = {name: value for of, name, value, number in points if of == worker and number == 3}
+        for name in ("scenes_per_second", "compile_seconds", "fit_seconds", "device_memory_mib", "failed"):
+            assert of_worker[f"worker/{name}"] == wanted[name]
+        assert of_worker["failed/on purpose"] == wanted["failed"]
 
 
 def test_no_temporary_file_stays(fitting: FakeFitting, tmp_path: Path) -> None:

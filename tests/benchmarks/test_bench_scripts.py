@@ -36,6 +36,8 @@ SCRIPTS = (
     "evaluate_fits",
     "step_profile",
     "scaling_container",
+    "scaling_devices",
+    "scaling_ray",
     "simulate_scaling",
     "check",
     "tables",

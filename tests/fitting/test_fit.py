@@ -108,6 +108,19 @@ def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel
     assert first == second and first.terms["contact"].entries == (2, alone[2], 3)
 
 
+def test_devices_change_no_size(small_body: BodyModel, make_scene, short_config) -> None:
+    """More devices get smaller parts of a call, filled up to its size: a fit's last digits depend on it."""
+    short_config.batch_size, short_config.scenes_per_call = 2, 8
+    fitter = Fitter(small_body, short_config)
+    prepared = [prepare_scene(make_scene(seed), ANSWERS, fitter.settings, small_body.num_betas) for seed in range(8)]
+    shared = rooms(prepared, fitter.settings)
+    ((_, size, shape),) = fitter._calls(prepared, shared)
+    fitter._models = dict.fromkeys(range(8), fitter.model)  # type: ignore[arg-type]
+    calls = list(fitter._calls(prepared, shared))
+    assert [len(batch) for batch, _, _ in calls] == [1] * 8
+    assert all((other_size, other) == (size, shape) for _, other_size, other in calls) and size == 8
+
+
 def test_programs_multiply_in_full_precision() -> None:
     """GPUs and TPUs would by default multiply float32 with fewer digits."""
     product = jax.jit(lambda a, b: a @ b)

@@ -9,9 +9,17 @@ from prosepose_jax.lmm.clients.base import (
     Request,
     Response,
     TryAgain,
+    Unreadable,
     Unusable,
 )
-from prosepose_jax.lmm.clients.opening import CLIENTS, KEY_VARIABLES, named_url, open_client, plain_http_warning
+from prosepose_jax.lmm.clients.opening import (
+    CLIENTS,
+    KEY_VARIABLES,
+    find_key,
+    named_url,
+    open_client,
+    plain_http_warning,
+)
 from prosepose_jax.lmm.clients.scripted import ScriptedClient
 
 __all__ = [
@@ -26,7 +34,9 @@ __all__ = [
     "Response",
     "ScriptedClient",
     "TryAgain",
+    "Unreadable",
     "Unusable",
+    "find_key",
     "named_url",
     "open_client",
     "plain_http_warning",

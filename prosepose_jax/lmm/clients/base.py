@@ -79,6 +79,10 @@ class Rejected(Exception):
     """The server will never answer this request; others may fare better."""
 
 
+class Unreadable(Rejected):
+    """The picture of the request cannot be taken; it says nothing about the server."""
+
+
 class Unusable(Exception):
     """No request can succeed: a wrong key, an unknown model, a spent quota."""
 

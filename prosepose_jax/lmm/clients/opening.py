@@ -68,6 +68,7 @@ def open_client(
     base_url: str | None = None,
     key_file: str | None = None,
     candidates: int = 8,
+    key: str | None = None,
 ) -> Client:
     """A client that talks to a server.
 
@@ -78,11 +79,12 @@ def open_client(
       base_url: of the server; None for the provider's own, or $OPENAI_BASE_URL.
       key_file: file with the key; None: from the environment.
       candidates: most answers of one request.
+      key: the key itself, found before; None: as `key_file` says.
 
     Raises:
       InputError: a package or the key is missing, or the URL is none.
     """
-    key = find_key(name, key_file)
+    key = key or find_key(name, key_file)
     base_url = named_url(name, base_url)
     if name.startswith("openai"):
         if not key and not base_url:
