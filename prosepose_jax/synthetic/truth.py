@@ -111,12 +111,12 @@ def observe(
     """
     noise = noise_level(noise)
     regressor = noise.two_person if truth.num_people == 2 else noise.self_contact
-    dirs, kid_dir = truth.stature_shape_dirs, truth.stature_kid_dir
-    if dirs is None or (kid_dir is None and truth.kid_scale.any()):
+    dirs = truth.stature_shape_dirs
+    if dirs is None or (truth.stature_kid_dir is None and truth.kid_scale.any()):
         if regressor.stature_share or regressor.depth_follows_size:
             raise ValueError(f"{truth.key}: made before errors of size were known; make_truths adds what is missing")
         dirs = np.zeros(truth.betas.shape[1])
-    kid_dir = 0.0 if kid_dir is None else float(kid_dir)
+    kid_dir = 0.0 if truth.stature_kid_dir is None else float(truth.stature_kid_dir)
     base = [*truth.seed, zlib.crc32(truth.template.encode())]
     more = [seed] if seed else []
     rng_noise, rng_answers, rng_family = (
@@ -143,8 +143,8 @@ def observe(
         )
         if regressor.depth_follows_size:
             # A picture shows size over depth: along the line of sight, so that it stays where it is seen.
-            off = float(dirs @ (betas - true_betas)) + kid_dir * (kid_scale - float(truth.kid_scale[i]))
-            taller = 1.0 + off / float(truth.heights[i])
+            larger = float(dirs @ (betas - true_betas)) + kid_dir * (kid_scale - float(truth.kid_scale[i]))
+            taller = 1.0 + larger / float(truth.heights[i])
             pelvis = pelvis * taller**regressor.depth_follows_size
         orient = noise_room.noisy_orientation(truth.global_orient[i], regressor, rng_noise)
         if regressor.upright_share:
