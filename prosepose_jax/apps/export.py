@@ -22,7 +22,7 @@ from prosepose_jax.errors import InputError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("fits", None, "the folder of the run; or its first argument", flag_values=FLAGS)
-flags.DEFINE_list("format", ["glb"], "of glb, obj, ply, bvh, npz, amass; several with commas", flag_values=FLAGS)
+flags.DEFINE_list("format", ["glb"], "of glb, usd, obj, ply, bvh, npz, amass; several with commas", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "where the files go; default: exports/FORMAT in the run's folder", flag_values=FLAGS)
 flags.DEFINE_string("scenes", None, "the run's scenes, where they hold hands or faces", flag_values=FLAGS)
 define_body_flag(FLAGS)

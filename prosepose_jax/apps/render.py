@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, run_folder, with_folder_first
+from prosepose_jax.apps._run_body import (
+    body_files,
+    define_body_flag,
+    define_scenes_flags,
+    run_config,
+    run_folder,
+    scenes_of_run,
+    with_folder_first,
+)
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
 
@@ -49,8 +57,7 @@ flags.DEFINE_bool("before", False, "stills of the initial estimate too", flag_va
 flags.DEFINE_list("format", ["gif"], "of films: gif, mp4; several with commas", flag_values=FLAGS)
 flags.DEFINE_list("keys", [], "scenes to draw; default: all", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "where the files go; default: in the run's folder", flag_values=FLAGS)
-flags.DEFINE_string("scenes", None, "the run's scenes: for overlays, and for films along a recorded path",
-                    flag_values=FLAGS)  # fmt: skip
+define_scenes_flags(FLAGS, "for overlays, and for films along a recorded path")
 define_body_flag(FLAGS)
 flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=FLAGS)
 
@@ -76,7 +83,7 @@ def _run() -> int:
     from prosepose_jax.apps._progress import Progress
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io import load_fits, load_scenes
+    from prosepose_jax.io import load_fits
     from prosepose_jax.report.films import FILMS
 
     wrong = [name for name in FLAGS.format if name not in FILMS]
@@ -89,7 +96,7 @@ def _run() -> int:
         raise InputError(f"--keys: the run has no scene {', '.join(missing)}")
     set_up_jax()
     folder = run_folder(FLAGS.fits)
-    scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
+    scenes = scenes_of_run(FLAGS)
     body = load_body(**body_files(run_config(folder), FLAGS.body))
     out = Path(FLAGS.out) if FLAGS.out else folder / KINDS[FLAGS.kind]
     out.mkdir(parents=True, exist_ok=True)

@@ -17,14 +17,22 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, run_folder, with_folder_first
+from prosepose_jax.apps._run_body import (
+    body_files,
+    define_body_flag,
+    define_scenes_flags,
+    run_config,
+    run_folder,
+    scenes_of_run,
+    with_folder_first,
+)
 from prosepose_jax.apps._stops import Stopped
 from prosepose_jax.apps._usage import run_verb
 from prosepose_jax.errors import InputError
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("fits", None, "the folder of the run; or its first argument", flag_values=FLAGS)
-flags.DEFINE_string("scenes", None, "the run's scenes: photographs, hands, recorded paths", flag_values=FLAGS)
+define_scenes_flags(FLAGS, "photographs, hands, recorded paths")
 define_body_flag(FLAGS)
 flags.DEFINE_string("host", "127.0.0.1", "address to serve; 0.0.0.0: the whole network", flag_values=FLAGS)
 flags.DEFINE_integer("port", 8080, "port to serve; a taken one gives way to the next", 1, 65535, flag_values=FLAGS)
@@ -48,7 +56,7 @@ def _run() -> int:
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.apps._viewer import Viewer, showable
     from prosepose_jax.body import load_body
-    from prosepose_jax.io import load_fits, load_scenes
+    from prosepose_jax.io import load_fits
 
     fits = load_fits(FLAGS.fits)
     keys = showable(fits)
@@ -56,7 +64,7 @@ def _run() -> int:
         raise InputError(f"{FLAGS.fits}: no fit to show, all failed")
     set_up_jax()
     folder = run_folder(FLAGS.fits)
-    scenes = {scene.key: scene for scene in load_scenes(FLAGS.scenes)} if FLAGS.scenes else {}
+    scenes = scenes_of_run(FLAGS)
     body = load_body(**body_files(run_config(folder), FLAGS.body))
     server = viser.ViserServer(host=FLAGS.host, port=FLAGS.port, label="prosepose", verbose=False)
     try:

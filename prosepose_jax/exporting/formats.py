@@ -10,6 +10,7 @@ from prosepose_jax.exporting.meshes import obj_text, ply_bytes
 from prosepose_jax.exporting.motions import amass_arrays, smplx_arrays
 from prosepose_jax.exporting.people import PosedPerson
 from prosepose_jax.exporting.skinned import skinned_glb
+from prosepose_jax.exporting.usd import usd_bytes
 from prosepose_jax.io.atomic import write_bytes, write_npz, write_text
 
 Writer = Callable[[Path, str, Sequence[PosedPerson]], list[Path]]
@@ -55,7 +56,14 @@ def _amass(folder: Path, key: str, people: Sequence[PosedPerson]) -> list[Path]:
     return files
 
 
-FORMATS: dict[str, Writer] = {"glb": _glb, "obj": _obj, "ply": _ply, "bvh": _bvh, "npz": _npz, "amass": _amass}
+def _usd(folder: Path, key: str, people: Sequence[PosedPerson]) -> list[Path]:
+    write_bytes(folder / f"{key}.usdc", usd_bytes(people))
+    return [folder / f"{key}.usdc"]
+
+
+FORMATS: dict[str, Writer] = {
+    "glb": _glb, "usd": _usd, "obj": _obj, "ply": _ply, "bvh": _bvh, "npz": _npz, "amass": _amass,
+}  # fmt: skip
 
 
 def export_scene(folder: Path, key: str, people: Sequence[PosedPerson], name: str) -> list[Path]:

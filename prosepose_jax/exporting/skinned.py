@@ -17,7 +17,7 @@ from prosepose_jax.io.mesh import vertex_normals
 
 _LEAST_WEIGHT = 1e-6
 _MAX_SETS = 4  # of four weights a vertex
-_COLORS = ((0.11, 0.36, 0.85), (0.96, 0.37, 0.06), (0.04, 0.51, 0.37), (0.75, 0.26, 0.52), (0.85, 0.71, 0.15))  # linear
+COLORS = ((0.11, 0.36, 0.85), (0.96, 0.37, 0.06), (0.04, 0.51, 0.37), (0.75, 0.26, 0.52), (0.85, 0.71, 0.15))  # linear
 
 
 def skinned_glb(people: Sequence[PosedPerson]) -> bytes:
@@ -44,7 +44,7 @@ class _Writer:
     def write(self, people: Sequence[PosedPerson]) -> bytes:
         roots = []
         for index, person in enumerate(people):
-            roots += self._person(person, _COLORS[index % len(_COLORS)])
+            roots += self._person(person, COLORS[index % len(COLORS)])
         self.document.scenes = [self.gltf.Scene(nodes=roots)]
         self.document.buffers = [self.gltf.Buffer(byteLength=len(self.buffer))]
         self.document.set_binary_blob(bytes(self.buffer))
@@ -63,7 +63,7 @@ class _Writer:
             document.nodes.append(
                 gltf.Node(
                     name=person.joint_names[joint], translation=place.tolist(),
-                    rotation=_quaternion(person.rotations[joint]), children=[],
+                    rotation=quaternion(person.rotations[joint]), children=[],
                 )
             )  # fmt: skip
             document.nodes[joints[parent] if parent >= 0 else first].children.append(joints[joint])
@@ -140,7 +140,7 @@ def weight_sets(weights: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(order[:, k : k + 4], values[:, k : k + 4]) for k in range(0, used + padding, 4)]
 
 
-def _quaternion(rotation: np.ndarray) -> list[float]:
+def quaternion(rotation: np.ndarray) -> list[float]:
     """Unit quaternion (x, y, z, w) of a rotation: an eigenvector, exact also near half a turn."""
     r = rotation
     k = np.array(

@@ -213,8 +213,8 @@ class Evaluator:
     def _own_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
             if is_measurable(posed[i].vertices):
-                deepest = max(self.self_penetration.depths_m(person).max() for person in posed[i].vertices)
-                figures[i]["self_penetration_max_mm"] = 1000.0 * float(deepest)
+                deepest = max(self.self_penetration.deepest_m(person) for person in posed[i].vertices)
+                figures[i]["self_penetration_max_mm"] = 1000.0 * deepest
 
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         scenes = [posed[i].scene for i in places]

@@ -53,8 +53,10 @@ class Groups:
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the sets in posed vertices (V, 3)."""
-        points = vertices[self._ids]
-        return Boxes(np.minimum.reduceat(points, self._starts), np.maximum.reduceat(points, self._starts))
+        # An axis at a time: NumPy reduces long rows, not columns of three.
+        points = np.ascontiguousarray(vertices.T)[:, self._ids]
+        low, high = (reduce(points, self._starts, axis=1) for reduce in (np.minimum.reduceat, np.maximum.reduceat))
+        return Boxes(np.ascontiguousarray(low.T), np.ascontiguousarray(high.T))
 
 
 def vertex_groups(ids: np.ndarray, rest: np.ndarray) -> Groups:

@@ -6,19 +6,25 @@ the folds at every joint are left out. Its depth is the distance to the nearest 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.patches import Groups, Surface, enclosed, vertex_groups
+from prosepose_jax.metrics.patches import Boxes, Surface
 from prosepose_jax.metrics.penetration import crossing_numbers, depths_in
+
+_AT_ONCE = 8  # vertices whose depth is measured before the next deepest is asked about
 
 
 class _Segment(NamedTuple):
-    asked: Groups  # vertices that must not be inside
-    hull: Surface  # closed
+    asked: np.ndarray  # ids of vertices that must not be inside
+    hull: np.ndarray  # (f, 3) closed
+    hull_ids: np.ndarray  # its vertices
     skin: Surface  # of the body's full mesh
+    skin_ids: np.ndarray
 
 
 class SelfPenetration:
@@ -34,20 +40,49 @@ class SelfPenetration:
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
         self._segments = []
         for k, hull in enumerate(segments.faces):
-            asked = vertex_groups(np.flatnonzero(segments.foreign[:, k]), rest)
+            asked, hull = np.flatnonzero(segments.foreign[:, k]), np.asarray(hull, np.int64)
             skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
-            if asked.members and len(skin):
-                self._segments.append(_Segment(asked, Surface(rest, np.asarray(hull, np.int64)), Surface(rest, skin)))
+            if len(asked) and len(skin):
+                self._segments.append(_Segment(asked, hull, np.unique(hull), Surface(rest, skin), np.unique(skin)))
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
         """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""
         vertices = np.asarray(vertices, np.float64)
         depths = np.zeros(len(vertices))
-        for asked, hull, skin in self._segments:
-            kept, met = enclosed(asked.boxes(vertices), hull.boxes(vertices))
-            ids = asked.of(kept)
-            inside = ids[crossing_numbers(vertices[ids], vertices, hull.triangles(met)) >= 1]
-            if len(inside):
-                found = depths_in(vertices[inside], skin, vertices, skin.boxes(vertices))
-                depths[inside] = np.maximum(depths[inside], found)
+        for segment, inside in self._inside(vertices):
+            found = depths_in(vertices[inside], segment.skin, vertices, segment.skin.boxes(vertices))
+            depths[inside] = np.maximum(depths[inside], found)
         return depths
+
+    def deepest_m(self, vertices: np.ndarray) -> float:
+        """The largest of `depths_m`, without measuring those that are smaller.
+
+        No vertex is deeper than its distance to the nearest vertex of the skin, so few have to be measured.
+        """
+        vertices = np.asarray(vertices, np.float64)
+        deepest = 0.0
+        for segment, inside in self._inside(vertices):
+            most = cKDTree(vertices[segment.skin_ids]).query(vertices[inside])[0]
+            order = np.argsort(-most)
+            boxes: Boxes | None = None
+            for start in range(0, len(order), _AT_ONCE):
+                part = order[start : start + _AT_ONCE]
+                part = part[most[part] > deepest]
+                if not len(part):
+                    break
+                boxes = segment.skin.boxes(vertices) if boxes is None else boxes
+                deepest = max(deepest, float(depths_in(vertices[inside[part]], segment.skin, vertices, boxes).max()))
+        return deepest
+
+    def _inside(self, vertices: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray]]:
+        """Segments with the ids of the vertices inside, those without any left out."""
+        axes = np.ascontiguousarray(vertices.T)
+        for segment in self._segments:
+            ids = segment.asked
+            for axis in axes:
+                hull, here = axis[segment.hull_ids], axis[ids]
+                ids = ids[(here >= hull.min()) & (here <= hull.max())]
+            if len(ids):
+                ids = ids[crossing_numbers(vertices[ids], vertices, segment.hull) >= 1]
+            if len(ids):
+                yield segment, ids

@@ -308,10 +308,10 @@ def test_the_command_exports_a_folder(
     assert asked["path"] == str(small_body_file) and asked["flat_hands"] is True
     capsys.readouterr()
     assert main([*command, "--format=fbx"]) == 2
-    assert "--format: expected some of glb, obj, ply, bvh, npz, amass, found fbx" in capsys.readouterr().err
+    assert "--format: expected some of glb, usd, obj, ply, bvh, npz, amass, found fbx" in capsys.readouterr().err
     assert main(["prosepose", "export"]) == 2
     assert "prosepose export DIR" in capsys.readouterr().err
-    assert set(FORMATS) == {"glb", "obj", "ply", "bvh", "npz", "amass"}
+    assert set(FORMATS) == {"glb", "usd", "obj", "ply", "bvh", "npz", "amass"}
 
 
 def test_the_glb_is_whole(people: list[PosedPerson], tmp_path: Path) -> None:

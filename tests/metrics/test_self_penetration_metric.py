@@ -60,6 +60,7 @@ def _one_by_one(body: BodyModel, segments: Segments, vertices: np.ndarray) -> np
 
 def test_boxes_leave_nothing_out(small_body: BodyModel, segments: Segments) -> None:
     rng, met = np.random.default_rng(3), 0
+    metric = SelfPenetration(np.asarray(small_body.v_template), np.asarray(small_body.faces), segments)
     for _ in range(6):
         pose = rng.normal(0.0, 1.0, (1, 21, 3)).astype(np.float32)
         params = BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))
@@ -67,4 +68,6 @@ def test_boxes_leave_nothing_out(small_body: BodyModel, segments: Segments) -> N
         found = _depths(small_body, segments, vertices)
         np.testing.assert_allclose(found, _one_by_one(small_body, segments, vertices), atol=1e-12)
         met += int((found > 0).sum())
+        # The deepest alone, found without measuring the others.
+        assert metric.deepest_m(vertices) == pytest.approx(found.max(), abs=1e-12)
     assert met > 50
