@@ -34,7 +34,7 @@ class Cluster:
 
 def define_ray_flags(values: flags.FlagValues) -> None:
     """--runner, --ray_address and --ray_actors."""
-    flags.DEFINE_enum("runner", "local", ["local", "ray"], "what runs it: this process, or a Ray cluster",
+    flags.DEFINE_enum("runner", "local", ["local", "ray"], "this process, or a Ray cluster",
                       flag_values=values)  # fmt: skip
     flags.DEFINE_string("ray_address", "", "of the cluster; default: a local one is started", flag_values=values)
     flags.DEFINE_integer("ray_actors", None, "workers on Ray; default: one a device", flag_values=values)

@@ -9,12 +9,22 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from prosepose_jax.apps import main as app
 from prosepose_jax.apps._stops import Stopped, signals_as_interrupts
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """Signals that whoever runs the tests ignores (nohup, a job in the background) are not ignored here."""
+    wanted = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _verb(monkeypatch: pytest.MonkeyPatch, run: Callable[[], int]) -> None:
