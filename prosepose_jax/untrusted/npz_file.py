@@ -97,12 +97,15 @@ def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | N
     if any(n < 0 for n in shape):
         raise InputError(f"{source}: claims the impossible shape {shape}")
     wanted = dtype.itemsize * math.prod(shape)
+    if dtype.itemsize == 0 and math.prod(shape):
+        # Any number of them fits into no bytes, and takes memory when it becomes numbers.
+        raise InputError(f"{source}: claims shape {shape} of {dtype}, elements without content")
     if wanted > size:
         raise InputError(f"{source}: claims shape {shape} of {dtype}, {wanted} bytes, but holds at most {size}")
     raw = stream.read(size)
     if len(raw) != wanted:
         raise InputError(f"{source}: claims shape {shape} of {dtype}, {wanted} bytes, but holds {len(raw)}")
-    if dtype.itemsize == 0 or wanted == 0:
+    if wanted == 0:
         return np.zeros(shape, dtype)
     array = np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     if dtype.kind == "U":

@@ -30,6 +30,8 @@ BAD_MEMBERS = {
     "no mark": b"no array at all",
     "open bracket": _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (("),
     "huge": _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }\n"),
+    "elements of no bytes": _npy("{'descr': '|V0', 'fortran_order': False, 'shape': (1000000000000,), }\n"),
+    "texts of no bytes": _npy("{'descr': '<U0', 'fortran_order': False, 'shape': (1000000, 1000000), }\n"),
     "negative": _npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n"),
     "impossible text": _npy("{'descr': '<U1', 'fortran_order': False, 'shape': (), }\n") + b"\xff" * 4,
     "object": _npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n") + pickle.dumps([1]),
