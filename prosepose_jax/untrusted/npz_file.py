@@ -96,8 +96,9 @@ def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | N
         return unpickle(stream.read(size), source)
     if any(n < 0 for n in shape):
         raise InputError(f"{source}: claims the impossible shape {shape}")
-    wanted = dtype.itemsize * math.prod(shape)
-    if dtype.itemsize == 0 and math.prod(shape):
+    count = math.prod(shape)
+    wanted = dtype.itemsize * count
+    if dtype.itemsize == 0 and count:
         # Any number of them fits into no bytes, and takes memory when it becomes numbers.
         raise InputError(f"{source}: claims shape {shape} of {dtype}, elements without content")
     if wanted > size:
