@@ -15,20 +15,27 @@ _GROUP_SIZE = 16  # blocks
 
 @struct.dataclass
 class Blocks:
-    """All V vertices in blocks of at most 16 neighbours; each is in exactly one. Padding repeats a first entry."""
+    """Vertices in blocks of at most 16 neighbours; each is in exactly one. Padding repeats a first entry."""
 
     vertex_ids: jax.Array  # (n, M) int32
     mask: jax.Array  # (n, M) bool
     of_group: jax.Array  # (g, K) int32 blocks of each group
 
 
-def make_blocks(v_template: np.ndarray, owner: np.ndarray | None = None) -> Blocks:
-    """Divides the mesh (V, 3) into blocks; with `owner` (V,) no group of blocks has vertices of two owners."""
+def make_blocks(v_template: np.ndarray, owner: np.ndarray | None = None, ids: np.ndarray | None = None) -> Blocks:
+    """Divides a mesh into blocks.
+
+    Args:
+      v_template: (V, 3) rest vertices.
+      owner: (V,); no group of blocks has vertices of two owners. None: all have one.
+      ids: the vertices to divide; None: all.
+    """
     points = np.asarray(v_template, np.float64)
     blocks: list[np.ndarray] = []
     groups: list[np.ndarray] = []
     owner = np.zeros(len(points), np.int64) if owner is None else np.asarray(owner)
-    owned = [np.flatnonzero(owner == k) for k in np.unique(owner)]
+    ids = np.arange(len(points)) if ids is None else np.asarray(ids)
+    owned = [ids[owner[ids] == k] for k in np.unique(owner[ids])]
     for part in (part for ids in owned for part in divide(points, ids, _BLOCK_SIZE * _GROUP_SIZE)):
         found = divide(points, part, _BLOCK_SIZE)
         groups.append(np.arange(len(blocks), len(blocks) + len(found)))

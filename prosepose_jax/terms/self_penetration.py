@@ -12,6 +12,7 @@ import numpy as np
 from flax import struct
 
 from prosepose_jax.body.blocks import Blocks, make_blocks
+from prosepose_jax.body.cells import divide
 from prosepose_jax.body.coarse import Boxes, Marked, boxes_of
 from prosepose_jax.body.inside import FaceGroups, group_boxes, group_crossings, group_edges, group_faces
 from prosepose_jax.body.model import BodyModel
@@ -23,15 +24,19 @@ from prosepose_jax.terms.points import Rows
 
 # (Block, group of faces) pairs tested at once.
 _PAIR_CHUNK = 256
+# Most vertices that are tested: of a finer mesh one stands for its neighbours.
+_TESTED = 3000
 
 
 @struct.dataclass
 class SegmentSurfaces:
-    """K segments of a body as closed low-resolution surfaces, and all its vertices in blocks of one segment each."""
+    """K segments of a body as closed low-resolution surfaces, and its vertices in blocks of one segment each."""
 
-    blocks: Blocks  # of b blocks of M vertices in g groups
+    blocks: Blocks  # of all vertices, in g groups
     of_group: jax.Array  # (g,) int32 segment of each group of blocks
-    foreign: jax.Array  # (b, M, K) bool: a vertex must not be inside the segment
+    tested: Blocks  # of b blocks of M vertices, of those that stand for all
+    stands_for: jax.Array  # (V,) float32 how many vertices a tested one stands for; 0 for the others
+    foreign: jax.Array  # (b, M, K) bool: a tested vertex must not be inside the segment
     groups: FaceGroups  # of s groups; `owner` is the segment
     surface_ids: jax.Array  # (n,) int32 vertices that the faces are between
 
@@ -45,8 +50,13 @@ class HeldSelfPenetration:
     weight: jax.Array  # (P, n) 0 on padding; above 1 where one vertex stands for several
 
 
-def segment_surfaces(body: BodyModel) -> SegmentSurfaces:
-    """Prepares a body (host)."""
+def segment_surfaces(body: BodyModel, most: int = _TESTED) -> SegmentSurfaces:
+    """Prepares a body (host).
+
+    Args:
+      body: the body.
+      most: vertices to test, about; at least as many as there are: all.
+    """
     template, low = np.asarray(body.v_template), np.asarray(body.lowres.vertex_ids)
     closed_faces = low[np.asarray(body.lowres.faces)]
     segments = make_segments(
@@ -54,6 +64,8 @@ def segment_surfaces(body: BodyModel) -> SegmentSurfaces:
     )
     blocks = make_blocks(template, segments.of_vertex)
     members, first_block = np.asarray(blocks.vertex_ids), np.asarray(blocks.of_group)[:, 0]
+    stands_for = _stand_ins(template, segments.of_vertex, segments.foreign, -(-len(template) // most))
+    tested = make_blocks(template, segments.of_vertex, np.flatnonzero(stands_for))
     faces = np.concatenate(segments.faces)
     place = np.zeros(len(template), np.int64)
     place[low] = np.arange(len(low))
@@ -61,19 +73,38 @@ def segment_surfaces(body: BodyModel) -> SegmentSurfaces:
     return SegmentSurfaces(
         blocks=blocks,
         of_group=jnp.asarray(segments.of_vertex[members[first_block, 0]]),
-        foreign=jnp.asarray(segments.foreign[members] & np.asarray(blocks.mask)[..., None]),
+        tested=tested,
+        stands_for=jnp.asarray(stands_for, jnp.float32),
+        foreign=jnp.asarray(segments.foreign[np.asarray(tested.vertex_ids)] & np.asarray(tested.mask)[..., None]),
         groups=group_faces(template[low], place[faces], owner),
         surface_ids=jnp.asarray(low, jnp.int32),
     )
 
 
+def _stand_ins(template: np.ndarray, of_vertex: np.ndarray, foreign: np.ndarray, size: int) -> np.ndarray:
+    """(V,) how many neighbours a vertex stands for, itself among them; 0 for those that another stands for.
+
+    One of at most `size` neighbours, the nearest to their middle; all are of one segment and foreign to the same ones.
+    Vertices that are foreign to nothing need no test.
+    """
+    kinds, kind = np.unique(np.concatenate([of_vertex[:, None], foreign], axis=1), axis=0, return_inverse=True)
+    stands_for = np.zeros(len(template), np.int64)
+    for k in range(len(kinds)):
+        ids = np.flatnonzero(kind.reshape(-1) == k)
+        if foreign[ids[0]].any():
+            for part in divide(np.asarray(template, np.float64), ids, size):
+                apart = np.linalg.norm(template[part] - template[part].mean(axis=0), axis=1)
+                stands_for[part[np.argmin(apart)]] = len(part)
+    return stands_for
+
+
 def inside_own_segments(
     surfaces: SegmentSurfaces, vertices: jax.Array, asked: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
-    """Which vertices lie inside a segment that is foreign to them.
+    """Which of the tested vertices lie inside a segment that is foreign to them.
 
-    Exact, as `inside_search.inside_masks`: signed crossings of the ray along +z with each closed surface. A block of
-    vertices meets only segments whose boxes overlap its own, and of these the groups of faces over it.
+    Exact for each, as `inside_search.inside_masks`: signed crossings of the ray along +z with each closed surface. A
+    block of vertices meets only segments whose boxes overlap its own, and of these the groups of faces over it.
 
     Args:
       surfaces: of the body.
@@ -81,9 +112,9 @@ def inside_own_segments(
       asked: (D,) bool, False where nobody wants to know and nothing is called inside; None: all are asked.
 
     Returns:
-      (D, V) bool, and (D, V) int32 the segment that a vertex is inside.
+      (D, V) bool, False for vertices that are not tested, and (D, V) int32 the segment that a vertex is inside.
     """
-    blocks, groups, num_segments = surfaces.blocks, surfaces.groups, surfaces.foreign.shape[-1]
+    blocks, groups, num_segments = surfaces.tested, surfaces.groups, surfaces.foreign.shape[-1]
     points = vertices[:, blocks.vertex_ids]  # (D, b, M, 3)
     num_people, num_blocks, _, _ = points.shape
     num_groups = groups.owner.shape[0]
@@ -139,7 +170,7 @@ class SelfPenetration(Term):
     name: str = "self_penetration"
     scale_field: str = "penetration.robust_m"
     refresh_field: str = "penetration.refresh_every"
-    slots: int = 64
+    slots: int = 32
 
     def prepare_body(self, body: BodyModel, prior: Any) -> SegmentSurfaces:
         return segment_surfaces(body)
@@ -162,7 +193,7 @@ class SelfPenetration(Term):
         return HeldSelfPenetration(
             inside=rows(per_scene(found.inside_ids)),
             nearest=rows(per_scene(found.nearest_ids)),
-            weight=per_scene(found.weight),
+            weight=per_scene(found.weight * surfaces.stands_for[found.inside_ids]),
         )
 
     def elements(self, context: Context) -> Sequence[Elements]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,12 @@ from prosepose_jax.fitting.objective import elements_energy
 from prosepose_jax.terms import Elements
 from prosepose_jax.terms.inside_search import Targets, inside_sets
 from prosepose_jax.terms.penetration import depth_kernel, squared_depth
-from prosepose_jax.terms.self_penetration import SegmentSurfaces, inside_own_segments, segment_surfaces
+from prosepose_jax.terms.self_penetration import (
+    SegmentSurfaces,
+    SelfPenetration,
+    inside_own_segments,
+    segment_surfaces,
+)
 
 # fmt: off
 # Rotations (axis-angle) of joints by their place in body_pose: bodies rest with their arms out to the sides.
@@ -96,6 +103,41 @@ def test_the_nearest_vertex_is_of_the_segment_that_one_is_inside(
         squared = np.where(segment == wanted, np.sum((posed - posed[vertex]) ** 2, axis=1), np.inf)
         assert segment[other] == wanted != segment[vertex]
         assert squared[other] == pytest.approx(squared.min(), rel=1e-4)
+
+
+@pytest.mark.parametrize("most", [250, 100])
+def test_few_vertices_stand_for_all(small_body: BodyModel, surfaces: SegmentSurfaces, most: int) -> None:
+    few = segment_surfaces(small_body, most)
+    assert np.asarray(surfaces.stands_for).max() == 1.0
+    assert np.sum(few.stands_for) == np.sum(surfaces.stands_for)
+    assert np.count_nonzero(few.stands_for) < 0.5 * np.count_nonzero(surfaces.stands_for)
+    for name in ("forearm in the belly", "forearms through each other"):
+        vertices = _pose(small_body, name)
+        every, _ = found_inside(surfaces, vertices, jnp.ones(1, bool))
+        inside, which = found_inside(few, vertices, jnp.ones(1, bool))
+        tested = np.asarray(few.stands_for) > 0
+        np.testing.assert_array_equal(np.asarray(inside[0])[tested], np.asarray(every[0])[tested])
+        assert not np.asarray(inside[0])[~tested].any()
+        ids = np.flatnonzero(inside[0])
+        assert _exact(small_body, vertices[0])[ids, np.asarray(which[0])[ids]].all()
+        if (count := int(every.sum())) > 20:  # of fewer, chance decides how many are found
+            told = float(np.sum(np.asarray(inside[0]) * np.asarray(few.stands_for)))
+            assert told == pytest.approx(count, rel=0.5)
+
+
+def test_a_vertex_counts_as_often_as_it_stands_for_others(small_body: BodyModel) -> None:
+    few = segment_surfaces(small_body, 250)
+    vertices = _pose(small_body, "forearm in the belly")
+    inside, _ = found_inside(few, vertices, jnp.ones(1, bool))
+    lookup = types.SimpleNamespace(
+        mine=few, body=small_body, vertices=vertices[None], rest=vertices[None], busy=jnp.ones(1, bool)
+    )
+    held = SelfPenetration(slots=64).look_up(lookup)  # type: ignore[arg-type]
+    assert 0 < int(inside.sum()) <= 64
+    assert sorted(np.asarray(held.weight)[0, 0])[-int(inside.sum()) :] == sorted(
+        np.asarray(few.stands_for)[np.asarray(inside[0])]
+    )
+    assert float(held.weight.sum()) == float(np.sum(np.asarray(inside[0]) * np.asarray(few.stands_for)))
 
 
 def _segment_of(surfaces: SegmentSurfaces, num_vertices: int) -> np.ndarray:
