@@ -2,8 +2,7 @@
 
 An arm that has gone halfway through a trunk is pushed out on both sides at once and stays. Which way round it belongs
 is decided early, before penetration counts. So such scenes are fitted again from people moved apart, in either order
-of depth; those that are still inside each other once more, with penetration counted from the first stage, which keeps
-people out of each other even where contacts suffer. The fit with the lowest energy is kept.
+of depth. The fit with the lowest energy is kept.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prosepose_jax.fitting.settings import StageSettings
 from prosepose_jax.scene import Fit
 
 if TYPE_CHECKING:
@@ -46,15 +44,13 @@ def fit_apart(
       variant: recorded in the fits.
       shared: `rooms` of the whole run: nothing is compiled again.
     """
-    best = list(fits)
-    for counted in (False, True):
-        again = [k for k, item in enumerate(items) if is_inside(item, best[k])]
-        attempts = [(k, _apart(items[k], reverse, counted)) for k in again for reverse in (False, True)]
-        found = dict(fitter.fit_plain([item for _, item in attempts], variant, shared)) if attempts else {}
-        for place, (k, _) in enumerate(attempts):
-            other, spent = found[place], best[k].seconds + found[place].seconds
-            winner = other if other.ok and _energy(other) < _energy(best[k]) else best[k]
-            best[k] = dataclasses.replace(winner, seconds=spent)
+    attempts = [_apart(item, reverse) for item in items for reverse in (False, True)]
+    found = [fit for _, fit in sorted(fitter.fit_plain(attempts, variant, shared), key=lambda placed: placed[0])]
+    best = []
+    for k, first in enumerate(fits):
+        others = found[2 * k : 2 * k + 2]
+        winner = min([first, *(fit for fit in others if fit.ok)], key=_energy)
+        best.append(dataclasses.replace(winner, seconds=first.seconds + sum(fit.seconds for fit in others)))
     return best
 
 
@@ -70,23 +66,10 @@ def _energy(fit: Fit) -> float:
     return float(np.nansum(_last_stage(fit), axis=-1).min())
 
 
-def _apart(item: PreparedScene, reverse: bool, count_early: bool) -> PreparedScene:
-    """The scene begun with its people apart, where wanted with penetration counted from the first stage."""
-    settings = item.settings
-    apart = -settings.restart_apart_m if reverse else settings.restart_apart_m
-    if not count_early:
-        return dataclasses.replace(item, apart_m=apart)
-    last = settings.stages[-1]
-
-    def counted(stage: StageSettings) -> StageSettings:
-        return dataclasses.replace(
-            stage,
-            weights={**stage.weights, _TERM: last.weights.get(_TERM, 0.0)},
-            fallback_weights={**stage.fallback_weights, _TERM: last.fallback_weights.get(_TERM, 0.0)},
-        )
-
-    stages = tuple(counted(stage) for stage in settings.stages)
-    return dataclasses.replace(item, settings=dataclasses.replace(settings, stages=stages), apart_m=apart)
+def _apart(item: PreparedScene, reverse: bool) -> PreparedScene:
+    """The scene begun with its people apart."""
+    apart = item.settings.restart_apart_m
+    return dataclasses.replace(item, apart_m=-apart if reverse else apart)
 
 
 def in_portions(
