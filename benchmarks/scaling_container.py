@@ -3,11 +3,12 @@
     python benchmarks/scaling_container.py [--counts=10000,100000] [--fit=10000,100000] [--scenes_per_tar=1000]
 
 Metric: scenes a second of every phase, higher is better, and the peak resident memory of its process in MiB, lower is
-better. Each phase is a process of its own. `pack` writes the tars, `list` opens them and plans the run, `read` loads
-every block, `record` writes what workers write of finished blocks (figures of a scene as of a fit with truth), `merge`
-makes metrics.json of it, `resume` finds out that a run is done. `fit` is `prosepose fit` with the tests' small body and
-two steps of the first stage, as two shards one after the other, then `prosepose merge`, all of it as a user runs it,
-with a full compilation cache. Scenes are one packaged scene under many names, for `fit` without truth.
+better. Ratios are of processor seconds, which other jobs on the machine disturb least. Each phase is a process of its
+own. `pack` writes the tars, `list` opens them and plans the run, `read` loads every block, `record` writes what
+workers write of finished blocks (figures of a scene as of a fit with truth), `merge` makes metrics.json of it,
+`resume` finds out that a run is done. `fit` is `prosepose fit` with the tests' small body and two steps of the first
+stage, as two shards one after the other, then `prosepose merge`, all of it as a user runs it, with a full compilation
+cache. Scenes are one packaged scene under many names, for `fit` without truth.
 """
 
 from __future__ import annotations
@@ -231,6 +232,33 @@ def _run(words: list[str]) -> dict[str, float]:
             "peak_mib": used.ru_maxrss / 1024}  # fmt: skip
 
 
+def make_ratios(rows: list[dict[str, Any]]) -> list[Ratio]:
+    """Of the most scenes and the fewest: processor seconds a scene and peak memory of every phase."""
+    ratios = []
+    for phase in PHASES:
+        by = {row["scenes"]: row for row in rows if row["phase"] == phase}
+        few, many = min(by, default=0), max(by, default=0)
+        if few < many:
+            costs = {count: row["cpu_s"] / count for count, row in by.items()}
+            ratios += _two(phase, few, many, costs, {count: row["peak_mib"] for count, row in by.items()})
+    of: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["phase"] == "fit":
+            of.setdefault(row["of"], []).append(row)
+    few, many = min(of, default=0), max(of, default=0)
+    if few < many:
+        costs = {count: statistics.fmean(row["cpu_s_a_scene"] for row in fits) for count, fits in of.items()}
+        ratios += _two("fit", few, many, costs, {count: max(row["peak_mib"] for row in of[count]) for count in of})
+    return ratios
+
+
+def _two(phase: str, few: int, many: int, costs: dict[int, float], peaks: dict[int, float]) -> list[Ratio]:
+    return [
+        Ratio(f"{phase}: processor seconds a scene at {many} / at {few}", costs[many] / costs[few], "lower"),
+        Ratio(f"{phase}: peak memory at {many} / at {few}", peaks[many] / peaks[few], "lower"),
+    ]
+
+
 def main() -> int:
     """Prints a line a phase; writes the result file."""
     parser = make_parser(__doc__ or "", "scaling_container")
@@ -267,24 +295,9 @@ def main() -> int:
             fitted.append(row)
             print_row(row)
     shutil.rmtree(options.folder, ignore_errors=True)
-    ratios = []
-    few, many = min(options.counts), max(options.counts)
-    by = {(row["phase"], row["scenes"]): row for row in rows}
-    for phase in PHASES if few < many and rows else ():
-        rate = by[phase, many]["scenes_per_second"] / by[phase, few]["scenes_per_second"]
-        ratios.append(Ratio(f"{phase}: scenes/s at {many} / at {few}", rate, "higher"))
-        grown = by[phase, many]["peak_mib"] / by[phase, few]["peak_mib"]
-        ratios.append(Ratio(f"{phase}: peak memory at {many} / at {few}", grown, "lower"))
-    few, many = min(options.fit), max(options.fit)
-    if few < many:
-        mean = {count: [row for row in fitted if row["phase"] == "fit" and row["of"] == count] for count in (few, many)}
-        costs = {count: statistics.fmean(row["cpu_s_a_scene"] for row in of) for count, of in mean.items()}
-        peaks = {count: max(row["peak_mib"] for row in of) for count, of in mean.items()}
-        ratios.append(Ratio(f"fit: processor seconds a scene at {many} / at {few}", costs[many] / costs[few], "lower"))
-        ratios.append(Ratio(f"fit: peak memory at {many} / at {few}", peaks[many] / peaks[few], "lower"))
     write_result(
         options.out, "scaling_container", metric="scenes in tars", unit="scenes per second", better="higher",
-        rows=[*rows, *fitted], ratios=ratios, started=started,
+        rows=[*rows, *fitted], ratios=make_ratios([*rows, *fitted]), started=started,
         settings={
             "counts": options.counts, "scenes_per_tar": options.scenes_per_tar, "fit": options.fit, "block": BLOCK,
         },
