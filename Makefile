@@ -120,12 +120,14 @@ bench-check: $(VENV)/.plain ## compare the ratios in benchmarks/results with the
 bench-tables: $(VENV)/.plain ## write the figures of benchmarks/results into docs/benchmarks.md
 	$(BIN)/python benchmarks/tables.py
 
-ABLATIONS ?= answers threshold losses fallback weights aggregation order_sides noise oracle keypoints solvers final
+ABLATIONS ?= families:lm final told losses:families families:self_contact_lm answers threshold losses fallback weights \
+	aggregation order_sides noise oracle keypoints solvers
 ABLATIONS_DIR ?= out/ablations
+ABLATIONS_FLAGS ?=
 ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable), their tables into docs/results.md
 	for name in $(ABLATIONS); do \
-		$(BIN)/prosepose ablate --config=ablation_$$name --workdir=$(ABLATIONS_DIR)/$$name \
-			--scenes=$(ABLATIONS_DIR)/scenes || exit 1; \
+		$(BIN)/prosepose ablate --config=ablation_$$name --workdir=$(ABLATIONS_DIR)/$$(echo $$name | tr : _) \
+			--scenes=$(ABLATIONS_DIR)/scenes $(ABLATIONS_FLAGS) || exit 1; \
 	done
 	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
 

@@ -3,7 +3,8 @@
     python -m prosepose_jax.ablation.document --sweeps=out/ablations --document=docs/results.md [--check]
 
 A marker pair is `<!-- sweep: NAME -->` … `<!-- end -->`; what stands between them is replaced by the table of
-SWEEPS/NAME, where it comes from, and its plots, which are copied to img/ beside the document. --check changes
+SWEEPS/NAME, where it comes from, and its plots, which are copied to img/ beside the document. `<!-- sweep by group:
+NAME -->` takes a table a figure, a row a group, and no plots: for sweeps of many groups of few points. --check changes
 nothing and exits with status 1 when the document is not what it would write.
 """
 
@@ -16,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prosepose_jax.ablation.by_group import tables_by_group
 from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_bytes, write_text
 from prosepose_jax.untrusted import as_input_error, read_bytes, read_json
 
-_BLOCK = re.compile(r"(<!-- sweep: ([\w.-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- sweep( by group)?: ([\w.-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _ABSENT = "\n*Not run yet.*\n\n"
 
 
@@ -34,10 +36,11 @@ def fill(text: str, sweeps: Path, images: str = "img") -> str:
     """
 
     def block(match: re.Match[str]) -> str:
-        folder = sweeps / match[2]
+        head, by_group, name, before, end = match.groups()
+        folder = sweeps / name
         if (folder / "run.json").is_file():
-            return f"{match[1]}\n{_describe(folder, images)}\n{match[4]}"
-        return f"{match[1]}{match[3] if match[3].strip() else _ABSENT}{match[4]}"
+            return f"{head}\n{_describe(folder, images, bool(by_group))}\n{end}"
+        return f"{head}{before if before.strip() else _ABSENT}{end}"
 
     return _BLOCK.sub(block, text)
 
@@ -45,25 +48,27 @@ def fill(text: str, sweeps: Path, images: str = "img") -> str:
 def plots_of(text: str, sweeps: Path) -> dict[str, Path]:
     """{file name beside the document: plot} of the sweeps that a document has blocks for."""
     found = {}
-    for match in _BLOCK.finditer(text):
-        for file in sorted((sweeps / match[2] / "plots").glob("*.png")):
-            found[f"{match[2]}_{file.name}"] = file
+    for _, by_group, name, *_ in _BLOCK.findall(text):
+        for file in () if by_group else sorted((sweeps / name / "plots").glob("*.png")):
+            found[f"{name}_{file.name}"] = file
     return found
 
 
-def _describe(folder: Path, images: str) -> str:
+def _describe(folder: Path, images: str, by_group: bool) -> str:
     with as_input_error(folder, "not the folder of a finished sweep"):
-        return _described(folder, images)
+        return _described(folder, images, by_group)
 
 
-def _described(folder: Path, images: str) -> str:
+def _described(folder: Path, images: str, by_group: bool) -> str:
     info = read_json(folder / "run.json")
-    table = read_bytes(folder / "table.md").decode("utf-8").strip()
-    plots = [
-        f"![{info['title']}]({images}/{folder.name}_{file.name})" for file in sorted((folder / "plots").glob("*.png"))
-    ]
     command = re.sub(r"--workdir=\S+", f"--workdir=DIR/{folder.name}", info["command"])
-    return f"```\n{command}\n```\n\n{_where(info)}\n\n{table}\n\n" + "\n".join(plots) + "\n"
+    if by_group:
+        table, plots = tables_by_group(read_bytes(folder / "table.csv").decode("utf-8")), []
+    else:
+        table = read_bytes(folder / "table.md").decode("utf-8").strip()
+        files = sorted((folder / "plots").glob("*.png"))
+        plots = [f"![{info['title']}]({images}/{folder.name}_{file.name})" for file in files]
+    return "\n\n".join([f"```\n{command}\n```", _where(info), table, *(["\n".join(plots)] if plots else [])]) + "\n"
 
 
 def _where(info: Mapping[str, Any]) -> str:

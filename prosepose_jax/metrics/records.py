@@ -159,7 +159,7 @@ BY_KIND: Mapping[str, tuple[Metric, ...]] = {
     "two_person": tuple(
         METRICS[n] for n in ("joint_pa_mpjpe_mm", "pcc", "pa_mpjpe_mm", "pelvis_vector_mm", "penetration_max_mm")
     ),
-    "self_contact": tuple(METRICS[n] for n in ("pa_mpjpe_mm", "pcc", "reprojection_px")),
+    "self_contact": tuple(METRICS[n] for n in ("pa_mpjpe_mm", "pcc", "self_penetration_max_mm", "reprojection_px")),
 }
 """The columns of sweeps and of the published tables for each kind of scene; the first two are the main ones."""
 

@@ -19,6 +19,25 @@ def _finished(sweeps: Path) -> None:
     write_json(sweeps / "answers" / "run.json", info)
 
 
+def test_a_table_a_figure_with_groups_in_rows(tmp_path: Path) -> None:
+    _finished(tmp_path)
+    head = "group,point,x,kind,scenes,fallback,failed,figure,mean,low,high,difference,difference_low,difference_high\n"
+    rows = [
+        "low,default,,two_person,64,0,0,joint_pa_mpjpe_mm,38.04,1,2,,,",
+        "low,default,,two_person,64,0,0,pcc,94.1,1,2,,,",
+        "low,none,,two_person,63,0,1,joint_pa_mpjpe_mm,45.5,1,2,7.51,3.1,12",
+        "high,default,,two_person,64,0,0,joint_pa_mpjpe_mm,72,1,2,,,",
+        "high,none,,two_person,64,0,64,,,,,,,",
+    ]
+    write_text(tmp_path / "answers" / "table.csv", head + "\n".join(rows) + "\n")
+    text = fill("<!-- sweep by group: answers -->\n<!-- end -->\n", tmp_path)
+    assert "| joint PA-MPJPE (mm) | scenes | default | none |" in text
+    assert "| low | 63–64 | 38.0 | 45.5, +7.5 (+3.1, +12.0) |" in text
+    assert "| high | 64 | 72.0 |  |" in text and "| mean of all |  | 55.0 |  |" in text
+    assert "| low | 64 | 94.1 |  |" in text and "img/" not in text
+    assert fill(text, tmp_path) == text
+
+
 def test_blocks_are_filled_and_checked(tmp_path: Path) -> None:
     sweeps, document = tmp_path / "sweeps", tmp_path / "docs" / "results.md"
     _finished(sweeps)

@@ -122,7 +122,15 @@ def test_all_promised_sweeps_are_packaged() -> None:
     assert {f"ablation_{name}" for name in wanted} <= set(SWEEPS)
 
 
-@pytest.mark.parametrize(("variant", "kind"), [("", "two_person"), (":self_contact", "self_contact")])
+@pytest.mark.parametrize(
+    ("variant", "kind"),
+    [
+        ("", "two_person"),
+        (":lm", "two_person"),
+        (":self_contact", "self_contact"),
+        (":self_contact_lm", "self_contact"),
+    ],
+)
 def test_the_sweep_of_families_has_every_level_and_family(variant: str, kind: str) -> None:
     points = expand(load_config(f"ablation_families{variant}")).points
     assert {point.scenes.kind for point in points} == {kind}
