@@ -27,7 +27,7 @@ from prosepose_jax.terms import PosePrior, load_pose_prior
 # Figures of a scene that a sweep keeps, of those that metrics.json has.
 FIGURES = (
     "joint_pa_mpjpe_mm", "pa_mpjpe_mm", "mpjpe_mm", "pelvis_vector_mm", "pcc", "penetration_max_mm",
-    "penetration_mean_mm", "reprojection_px",
+    "penetration_mean_mm", "self_penetration_max_mm", "reprojection_px",
 )  # fmt: skip
 _MOST_WAITING = 128  # fits in memory whose figures are not measured yet
 Record = dict[str, Any]

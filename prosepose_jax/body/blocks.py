@@ -44,3 +44,25 @@ def make_blocks(v_template: np.ndarray, owner: np.ndarray | None = None, ids: np
     return Blocks(
         vertex_ids=jnp.asarray(vertex_ids), mask=jnp.asarray(mask), of_group=jnp.asarray(pad_lists(groups)[0])
     )
+
+
+def stand_ins(v_template: np.ndarray, kinds: np.ndarray, most: int) -> np.ndarray:
+    """Chooses vertices that stand for the others of a fine mesh.
+
+    One of every few neighbours of one kind, the nearest to their middle.
+
+    Args:
+      v_template: (V, 3) rest vertices.
+      kinds: (V,) int; a vertex stands for those of its own kind alone, those of kind -1 are left out.
+      most: vertices to choose, about; V and more: all.
+
+    Returns:
+      (V,) int, how many vertices each stands for, itself among them; 0 for those that another stands for.
+    """
+    points, size = np.asarray(v_template, np.float64), -(-len(v_template) // most)
+    stands_for = np.zeros(len(points), np.int64)
+    for kind in np.unique(kinds[kinds >= 0]):
+        for part in divide(points, np.flatnonzero(kinds == kind), size):
+            apart = np.linalg.norm(points[part] - points[part].mean(axis=0), axis=1)
+            stands_for[part[np.argmin(apart)]] = len(part)
+    return stands_for

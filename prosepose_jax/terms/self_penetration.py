@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from prosepose_jax.body.blocks import Blocks, make_blocks
-from prosepose_jax.body.cells import divide
+from prosepose_jax.body.blocks import Blocks, make_blocks, stand_ins
 from prosepose_jax.body.coarse import Boxes, Marked, boxes_of
 from prosepose_jax.body.inside import FaceGroups, group_boxes, group_crossings, group_edges, group_faces
 from prosepose_jax.body.model import BodyModel
@@ -21,11 +20,10 @@ from prosepose_jax.terms.base import Context, Elements, End, Lookup, Term
 from prosepose_jax.terms.inside_search import Targets, inside_sets
 from prosepose_jax.terms.penetration import depth_kernel, squared_depth
 from prosepose_jax.terms.points import Rows
+from prosepose_jax.terms.surface import MOST_TESTED
 
 # (Block, group of faces) pairs tested at once.
 _PAIR_CHUNK = 256
-# Most vertices that are tested: of a finer mesh one stands for its neighbours.
-_TESTED = 3000
 
 
 @struct.dataclass
@@ -50,7 +48,7 @@ class HeldSelfPenetration:
     weight: jax.Array  # (P, n) 0 on padding; above 1 where one vertex stands for several
 
 
-def segment_surfaces(body: BodyModel, most: int = _TESTED) -> SegmentSurfaces:
+def segment_surfaces(body: BodyModel, most: int = MOST_TESTED) -> SegmentSurfaces:
     """Prepares a body (host).
 
     Args:
@@ -64,7 +62,10 @@ def segment_surfaces(body: BodyModel, most: int = _TESTED) -> SegmentSurfaces:
     )
     blocks = make_blocks(template, segments.of_vertex)
     members, first_block = np.asarray(blocks.vertex_ids), np.asarray(blocks.of_group)[:, 0]
-    stands_for = _stand_ins(template, segments.of_vertex, segments.foreign, -(-len(template) // most))
+    # Of one segment and foreign to the same ones; who is foreign to nothing needs no test.
+    rows = np.concatenate([segments.of_vertex[:, None], segments.foreign], axis=1)
+    kinds = np.where(segments.foreign.any(axis=1), np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1), -1)
+    stands_for = stand_ins(template, kinds, most)
     tested = make_blocks(template, segments.of_vertex, np.flatnonzero(stands_for))
     faces = np.concatenate(segments.faces)
     place = np.zeros(len(template), np.int64)
@@ -79,23 +80,6 @@ def segment_surfaces(body: BodyModel, most: int = _TESTED) -> SegmentSurfaces:
         groups=group_faces(template[low], place[faces], owner),
         surface_ids=jnp.asarray(low, jnp.int32),
     )
-
-
-def _stand_ins(template: np.ndarray, of_vertex: np.ndarray, foreign: np.ndarray, size: int) -> np.ndarray:
-    """(V,) how many neighbours a vertex stands for, itself among them; 0 for those that another stands for.
-
-    One of at most `size` neighbours, the nearest to their middle; all are of one segment and foreign to the same ones.
-    Vertices that are foreign to nothing need no test.
-    """
-    kinds, kind = np.unique(np.concatenate([of_vertex[:, None], foreign], axis=1), axis=0, return_inverse=True)
-    stands_for = np.zeros(len(template), np.int64)
-    for k in range(len(kinds)):
-        ids = np.flatnonzero(kind.reshape(-1) == k)
-        if foreign[ids[0]].any():
-            for part in divide(np.asarray(template, np.float64), ids, size):
-                apart = np.linalg.norm(template[part] - template[part].mean(axis=0), axis=1)
-                stands_for[part[np.argmin(apart)]] = len(part)
-    return stands_for
 
 
 def inside_own_segments(
