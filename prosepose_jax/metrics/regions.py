@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
-from prosepose_jax.metrics.patches import split
+from prosepose_jax.metrics.boxes import split
 from prosepose_jax.metrics.precision import in_double
 
 TOUCH_M = 0.013

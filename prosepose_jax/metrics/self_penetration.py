@@ -13,8 +13,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.patches import Boxes, Surface
-from prosepose_jax.metrics.penetration import crossing_numbers, depths_in
+from prosepose_jax.metrics.boxes import Boxes
+from prosepose_jax.metrics.depths import depths_in
+from prosepose_jax.metrics.patches import Surface
+from prosepose_jax.metrics.rays import crossing_numbers
 
 _AT_ONCE = 8  # vertices whose depth is measured before the next deepest is asked about
 
