@@ -36,14 +36,13 @@ class Groups:
     """
 
     def __init__(self, members: list[np.ndarray]) -> None:
-        self.members = members
         self._ids = np.concatenate(members) if members else np.zeros(0, np.int64)
-        self._starts = np.cumsum([0, *map(len, members)])[:-1]
+        self._counts = np.array([len(ids) for ids in members], np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
 
     def of(self, chosen: np.ndarray) -> np.ndarray:
         """The vertices of the chosen sets (bool)."""
-        ids = [self.members[k] for k in np.flatnonzero(chosen)]
-        return np.concatenate(ids) if ids else np.zeros(0, np.int64)
+        return self._ids[np.repeat(chosen, self._counts)]
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the sets in posed vertices (V, 3)."""
@@ -63,12 +62,12 @@ class Ring:
     def __init__(self, faces: np.ndarray) -> None:
         self.faces = np.asarray(faces, np.int64)
         places, self._starts = inverted(self.faces, int(self.faces.max(initial=-1)) + 1)
-        self._faces = places // 3
+        self._faces, self._corners = np.divmod(places, 3)
 
-    def around(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Of vertices (n,): whose each face is, 0 … n - 1 in this order, and the face."""
+    def around(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of vertices (n,): whose each face is, 0 … n - 1 in this order, the face, and its corner there."""
         whose, place = ranges(self._starts[ids], self._starts[ids + 1])
-        return whose, self._faces[place]
+        return whose, self._faces[place], self._corners[place]
 
 
 def unique_edges(faces: np.ndarray) -> np.ndarray:

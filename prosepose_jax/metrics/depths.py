@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from prosepose_jax.metrics.boxes import Boxes, Ring, ranges, split, within
+from prosepose_jax.metrics.boxes import Boxes, Ring, ranges, within
 from prosepose_jax.metrics.patches import Surface
 
 _AROUND_M = 0.03  # triangles so near the points are looked at first
-_GROUP = 64  # points whose common box tells which triangles are near
-_NEIGHBOURS = 6  # vertices that are looked at first
+_CELL_M = 0.04  # cubes of points whose faces tell which triangles are near
+_NEIGHBOURS = 5  # vertices that are looked at first
 
 
 def surface_depths(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -38,9 +38,7 @@ def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes:
     """
     depths, left, around = np.zeros(len(points)), np.arange(len(points)), _AROUND_M
     while True:
-        groups = [points[k] for k in split(left, points, _GROUP)]
-        of_points = Boxes(np.array([g.min(axis=0) for g in groups]), np.array([g.max(axis=0) for g in groups]))
-        near = within(of_points, boxes, around)
+        near = within(_cells(points[left]), boxes, around)
         if near.any():
             depths[left] = _depths(points[left], vertices, surface.ring, surface.vertices(near))
             if near.all():
@@ -52,6 +50,17 @@ def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes:
         around *= 3.0
 
 
+def _cells(points: np.ndarray) -> Boxes:
+    """Cubes that hold all the points."""
+    low = points.min(axis=0)
+    cells = ((points - low) / _CELL_M).astype(np.int64)
+    counts = cells.max(axis=0) + 1
+    keys = np.unique((cells[:, 0] * counts[1] + cells[:, 1]) * counts[2] + cells[:, 2])
+    corner = np.stack([keys // counts[2] // counts[1], keys // counts[2] % counts[1], keys % counts[2]], axis=1)
+    # A little wider: a point may be rounded into the next cube.
+    return Boxes(low + (corner - 1e-6) * _CELL_M, low + (corner + 1.0 + 1e-6) * _CELL_M)
+
+
 def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarray) -> np.ndarray:
     """Distances to the faces around some vertices.
 
@@ -61,14 +70,10 @@ def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarra
     √(S² - s²) off, s of the largest of its faces and S the largest of all: then none that counts is farther than
     √(d² + S²).
     """
-    whose, face = ring.around(ids)
-    used = np.zeros(len(ring.faces), bool)
-    used[face] = True
-    place = np.cumsum(used) - 1
-    triangles = _Triangles(vertices[ring.faces[used]])
-    face = place[face]
+    whose, face, corner = ring.around(ids)
     starts = np.concatenate([[0], np.cumsum(np.bincount(whose, minlength=len(ids)))])
-    reach = np.maximum.reduceat(triangles.longest2[face], starts[:-1]) / 3.0  # s²
+    wedges = _Wedges(vertices, ring.faces[face], corner)
+    reach = np.maximum.reduceat(wedges.longest2, starts[:-1]) / 3.0  # s²
     most = float(reach.max())  # S²
     here = vertices[ids]
     off = np.sqrt(most - reach)[:, None]
@@ -76,59 +81,79 @@ def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarra
     lifted = np.concatenate([points, np.zeros((len(points), 1))], axis=1)
 
     def nearer(bound: np.ndarray, asked: np.ndarray, vertex: np.ndarray) -> None:
-        row, entry = ranges(starts[vertex], starts[vertex + 1])
-        row = asked[row]
-        np.minimum.at(bound, row, triangles.squared_distances(points[row], face[entry]))
+        away = points[asked] - here[vertex]
+        np.minimum.at(bound, asked, np.einsum("ij,ij->i", away, away))
+        pair, wedge = ranges(starts[vertex], starts[vertex + 1])
+        pair, squared = wedges.squared_distances(away, pair, wedge)
+        np.minimum.at(bound, asked[pair], squared)
 
-    best, waiting, count = np.full(len(points), np.inf), np.arange(len(points)), _NEIGHBOURS
+    best, waiting, first, count = np.full(len(points), np.inf), np.arange(len(points)), 0, _NEIGHBOURS
     while len(waiting):
         count = min(count, len(ids))
-        apart, vertex = tree.query(lifted[waiting], k=np.arange(1, count + 1))
+        apart, vertex = tree.query(lifted[waiting], k=np.arange(first + 1, count + 1))
         squared = apart * apart - most
-        if count == min(_NEIGHBOURS, len(ids)):
+        if first == 0:
             # The faces around the first tell all but exactly how near the surface is.
             nearer(best, waiting, vertex[:, 0])
+            squared[:, 0] = np.inf
         row, column = np.nonzero(squared < best[waiting][:, None])
         nearer(best, waiting[row], vertex[row, column])
         waiting = waiting[squared[:, -1] < best[waiting]] if count < len(ids) else waiting[:0]
-        count *= 4
+        first, count = count, 4 * count
     return np.sqrt(np.maximum(best, 0.0))
 
 
-class _Triangles:
-    """Faces (n, 3, 3) whose distances to points are asked for."""
+class _Wedges:
+    """Faces, each seen from one of its corners.
 
-    def __init__(self, corners: np.ndarray) -> None:
-        a, b, c = (np.ascontiguousarray(corners[:, k].T) for k in range(3))
-        self._a, self._u, self._v = a, b - a, c - a
-        self._uu, self._uv, self._vv = (
-            _dot(x, y) for x, y in ((self._u, self._u), (self._u, self._v), (self._v, self._v))
-        )
-        self._ee = _dot(c - b, c - b)
-        self.longest2 = np.maximum(np.maximum(self._uu, self._vv), self._ee)
-        area2 = self._uu * self._vv - self._uv * self._uv
-        self._inverse = np.where(area2 > 0.0, 1.0 / np.where(area2 > 0.0, area2, 1.0), 0.0)
+    Args:
+      vertices: (V, 3).
+      faces: (n, 3).
+      corner: (n,) 0, 1 or 2.
+    """
 
-    def squared_distances(self, points: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """(n,) of points (n, 3) from one face each."""
-        away = np.ascontiguousarray(points.T) - self._a[:, which]
-        uw, vw, ww = _dot(away, self._u[:, which]), _dot(away, self._v[:, which]), _dot(away, away)
-        uu, uv, vv, inverse = self._uu[which], self._uv[which], self._vv[which], self._inverse[which]
-        s, t = (vv * uw - uv * vw) * inverse, (uu * vw - uv * uw) * inverse
-        found = ww - s * uw - t * vw
-        beside = np.flatnonzero(~((s >= 0.0) & (t >= 0.0) & (s + t <= 1.0) & (inverse > 0.0)))
-        uu, uv, vv, ee = uu[beside], uv[beside], vv[beside], self._ee[which[beside]]
-        uw, vw, ww = uw[beside], vw[beside], ww[beside]
-        found[beside] = np.minimum(
-            np.minimum(_beside(uu, uw, ww), _beside(vv, vw, ww)), _beside(ee, vw - uw - uv + uu, ww - 2.0 * uw + uu)
-        )
-        return found
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, corner: np.ndarray) -> None:
+        axes, row = np.ascontiguousarray(vertices.T), np.arange(len(faces))
+        a, b, c = (axes[:, faces[row, (corner + k) % 3]] for k in range(3))
+        self._u, self._v = b - a, c - a
+        self._uu, self._vv, ee = (_dot(side, side) for side in (self._u, self._v, c - b))
+        self._uv = _dot(self._u, self._v)
+        self.longest2 = np.maximum(np.maximum(self._uu, self._vv), ee)
+
+    def squared_distances(
+        self, away: np.ndarray, pair: np.ndarray, wedge: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Squared distances of points from faces whose corner is the nearest to them, but from the corner itself.
+
+        A foot on a face or on an edge lies at most half a side from the nearest corner, along one side at least: seen
+        from others it need not be looked at, nor on the edge across.
+
+        Args:
+          away: (m, 3) from a corner to a point.
+          pair: (k,) which of them,
+          wedge: (k,) and which face of that corner.
+
+        Returns:
+          (j,) and (j,) those of the pairs that count, and their distances.
+        """
+        away = np.ascontiguousarray(away.T)
+        here = away[:, pair]
+        uw, vw, uu, vv = _dot(here, self._u[:, wedge]), _dot(here, self._v[:, wedge]), self._uu[wedge], self._vv[wedge]
+        kept = np.flatnonzero(((uw > 0.0) & (2.0 * uw <= uu)) | ((vw > 0.0) & (2.0 * vw <= vv)))
+        pair, uw, vw, uu, vv, uv = pair[kept], uw[kept], vw[kept], uu[kept], vv[kept], self._uv[wedge[kept]]
+        area2 = uu * vv - uv * uv
+        s, t = vv * uw - uv * vw, uu * vw - uv * uw
+        over = (s >= 0.0) & (t >= 0.0) & (s + t <= area2) & (area2 > 0.0)
+        height = (s * uw + t * vw) / np.where(over, area2, 1.0)
+        edge = np.maximum(_foot2(uu, uw), _foot2(vv, vw))
+        squared = _dot(away, away)[pair] - np.where(over, height, edge)
+        return pair, squared
 
 
-def _beside(length2: np.ndarray, ahead: np.ndarray, squared: np.ndarray) -> np.ndarray:
-    """Squared distances from edges: how far a point is from its start, squared, and along it."""
-    share = np.clip(ahead / np.where(length2 > 0.0, length2, 1.0), 0.0, 1.0)
-    return squared - share * (2.0 * ahead - share * length2)
+def _foot2(length2: np.ndarray, ahead: np.ndarray) -> np.ndarray:
+    """How much the squared distance from a corner exceeds that from an edge that leaves it."""
+    beside = (ahead > 0.0) & (ahead <= length2)
+    return np.where(beside, ahead * ahead / np.where(beside, length2, 1.0), 0.0)
 
 
 def _dot(u: np.ndarray, v: np.ndarray) -> np.ndarray:

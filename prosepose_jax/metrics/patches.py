@@ -57,6 +57,7 @@ class Surface:
     def __init__(self, rest: np.ndarray, faces: np.ndarray) -> None:
         self.faces = faces
         self.patches = split(np.arange(len(faces)), rest[faces].mean(axis=1), _FACES)
+        self._count = len(rest)
         self._groups = Groups([np.unique(faces[patch]) for patch in self.patches])
 
     @functools.cached_property
@@ -75,4 +76,6 @@ class Surface:
 
     def vertices(self, chosen: np.ndarray) -> np.ndarray:
         """The vertices of the chosen patches (bool), each once."""
-        return np.unique(self._groups.of(chosen))
+        used = np.zeros(self._count, bool)
+        used[self._groups.of(chosen)] = True
+        return np.flatnonzero(used)
