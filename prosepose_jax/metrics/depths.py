@@ -120,9 +120,7 @@ class _Wedges:
         self._uv = _dot(self._u, self._v)
         self.longest2 = np.maximum(np.maximum(self._uu, self._vv), ee)
 
-    def squared_distances(
-        self, away: np.ndarray, pair: np.ndarray, wedge: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def squared_distances(self, away: np.ndarray, pair: np.ndarray, wedge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances of points from faces whose corner is the nearest to them, but from the corner itself.
 
         A foot on a face or on an edge lies at most half a side from the nearest corner, along one side at least: seen

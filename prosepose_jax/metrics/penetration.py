@@ -26,6 +26,8 @@ from prosepose_jax.metrics.rays import crossing_numbers, volume_near
 _FARTHEST_M, _WIDEST_M = 1e6, 100.0
 # People are moved so far against one another (m): no vertex of one lies on a face of the other exactly.
 _SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0), np.sqrt(3.0)])
+# What is no deeper lies on the surface, as far as the shift and rounding let tell (m).
+_ON_SURFACE_M = 1e-8
 _T = TypeVar("_T")
 
 
@@ -99,7 +101,8 @@ def penetration_in(patches: Patches, vertices: np.ndarray, volume: bool = True) 
             pair = _Pair(patches, placed[i], placed[j])
             depths += pair.depths()
             shared += pair.volume() if volume else 0.0
-    pooled = np.concatenate(depths) * 1000.0
+    pooled = np.concatenate(depths)
+    pooled = pooled[pooled > _ON_SURFACE_M] * 1000.0
     if not len(pooled):
         return Penetration(0.0, 0.0, 0), shared * 1000.0
     return Penetration(float(pooled.max()), float(pooled.mean()), len(pooled)), shared * 1000.0

@@ -1,28 +1,21 @@
-"""How near regions of two meshes are to each other: exact over all their vertices, for many scenes at once.
+"""How near regions of two meshes are to each other: exact over all their vertices, looked up in trees on the host.
 
-A region's vertices are split into tiles of neighbours, and a pair of regions into pairs of tiles. Boxes around the
-tiles tell which pairs of tiles can hold the smallest distance; only those are measured, all of them in one call of a
-pure function on arrays. Works apart from the code that the fit minimises.
+Works apart from the code that the fit minimises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.spatial import cKDTree
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
-from prosepose_jax.metrics.boxes import split
-from prosepose_jax.metrics.precision import in_double
+from prosepose_jax.metrics.boxes import inverted, ranges
 
 TOUCH_M = 0.013
 """Regions of two people touch when vertices of theirs are nearer than this."""
-
-_WIDTH = 64  # vertices of a tile
-_MOST_BLOCKS = 4096  # measured in one call
 
 
 class RegionPair(NamedTuple):
@@ -32,92 +25,76 @@ class RegionPair(NamedTuple):
     second: frozenset[int]
 
 
-@in_double()
-def block_distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The smallest distance between points of two sets, by differences: (..., n, 3) and (..., m, 3) give (...)."""
-    squared = sum((a[..., :, None, k] - b[..., None, :, k]) ** 2 for k in range(3))
-    return jnp.sqrt(jnp.min(squared, axis=(-1, -2)))
-
-
-class RegionTiles:
-    """The fine regions of a body in tiles of at most 64 vertices.
+class RegionDistances:
+    """Distances between the fine regions of two people, for many poses of one body.
 
     Args:
       regions: of the body.
-      template: (V, 3) rest vertices; neighbours at rest share tiles.
     """
 
-    def __init__(self, regions: Regions, template: np.ndarray) -> None:
-        template = np.asarray(template, np.float64)
-        tiles: list[np.ndarray] = []
-        owners: list[int] = []
+    def __init__(self, regions: Regions) -> None:
         self.members = region_members(regions)
-        for region, members in enumerate(self.members):
-            for tile in split(np.unique(members), template, _WIDTH):
-                # Padding repeats a vertex of the tile: no smallest distance changes.
-                tiles.append(np.concatenate([tile, np.full(_WIDTH - len(tile), tile[0])]))
-                owners.append(region)
-        self.ids = np.array(tiles, dtype=np.int32).reshape(-1, _WIDTH)
-        self.owner = np.array(owners, dtype=np.int64)
-        self._of = [np.flatnonzero(self.owner == region) for region in range(NUM_REGIONS)]
+        every = np.concatenate([np.unique(ids) for ids in self.members])
+        owner = np.repeat(np.arange(NUM_REGIONS), [len(np.unique(ids)) for ids in self.members])
+        self._ids = np.unique(every)
+        places, self._starts = inverted(np.searchsorted(self._ids, every), len(self._ids))
+        self._owners = owner[places]
+        self._of: dict[frozenset[int], np.ndarray] = {}
 
-    def of(self, regions: Iterable[int]) -> np.ndarray:
-        """The tiles of some regions."""
-        found = [self._of[region] for region in sorted(regions)]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
+    def of(self, regions: frozenset[int]) -> np.ndarray:
+        """The vertices of some regions."""
+        if regions not in self._of:
+            chosen = [self.members[region] for region in sorted(regions)]
+            self._of[regions] = np.unique(np.concatenate([*chosen, np.zeros(0, np.int64)]))
+        return self._of[regions]
 
-    def pair_distances(self, bodies: Sequence[np.ndarray], pairs: Sequence[Sequence[RegionPair]]) -> list[np.ndarray]:
-        """The distance of every pair of regions in every scene, over all vertices of the regions.
+    def pair_distances(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> np.ndarray:
+        """The distance of every pair of regions, over all vertices of the regions.
 
         Args:
-          bodies: for each scene the vertices (2 or more, V, 3), m; persons 0 and 1 are compared.
-          pairs: for each scene its C pairs.
+          vertices: (2 or more, V, 3), m; persons 0 and 1 are compared.
+          pairs: C pairs.
 
         Returns:
-          For each scene (C,) float64, m; infinite where a region has no vertices.
+          (C,) float64, m; infinite where a region has no vertices.
         """
-        blocks = _Blocks()
-        counts: list[int] = []
-        for vertices, wanted in zip(bodies, pairs, strict=True):
-            first, second = np.asarray(vertices[0]), np.asarray(vertices[1])
-            start = sum(counts)
-            counts.append(len(wanted))
-            if not wanted:
-                continue
-            places = [(self.of(pair[0]), self.of(pair[1])) for pair in wanted]
-            tiles = [np.unique(np.concatenate(side)) for side in zip(*places, strict=True)]
-            points = [body[self.ids[used]] for body, used in zip((first, second), tiles, strict=True)]
-            low = _gaps(*points)
-            # Some vertex of each tile: the smallest distance is not larger than theirs.
-            reach = np.sqrt(sum((points[0][:, None, 0, k] - points[1][None, :, 0, k]) ** 2 for k in range(3)))
-            for index, (a, b) in enumerate(places):
-                rows, columns = np.searchsorted(tiles[0], a), np.searchsorted(tiles[1], b)
-                if not (len(rows) and len(columns)):
-                    continue
-                grid = np.ix_(rows, columns)
-                i, j = np.nonzero(low[grid] <= reach[grid].min() * (1 + 1e-6))
-                blocks.add(points[0][rows[i]], points[1][columns[j]], np.full(len(i), start + index))
-        found = blocks.smallest(sum(counts))
-        return np.split(found, np.cumsum(counts)[:-1]) if counts else []
+        first, second = (np.asarray(vertices[person], np.float64) for person in (0, 1))
+        trees: dict[frozenset[int], cKDTree] = {}
+        found = np.full(len(pairs), np.inf)
+        for place, pair in enumerate(pairs):
+            mine, other = self.of(pair[0]), self.of(pair[1])
+            if len(mine) and len(other):
+                if pair[1] not in trees:
+                    trees[pair[1]] = _tree(second[other])
+                points = first[mine]
+                # No distance counts that is larger than one of them; a little more, for the bound is exclusive.
+                bound = (1.0 + 1e-9) * float(trees[pair[1]].query(points[len(points) // 2])[0]) + 1e-12
+                found[place] = trees[pair[1]].query(points, distance_upper_bound=bound)[0].min()
+        return found
 
-    def distances_below(self, bodies: Sequence[np.ndarray], limit_m: float = TOUCH_M) -> list[np.ndarray]:
-        """For each scene (75, 75) distances of all fine regions of person 0 to those of person 1.
+    def touching(self, vertices: np.ndarray, limit_m: float = TOUCH_M) -> np.ndarray:
+        """(75, 75) bool: which fine regions of person 0 are nearer than a limit to which of person 1.
 
         Args:
-          bodies: for each scene the vertices (2 or more, V, 3), m.
-          limit_m: distances of this and more are given as infinite.
+          vertices: (2 or more, V, 3), m.
+          limit_m: m.
         """
-        blocks = _Blocks()
-        for scene, vertices in enumerate(bodies):
-            points = [np.asarray(vertices[person])[self.ids] for person in (0, 1)]
-            # Tiles beyond the box around the whole of the other person, by the limit, are near none of its tiles.
-            near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
-            points = [mine[kept] for mine, kept in zip(points, near, strict=True)]
-            i, j = np.nonzero(_gaps(*points) < limit_m)
-            where = (scene * NUM_REGIONS + self.owner[near[0][i]]) * NUM_REGIONS + self.owner[near[1][j]]
-            blocks.add(points[0][i], points[1][j], where)
-        found = blocks.smallest(len(bodies) * NUM_REGIONS**2)
-        return list(np.where(found < limit_m, found, np.inf).reshape(len(bodies), NUM_REGIONS, NUM_REGIONS))
+        points = [np.asarray(vertices[person], np.float64)[self._ids] for person in (0, 1)]
+        near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
+        touching = np.zeros((NUM_REGIONS, NUM_REGIONS), bool)
+        if not (len(near[0]) and len(near[1])):
+            return touching
+        trees = [
+            cKDTree(of[kept], balanced_tree=False, compact_nodes=False) for of, kept in zip(points, near, strict=True)
+        ]
+        apart = trees[0].sparse_distance_matrix(trees[1], limit_m, output_type="ndarray")
+        apart = apart[apart["v"] < limit_m]
+        # A vertex may belong to several regions.
+        first, second = near[0][apart["i"]], near[1][apart["j"]]
+        pair, one = ranges(self._starts[first], self._starts[first + 1])
+        entry, other = ranges(self._starts[second][pair], self._starts[second + 1][pair])
+        touching[self._owners[one[entry]], self._owners[other]] = True
+        return touching
 
 
 def region_members(regions: Regions) -> list[np.ndarray]:
@@ -142,68 +119,30 @@ def five_vertices(members: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(chosen, dtype=np.int64)
 
 
-def five_vertex_distances(
-    bodies: Sequence[np.ndarray], pairs: Sequence[Sequence[RegionPair]], five: np.ndarray
-) -> list[np.ndarray]:
+def five_vertex_distances(vertices: np.ndarray, pairs: Sequence[RegionPair], five: np.ndarray) -> np.ndarray:
     """The distance of every pair of regions over the five vertices of each (`five_vertices`), as published.
 
-    Arguments and result as of `RegionTiles.pair_distances`.
+    Arguments and result as of `RegionDistances.pair_distances`.
     """
-    blocks = _Blocks()
-    counts = [len(wanted) for wanted in pairs]
-    index = 0
-    for vertices, wanted in zip(bodies, pairs, strict=True):
-        for pair in wanted:
-            first, second = ([r for r in sorted(side) if five[r, 0] >= 0] for side in (pair[0], pair[1]))
-            a, b = (np.repeat(first, len(second)), np.tile(second, len(first)))
-            if len(a):
-                i, j = five[a.astype(int)], five[b.astype(int)]
-                blocks.add(np.asarray(vertices[0])[i], np.asarray(vertices[1])[j], np.full(len(a), index))
-            index += 1
-    found = blocks.smallest(index)
-    return np.split(found, np.cumsum(counts)[:-1]) if counts else []
+    found = np.full(len(pairs), np.inf)
+    for place, pair in enumerate(pairs):
+        chosen = [[five[region] for region in sorted(side) if five[region, 0] >= 0] for side in pair]
+        if chosen[0] and chosen[1]:
+            a, b = (np.asarray(vertices[k], np.float64)[np.concatenate(ids)] for k, ids in enumerate(chosen))
+            away = a[:, None] - b[None]
+            found[place] = np.sqrt(np.einsum("ijk,ijk->ij", away, away).min())
+    return found
 
 
-class _Blocks:
-    """Pairs of point sets waiting to be measured, and where each result belongs."""
-
-    def __init__(self) -> None:
-        self._a: list[np.ndarray] = []
-        self._b: list[np.ndarray] = []
-        self._where: list[np.ndarray] = []
-
-    def add(self, a: np.ndarray, b: np.ndarray, where: np.ndarray) -> None:
-        self._a.append(a)
-        self._b.append(b)
-        self._where.append(where)
-
-    def smallest(self, count: int) -> np.ndarray:
-        """(count,) the smallest distance of the blocks of each place, infinite without any."""
-        out = np.full(count, np.inf)
-        if not self._where:
-            return out
-        a, b, where = (np.concatenate(parts) for parts in (self._a, self._b, self._where))
-        for start in range(0, len(where), _MOST_BLOCKS):
-            part = slice(start, start + _MOST_BLOCKS)
-            size = len(where[part])
-            # Few shapes are compiled: a power of two, filled with copies of the first block.
-            padding = [(0, max(8, 1 << (size - 1).bit_length()) - size), (0, 0), (0, 0)]
-            found = block_distances(np.pad(a[part], padding, "edge"), np.pad(b[part], padding, "edge"))
-            np.minimum.at(out, where[part], found[:size])
-        return out
+def _tree(points: np.ndarray) -> cKDTree:
+    # Asked once or twice: made in a hurry.
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
 
 
-def _reaching(tiles: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
-    """Which tiles (n, w, 3) reach into the box around all others, widened by the limit: indices."""
-    low, high = others.min(axis=(0, 1)) - limit_m, others.max(axis=(0, 1)) + limit_m
-    return np.flatnonzero(((tiles.min(axis=1) <= high) & (tiles.max(axis=1) >= low)).all(axis=1))
-
-
-def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, m) distances between the boxes around point sets (n, w, 3) and (m, w, 3): no points are nearer."""
-    low_a, high_a, low_b, high_b = a.min(axis=1), a.max(axis=1), b.min(axis=1), b.max(axis=1)
-    squared = np.zeros((len(a), len(b)))
-    for k in range(3):
-        gap = np.maximum(low_a[:, None, k] - high_b[None, :, k], low_b[None, :, k] - high_a[:, None, k])
-        squared += np.maximum(gap, 0.0) ** 2
-    return np.sqrt(squared)
+def _reaching(points: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
+    """Which points (n, 3) lie in the box around all others, widened by the limit: indices."""
+    kept = np.arange(len(points))
+    for axis in range(3):
+        here, there = points[kept, axis], others[:, axis]
+        kept = kept[(here >= there.min() - limit_m) & (here <= there.max() + limit_m)]
+    return kept
