@@ -48,7 +48,7 @@ from prosepose_jax.metrics.pose import (
 )
 from prosepose_jax.metrics.rays import crossing_numbers, shared_volume
 from prosepose_jax.metrics.records import METRICS, Metric
-from prosepose_jax.metrics.regions import RegionDistances, five_vertices
+from prosepose_jax.metrics.regions import RegionTiles, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px, reprojection_px
 from prosepose_jax.metrics.self_contact import SelfContact
 
@@ -65,7 +65,7 @@ __all__ = [
     "Metric",
     "Patches",
     "Penetration",
-    "RegionDistances",
+    "RegionTiles",
     "SelfContact",
     "Similarity",
     "SurfaceDistances",

@@ -67,7 +67,7 @@ def pair_distances(
 ) -> np.ndarray:
     """The distance in metres of every annotated pair, over all vertices of its regions.
 
-    `RegionDistances.pair_distances` does the same for two people, several times faster.
+    `RegionTiles.pair_distances` does the same for two people, several times faster.
 
     Args:
       pairs: C annotated pairs.

@@ -28,7 +28,7 @@ from prosepose_jax.metrics.joint_sets import JointSet
 from prosepose_jax.metrics.patches import Patches
 from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
-from prosepose_jax.metrics.regions import RegionDistances, five_vertex_distances, five_vertices
+from prosepose_jax.metrics.regions import RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
 from prosepose_jax.metrics.self_penetration import SelfPenetration
@@ -72,8 +72,8 @@ class Evaluator:
         self.joint_set = JointSet.of(joint_regressor)
         self._faces = np.asarray(body.faces)
         self._patches: Patches | None = None
-        self._regions = RegionDistances(body.regions)
-        self._five = five_vertices(self._regions.members)
+        self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
+        self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
         self._self_contact: SelfContact | None = None
         self._self_penetration: SelfPenetration | None = None
@@ -186,12 +186,14 @@ class Evaluator:
                     touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
                     figures[i] |= _region_figures(touching, pairs, alone=True)
             return
-        exact = [self._regions.pair_distances(posed[i].vertices, annotated[i]) for i in kept]
+        exact = []
+        for i, pairs in annotated.items():
+            distances_m, touching = self._tiles.both(posed[i].vertices, pairs)
+            figures[i] |= _region_figures(touching, pairs)
+            exact += [distances_m] if pairs else []
         five = [five_vertex_distances(posed[i].vertices, annotated[i], self._five) for i in kept]
         for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
             figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
-        for i, pairs in annotated.items():
-            figures[i] |= _region_figures(self._regions.touching(posed[i].vertices), pairs)
 
     def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
         """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""

@@ -1,21 +1,27 @@
-"""How near regions of two meshes are to each other: exact over all their vertices, looked up in trees on the host.
+"""How near regions of two meshes are to each other: exact over all their vertices.
 
-Works apart from the code that the fit minimises.
+A region's vertices are split into tiles of neighbours, and a pair of regions into pairs of tiles. Boxes around the
+tiles tell which pairs of tiles can hold the smallest distance; only those are measured. Works on the host, apart from
+the code that the fit minimises.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
-from prosepose_jax.metrics.boxes import inverted, ranges
+from prosepose_jax.metrics.boxes import ranges, split
 
 TOUCH_M = 0.013
 """Regions of two people touch when vertices of theirs are nearer than this."""
+
+_WIDTH = 8  # vertices of a tile
+_BLOCK = 4  # tiles of a block
+_MOST_PAIRS = 1 << 16  # of tiles, measured at a time
 
 
 class RegionPair(NamedTuple):
@@ -25,28 +31,29 @@ class RegionPair(NamedTuple):
     second: frozenset[int]
 
 
-class RegionDistances:
-    """Distances between the fine regions of two people, for many poses of one body.
+class RegionTiles:
+    """The fine regions of a body in tiles of at most eight vertices.
 
     Args:
       regions: of the body.
+      template: (V, 3) rest vertices; neighbours at rest share tiles.
     """
 
-    def __init__(self, regions: Regions) -> None:
+    def __init__(self, regions: Regions, template: np.ndarray) -> None:
+        template = np.asarray(template, np.float64)
+        tiles: list[np.ndarray] = []
+        owners: list[int] = []
         self.members = region_members(regions)
-        every = np.concatenate([np.unique(ids) for ids in self.members])
-        owner = np.repeat(np.arange(NUM_REGIONS), [len(np.unique(ids)) for ids in self.members])
-        self._ids = np.unique(every)
-        places, self._starts = inverted(np.searchsorted(self._ids, every), len(self._ids))
-        self._owners = owner[places]
+        for region, members in enumerate(self.members):
+            mine = split(np.unique(members), template, _WIDTH)
+            # Padding repeats a vertex of a tile and a tile of a region: no smallest distance changes.
+            mine += mine[:1] * (-len(mine) % _BLOCK)
+            tiles += [np.pad(tile, (0, _WIDTH - len(tile)), "edge") for tile in mine]
+            owners += [region] * len(mine)
+        self._ids = np.array(tiles, dtype=np.int64).reshape(-1, _WIDTH).T
+        self._owner = np.array(owners, dtype=np.int64)
+        self._starts = np.searchsorted(self._owner[::_BLOCK], np.arange(NUM_REGIONS + 1))
         self._of: dict[frozenset[int], np.ndarray] = {}
-
-    def of(self, regions: frozenset[int]) -> np.ndarray:
-        """The vertices of some regions."""
-        if regions not in self._of:
-            chosen = [self.members[region] for region in sorted(regions)]
-            self._of[regions] = np.unique(np.concatenate([*chosen, np.zeros(0, np.int64)]))
-        return self._of[regions]
 
     def pair_distances(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> np.ndarray:
         """The distance of every pair of regions, over all vertices of the regions.
@@ -58,19 +65,7 @@ class RegionDistances:
         Returns:
           (C,) float64, m; infinite where a region has no vertices.
         """
-        first, second = (np.asarray(vertices[person], np.float64) for person in (0, 1))
-        trees: dict[frozenset[int], cKDTree] = {}
-        found = np.full(len(pairs), np.inf)
-        for place, pair in enumerate(pairs):
-            mine, other = self.of(pair[0]), self.of(pair[1])
-            if len(mine) and len(other):
-                if pair[1] not in trees:
-                    trees[pair[1]] = _tree(second[other])
-                points = first[mine]
-                # No distance counts that is larger than one of them; a little more, for the bound is exclusive.
-                bound = (1.0 + 1e-9) * float(trees[pair[1]].query(points[len(points) // 2])[0]) + 1e-12
-                found[place] = trees[pair[1]].query(points, distance_upper_bound=bound)[0].min()
-        return found
+        return self._pair_distances(self._placed(vertices), pairs)
 
     def touching(self, vertices: np.ndarray, limit_m: float = TOUCH_M) -> np.ndarray:
         """(75, 75) bool: which fine regions of person 0 are nearer than a limit to which of person 1.
@@ -79,22 +74,138 @@ class RegionDistances:
           vertices: (2 or more, V, 3), m.
           limit_m: m.
         """
-        points = [np.asarray(vertices[person], np.float64)[self._ids] for person in (0, 1)]
-        near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
+        return self._touching(self._placed(vertices), limit_m)
+
+    def both(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> tuple[np.ndarray, np.ndarray]:
+        """`pair_distances` and `touching` of the same people."""
+        placed = self._placed(vertices)
+        return self._pair_distances(placed, pairs), self._touching(placed, TOUCH_M)
+
+    def _pair_distances(self, placed: tuple[_Tiles, _Tiles], pairs: Sequence[RegionPair]) -> np.ndarray:
+        found = np.full(len(pairs), np.inf)
+        sides = [(self._blocks_of(pair[0]), self._blocks_of(pair[1])) for pair in pairs]
+        kept = [place for place, (a, b) in enumerate(sides) if len(a) and len(b)]
+        if not kept:
+            return found
+        i = np.concatenate([np.repeat(sides[place][0], len(sides[place][1])) for place in kept])
+        j = np.concatenate([np.tile(sides[place][1], len(sides[place][0])) for place in kept])
+        pair = np.repeat(np.arange(len(kept)), [len(sides[place][0]) * len(sides[place][1]) for place in kept])
+        first, second = placed
+        most = np.full(len(kept), np.inf)
+        for one, other in ((first.blocks, second.blocks), (first, second)):
+            # The first vertices of two tiles tell how far the regions are apart at most.
+            np.minimum.at(most, pair, _squared(one.points[:, 0, i], other.points[:, 0, j]))
+            near = np.flatnonzero(_squared_gaps(one, i, other, j) <= most[pair] * (1.0 + 1e-9))
+            i, j, pair = i[near], j[near], pair[near]
+            if one is not first:
+                i, j = np.tile(_opened(i), _BLOCK), _opened(np.tile(j, _BLOCK))
+                pair = np.tile(pair, _BLOCK * _BLOCK)
+        np.minimum.at(most, pair, _smallest_squared(first, i, second, j))
+        found[kept] = np.sqrt(most)
+        return found
+
+    def _touching(self, placed: tuple[_Tiles, _Tiles], limit_m: float) -> np.ndarray:
+        first, second = placed
         touching = np.zeros((NUM_REGIONS, NUM_REGIONS), bool)
-        if not (len(near[0]) and len(near[1])):
-            return touching
-        trees = [
-            cKDTree(of[kept], balanced_tree=False, compact_nodes=False) for of, kept in zip(points, near, strict=True)
-        ]
-        apart = trees[0].sparse_distance_matrix(trees[1], limit_m, output_type="ndarray")
-        apart = apart[apart["v"] < limit_m]
-        # A vertex may belong to several regions.
-        first, second = near[0][apart["i"]], near[1][apart["j"]]
-        pair, one = ranges(self._starts[first], self._starts[first + 1])
-        entry, other = ranges(self._starts[second][pair], self._starts[second + 1][pair])
-        touching[self._owners[one[entry]], self._owners[other]] = True
+        i, j = _near(first, second, limit_m)
+        sure = _squared(first.points[:, 0, i], second.points[:, 0, j]) < limit_m * limit_m
+        touching[self._owner[i[sure]], self._owner[j[sure]]] = True
+        left = ~touching[self._owner[i], self._owner[j]]
+        i, j = i[left], j[left]
+        near = _smallest_squared(first, i, second, j) < limit_m * limit_m
+        touching[self._owner[i[near]], self._owner[j[near]]] = True
         return touching
+
+    def _blocks_of(self, regions: frozenset[int]) -> np.ndarray:
+        if regions not in self._of:
+            chosen = np.array(sorted(regions), np.int64)
+            self._of[regions] = ranges(self._starts[chosen], self._starts[chosen + 1])[1]
+        return self._of[regions]
+
+    def _placed(self, vertices: np.ndarray) -> tuple[_Tiles, _Tiles]:
+        first, second = (
+            np.ascontiguousarray(np.asarray(vertices[person], np.float64).T)[:, self._ids] for person in (0, 1)
+        )
+        return _Tiles.of(first), _Tiles.of(second)
+
+
+class _Tiles(NamedTuple):
+    """Of one posed body."""
+
+    points: np.ndarray  # (3, 8, T)
+    low: np.ndarray  # (3, T)
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> _Tiles:
+        return cls(points, points.min(axis=1), points.max(axis=1))
+
+    @property
+    def blocks(self) -> _Tiles:
+        """The boxes around every four tiles, of whose points those of the first are given."""
+        low, high = (corner.reshape(3, -1, _BLOCK) for corner in (self.low, self.high))
+        parts = range(_BLOCK)
+        return _Tiles(
+            self.points[:, :, ::_BLOCK],
+            functools.reduce(np.minimum, [low[..., k] for k in parts]),
+            functools.reduce(np.maximum, [high[..., k] for k in parts]),
+        )
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of the distances between points (3, …)."""
+    x, y, z = a - b
+    return x * x + y * y + z * z
+
+
+def _squared_gaps(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.ndarray:
+    """(n,) squared distances between the boxes around pairs of tiles: no points are nearer."""
+    squared = np.zeros(len(i))
+    for axis in range(3):
+        gap = np.maximum(a.low[axis, i] - b.high[axis, j], b.low[axis, j] - a.high[axis, i])
+        squared += np.maximum(gap, 0.0) ** 2
+    return squared
+
+
+def _near(a: _Tiles, b: _Tiles, limit_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of tiles whose boxes are nearer than a limit, by way of blocks of tiles."""
+    blocks = a.blocks, b.blocks
+    kept = [_reaching(mine, other, limit_m) for mine, other in (blocks, blocks[::-1])]
+    grid = np.ones((len(kept[0]), len(kept[1])), bool)
+    for axis in range(3):
+        low, high = (corner[axis, kept[0], None] for corner in (blocks[0].low, blocks[0].high))
+        grid &= (low <= blocks[1].high[axis, kept[1]] + limit_m) & (high >= blocks[1].low[axis, kept[1]] - limit_m)
+    row, column = np.nonzero(grid)
+    # One side is taken apart after the other.
+    i, j = _opened(kept[0][row]), np.tile(kept[1][column], _BLOCK)
+    near = _squared_gaps(a, i, blocks[1], j) < limit_m * limit_m
+    i, j = np.tile(i[near], _BLOCK), _opened(j[near])
+    near = _squared_gaps(a, i, b, j) < limit_m * limit_m
+    return i[near], j[near]
+
+
+def _opened(blocks: np.ndarray) -> np.ndarray:
+    """The tiles of blocks: of each the first, then of each the second, …"""
+    return (blocks * _BLOCK + np.arange(_BLOCK)[:, None]).ravel()
+
+
+def _smallest_squared(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.ndarray:
+    """(n,) the smallest squared distances between points of pairs of tiles."""
+    found = np.empty(len(i))
+    for start in range(0, len(i), _MOST_PAIRS):
+        part = slice(start, start + _MOST_PAIRS)
+        mine, other = a.points[:, :, i[part]], b.points[:, :, j[part]]
+        best = np.full(mine.shape[2], np.inf)
+        for k in range(_WIDTH):
+            best = np.minimum(best, _squared(mine, other[:, k, None]).min(axis=0))
+        found[part] = best
+    return found
+
+
+def _reaching(tiles: _Tiles, others: _Tiles, limit_m: float) -> np.ndarray:
+    """Which tiles reach into the box around all others, widened by the limit: indices."""
+    low, high = others.low.min(axis=1) - limit_m, others.high.max(axis=1) + limit_m
+    return np.flatnonzero(((tiles.low <= high[:, None]) & (tiles.high >= low[:, None])).all(axis=0))
 
 
 def region_members(regions: Regions) -> list[np.ndarray]:
@@ -122,7 +233,7 @@ def five_vertices(members: Sequence[np.ndarray]) -> np.ndarray:
 def five_vertex_distances(vertices: np.ndarray, pairs: Sequence[RegionPair], five: np.ndarray) -> np.ndarray:
     """The distance of every pair of regions over the five vertices of each (`five_vertices`), as published.
 
-    Arguments and result as of `RegionDistances.pair_distances`.
+    Arguments and result as of `RegionTiles.pair_distances`.
     """
     found = np.full(len(pairs), np.inf)
     for place, pair in enumerate(pairs):
@@ -132,17 +243,3 @@ def five_vertex_distances(vertices: np.ndarray, pairs: Sequence[RegionPair], fiv
             away = a[:, None] - b[None]
             found[place] = np.sqrt(np.einsum("ijk,ijk->ij", away, away).min())
     return found
-
-
-def _tree(points: np.ndarray) -> cKDTree:
-    # Asked once or twice: made in a hurry.
-    return cKDTree(points, balanced_tree=False, compact_nodes=False)
-
-
-def _reaching(points: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
-    """Which points (n, 3) lie in the box around all others, widened by the limit: indices."""
-    kept = np.arange(len(points))
-    for axis in range(3):
-        here, there = points[kept, axis], others[:, axis]
-        kept = kept[(here >= there.min() - limit_m) & (here <= there.max() + limit_m)]
-    return kept

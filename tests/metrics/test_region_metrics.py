@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 
 from prosepose_jax.metrics import (
     ContactPair,
-    RegionDistances,
+    RegionTiles,
     five_vertices,
     pair_distances,
     region_contact,
@@ -48,8 +48,8 @@ def test_pairs_equal_trees_and_brute_force(small_body, bodies) -> None:
         ]
         for count in (1, 9, 0, 30)
     ]
-    regions = RegionDistances(small_body.regions)
-    found = [regions.pair_distances(vertices, wanted) for vertices, wanted in zip(bodies, pairs, strict=True)]
+    tiles = RegionTiles(small_body.regions, np.asarray(small_body.v_template))
+    found = [tiles.pair_distances(vertices, wanted) for vertices, wanted in zip(bodies, pairs, strict=True)]
     assert [len(one) for one in found] == [1, 9, 0, 30]
     for vertices, wanted, distances in zip(bodies, pairs, found, strict=True):
         trees = [
@@ -63,12 +63,12 @@ def test_pairs_equal_trees_and_brute_force(small_body, bodies) -> None:
 
 def test_touching_regions_equal_brute_force(small_body, bodies) -> None:
     members = region_members(small_body.regions)
-    regions = RegionDistances(small_body.regions)
+    tiles = RegionTiles(small_body.regions, np.asarray(small_body.v_template))
     limit = 0.05
     for vertices in bodies:
         exact = np.array([[_tree_distance(vertices[0][a], vertices[1][b]) for b in members] for a in members])
-        np.testing.assert_array_equal(regions.touching(vertices, limit), exact < limit)
-    assert regions.touching(bodies[0], limit).any()  # a person in the other touches
+        np.testing.assert_array_equal(tiles.touching(vertices, limit), exact < limit)
+    assert tiles.touching(bodies[0], limit).any()  # a person in the other touches
 
 
 def test_five_vertices_are_drawn_as_published() -> None:
