@@ -59,24 +59,51 @@ class _Runs(NamedTuple):
         return float(np.sum(self.lengths[twice] * (first * second - ((first >= 1) & (second >= 1)))))
 
 
-class Grid(NamedTuple):
-    """Rays on a regular grid."""
+class Grid:
+    """Rays along z on a regular grid over a box.
 
-    rays: np.ndarray  # (n, 3)
-    area: float  # of a cell
+    Args:
+      low: (3,) corner of the box.
+      high: (3,).
+      cell: size of cells, at most.
+      boxes: rays stand only where one of these is; None: everywhere.
 
-    @classmethod
-    def over(cls, low: np.ndarray, high: np.ndarray, cell: float, boxes: Boxes | None = None) -> Grid:
-        """Over a box, in cells of at most the given size; with `boxes` only where one of them is."""
+    Attributes:
+      rays: (n, 3) where they start, below everything.
+      area: of a cell.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray, cell: float, boxes: Boxes | None = None) -> None:
         size = high[:2] - low[:2]
         counts = np.maximum(1, np.ceil(size / cell - 1e-9)).astype(np.int64)
-        cells = size / counts
-        used = np.ones(counts, bool) if boxes is None else _covered(boxes, low[:2], cells, counts)
-        x, y = np.nonzero(used)
-        rays = np.stack(
-            [low[0] + (x + 0.5) * cells[0], low[1] + (y + 0.5) * cells[1], np.full(len(x), -np.inf)], axis=1
-        )
-        return cls(rays, float(cells.prod()))
+        self._low, self._cells, self._counts = low[:2], size / counts, counts
+        used = np.ones(counts, bool) if boxes is None else self._covered(boxes)
+        middles = self._low + (np.stack(np.nonzero(used), axis=1) + 0.5) * self._cells
+        self.rays = np.pad(middles, ((0, 0), (0, 1)), constant_values=-np.inf)
+        self.area = float(self._cells.prod())
+        # How many rays stand before each line of cells, along both axes.
+        self._before = np.pad(used.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+
+    def met(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """(m,) bool: which boxes (m, 2 or more) may be met by a ray."""
+        first, last = self._place(low), self._place(high) + 1
+        inside = (low[:, :2] <= self._low + self._cells * self._counts).all(axis=1)
+        inside &= (high[:, :2] >= self._low).all(axis=1)
+        before = self._before
+        count = before[last[:, 0], last[:, 1]] - before[first[:, 0], last[:, 1]]
+        return inside & (count - before[last[:, 0], first[:, 1]] + before[first[:, 0], first[:, 1]] > 0)
+
+    def _place(self, points: np.ndarray) -> np.ndarray:
+        """(m, 2) the cells of points, those beside the grid in its border."""
+        return np.clip(((points[:, :2] - self._low) / self._cells).astype(np.int64), 0, self._counts - 1)
+
+    def _covered(self, boxes: Boxes) -> np.ndarray:
+        """(n, m) bool: the cells that any of the boxes reaches into."""
+        spread = np.zeros(self._counts + 1, np.int64)
+        first, last = self._place(boxes.low), self._place(boxes.high) + 1
+        for x, y, sign in ((first, first, 1), (first, last, -1), (last, first, -1), (last, last, 1)):
+            np.add.at(spread, (x[:, 0], y[:, 1]), sign)
+        return spread.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
 
 
 def fine_cell(low: np.ndarray, high: np.ndarray) -> float:
@@ -101,7 +128,7 @@ def shared_volume(a: np.ndarray, b: np.ndarray, faces: np.ndarray, faces_b: np.n
     high = np.minimum(a.max(axis=0), b.max(axis=0))
     if not (high > low).all():
         return 0.0
-    grid = Grid.over(low, high, float((high - low)[:2].max()) / _COLUMNS)
+    grid = Grid(low, high, float((high - low)[:2].max()) / _COLUMNS)
     return runs(grid.rays, a, b, faces, faces if faces_b is None else faces_b).shared * grid.area
 
 
@@ -121,7 +148,7 @@ def volume_near(hull: Surface, first: tuple[np.ndarray, Boxes], second: tuple[np
     if not (high > low).all():
         return 0.0
     faces_a, faces_b = (hull.triangles(meeting(those, low, high, axes=2)) for those in (boxes_a, boxes_b))
-    grid = Grid.over(low, high, fine_cell(low, high), boxes)
+    grid = Grid(low, high, fine_cell(low, high), boxes)
     return runs(grid.rays, a, b, faces_a, faces_b).shared * grid.area
 
 
@@ -148,16 +175,6 @@ def runs(rays: np.ndarray, a: np.ndarray, b: np.ndarray, faces_a: np.ndarray, fa
     # enters, so the sums start anew at every ray.
     first, second = (np.cumsum(np.where(whose == which, step, 0)) for which in (0, 1))
     return _Runs(np.diff(height, append=height[-1:]), first, second)
-
-
-def _covered(boxes: Boxes, low: np.ndarray, cells: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """(n, m) bool: the cells of a grid on the x-y plane that any of the boxes reaches into."""
-    spread = np.zeros(counts + 1, np.int64)
-    first = np.clip(((boxes.low[:, :2] - low) / cells).astype(np.int64), 0, counts - 1)
-    last = np.clip(((boxes.high[:, :2] - low) / cells).astype(np.int64), 0, counts - 1) + 1
-    for x, y, sign in ((first, first, 1), (first, last, -1), (last, first, -1), (last, last, 1)):
-        np.add.at(spread, (x[:, 0], y[:, 1]), sign)
-    return spread.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0
 
 
 def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
