@@ -62,12 +62,40 @@ class Ring:
     def __init__(self, faces: np.ndarray) -> None:
         self.faces = np.asarray(faces, np.int64)
         places, self._starts = inverted(self.faces, int(self.faces.max(initial=-1)) + 1)
-        self._faces, self._corners = np.divmod(places, 3)
+        self._faces, corner = np.divmod(places, 3)
+        self._others = np.stack([self.faces[self._faces, (corner + k) % 3] for k in (1, 2)])
 
-    def around(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of vertices (n,): whose each face is, 0 … n - 1 in this order, the face, and its corner there."""
+    def around(self, ids: np.ndarray) -> np.ndarray:
+        """(m,) the faces around vertices (n,), once for each."""
+        return self._faces[ranges(self._starts[ids], self._starts[ids + 1])[1]]
+
+    def sides(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The faces around vertices (n,) by their other corners: which vertex each is of, 0 … n - 1, and (2, m)."""
         whose, place = ranges(self._starts[ids], self._starts[ids + 1])
-        return whose, self._faces[place], self._corners[place]
+        return whose, self._others[:, place]
+
+    def longest2(self, ids: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        """(n,) squares of the longest edges of the faces around vertices (n,), in posed vertices (3, V)."""
+        used = np.zeros(len(self.faces), bool)
+        starts = self._starts[ids]
+        counts = self._starts[ids + 1] - starts
+        around = self._faces[ranges(starts, starts + counts)[1]]
+        used[around] = True
+        a, b, c = (axes[:, corner] for corner in self.faces[used].T)
+        longest = np.zeros(a.shape[1])
+        for along in (b - a, c - b, a - c):
+            np.maximum(longest, along[0] * along[0] + along[1] * along[1] + along[2] * along[2], out=longest)
+        place = np.cumsum(used) - 1
+        return np.maximum.reduceat(longest[place[around]], np.cumsum(counts) - counts)
+
+
+def is_closed(faces: np.ndarray) -> bool:
+    """Whether every edge is used once in each direction: then "inside" has an exact meaning."""
+    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
+    base = int(faces.max()) + 1 if faces.size else 1
+    forward = np.sort(directed[:, 0] * base + directed[:, 1])
+    backward = np.sort(directed[:, 1] * base + directed[:, 0])
+    return bool(np.array_equal(forward, backward))
 
 
 def unique_edges(faces: np.ndarray) -> np.ndarray:

@@ -72,7 +72,7 @@ class Mesh:
 
     def around(self, ids: np.ndarray) -> np.ndarray:
         """(m,) the faces around vertices (n,), once for each."""
-        return self._ring.around(ids)[1]
+        return self._ring.around(ids)
 
     def faces_of(self, patches: np.ndarray) -> np.ndarray:
         """(m,) the faces of patches (n,)."""

@@ -64,40 +64,32 @@ def _cells(points: np.ndarray) -> Boxes:
 def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarray) -> np.ndarray:
     """Distances to the faces around some vertices.
 
-    The nearest point is a vertex, or the foot of a perpendicular on an edge or on a face. Some corner of that edge or
-    face is at most s from a foot at distance d, s = longest edge / √3, so that the corner is at most √(d² + s²) away:
-    few vertices are so near. They are looked up in a tree of four dimensions, in the last of which each lies
-    √(S² - s²) off, s of the largest of its faces and S the largest of all: then none that counts is farther than
+    The nearest point is a vertex, or the foot of a perpendicular on an edge or on a face. The corner of that edge or
+    face that is nearest to a foot at distance d is at most s = longest edge / √3 from it, so that the corner is at most
+    √(d² + s²) away: few vertices are so near. They are looked up in a tree of four dimensions, in whose last each
+    lies √(S² - s²) off, s of the largest of its faces and S the largest of all: then none that counts is farther than
     √(d² + S²).
     """
-    whose, face, corner = ring.around(ids)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(whose, minlength=len(ids)))])
-    wedges = _Wedges(vertices, ring.faces[face], corner)
-    reach = np.maximum.reduceat(wedges.longest2, starts[:-1]) / 3.0  # s²
+    axes = np.ascontiguousarray(vertices.T)
+    reach = ring.longest2(ids, axes) / 3.0  # s²
     most = float(reach.max())  # S²
-    here = vertices[ids]
-    off = np.sqrt(most - reach)[:, None]
-    tree = cKDTree(np.concatenate([here, off], axis=1), balanced_tree=False, compact_nodes=False)
-    lifted = np.concatenate([points, np.zeros((len(points), 1))], axis=1)
-
-    def nearer(bound: np.ndarray, asked: np.ndarray, vertex: np.ndarray) -> None:
-        away = points[asked] - here[vertex]
-        np.minimum.at(bound, asked, np.einsum("ij,ij->i", away, away))
-        pair, wedge = ranges(starts[vertex], starts[vertex + 1])
-        pair, squared = wedges.squared_distances(away, pair, wedge)
-        np.minimum.at(bound, asked[pair], squared)
-
+    lifted = np.concatenate([vertices[ids], np.sqrt(most - reach)[:, None]], axis=1)
+    tree = cKDTree(lifted, leafsize=24, balanced_tree=False, compact_nodes=False)
+    asked = np.concatenate([points, np.zeros((len(points), 1))], axis=1)
     best, waiting, first, count = np.full(len(points), np.inf), np.arange(len(points)), 0, _NEIGHBOURS
     while len(waiting):
         count = min(count, len(ids))
-        apart, vertex = tree.query(lifted[waiting], k=np.arange(first + 1, count + 1))
+        apart, vertex = tree.query(asked[waiting], k=np.arange(first + 1, count + 1))
         squared = apart * apart - most
+        # No distance to a vertex is smaller than that to the surface.
+        best[waiting] = np.minimum(best[waiting], (squared + reach[vertex]).min(axis=1))
+        wedges = _Wedges(axes, ring, ids, vertex[squared < best[waiting][:, None]])
         if first == 0:
             # The faces around the first tell all but exactly how near the surface is.
-            nearer(best, waiting, vertex[:, 0])
+            wedges.lower(best, points, waiting, vertex[:, 0])
             squared[:, 0] = np.inf
         row, column = np.nonzero(squared < best[waiting][:, None])
-        nearer(best, waiting[row], vertex[row, column])
+        wedges.lower(best, points, waiting[row], vertex[row, column])
         waiting = waiting[squared[:, -1] < best[waiting]] if count < len(ids) else waiting[:0]
         first, count = count, 4 * count
     return np.sqrt(np.maximum(best, 0.0))
@@ -107,18 +99,38 @@ class _Wedges:
     """Faces, each seen from one of its corners.
 
     Args:
-      vertices: (V, 3).
-      faces: (n, 3).
-      corner: (n,) 0, 1 or 2.
+      axes: (3, V) vertices.
+      ring: of the surface.
+      ids: (n,) vertices.
+      corners: (m,) those of the ids that are looked at, any number of times.
     """
 
-    def __init__(self, vertices: np.ndarray, faces: np.ndarray, corner: np.ndarray) -> None:
-        axes, row = np.ascontiguousarray(vertices.T), np.arange(len(faces))
-        a, b, c = (axes[:, faces[row, (corner + k) % 3]] for k in range(3))
-        self._u, self._v = b - a, c - a
-        self._uu, self._vv, ee = (_dot(side, side) for side in (self._u, self._v, c - b))
-        self._uv = _dot(self._u, self._v)
-        self.longest2 = np.maximum(np.maximum(self._uu, self._vv), ee)
+    def __init__(self, axes: np.ndarray, ring: Ring, ids: np.ndarray, corners: np.ndarray) -> None:
+        used = np.zeros(len(ids), bool)
+        used[corners] = True
+        self._place = np.cumsum(used) - 1
+        chosen = ids[used]
+        self._corners = axes[:, chosen]
+        whose, sides = ring.sides(chosen)
+        self._starts = np.concatenate([[0], np.cumsum(np.bincount(whose, minlength=len(chosen)))])
+        a = self._corners[:, whose]
+        self._u, self._v = axes[:, sides[0]] - a, axes[:, sides[1]] - a
+        self._uu, self._uv, self._vv = _dot(self._u, self._u), _dot(self._u, self._v), _dot(self._v, self._v)
+
+    def lower(self, bound: np.ndarray, points: np.ndarray, asked: np.ndarray, vertex: np.ndarray) -> None:
+        """Lowers the bounds (n,) of points (n, 3) to the squared distances from the faces around vertices.
+
+        Args:
+          bound: changed.
+          points: of the bounds.
+          asked: (m,) which points,
+          vertex: (m,) and at which of the ids.
+        """
+        place = self._place[vertex]
+        away = points[asked] - self._corners[:, place].T
+        pair, wedge = ranges(self._starts[place], self._starts[place + 1])
+        pair, squared = self.squared_distances(away, pair, wedge)
+        np.minimum.at(bound, asked[pair], squared)
 
     def squared_distances(self, away: np.ndarray, pair: np.ndarray, wedge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Squared distances of points from faces whose corner is the nearest to them, but from the corner itself.

@@ -14,6 +14,7 @@ from prosepose_jax.body.segments import make_segments
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics import _people, pose, records
 from prosepose_jax.metrics.answers import contact_f1
+from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.contact import (
     PCC_RADII_M,
     SELF_CONTACT_GEODESIC_M,
@@ -26,7 +27,7 @@ from prosepose_jax.metrics.contact import (
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
 from prosepose_jax.metrics.patches import Patches
-from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_in
+from prosepose_jax.metrics.penetration import is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
 from prosepose_jax.metrics.regions import RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px

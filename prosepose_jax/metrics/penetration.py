@@ -48,15 +48,6 @@ def is_measurable(vertices: np.ndarray) -> bool:
     return bool((np.ptp(rows, axis=-1) <= _WIDEST_M).all())
 
 
-def is_closed(faces: np.ndarray) -> bool:
-    """Whether every edge is used once in each direction: then "inside" has an exact meaning."""
-    directed = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64)
-    base = int(faces.max()) + 1 if faces.size else 1
-    forward = np.sort(directed[:, 0] * base + directed[:, 1])
-    backward = np.sort(directed[:, 1] * base + directed[:, 0])
-    return bool(np.array_equal(forward, backward))
-
-
 def penetration(
     vertices: np.ndarray,
     faces: np.ndarray,

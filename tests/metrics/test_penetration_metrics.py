@@ -12,8 +12,9 @@ from prosepose_jax.metrics import (
     shared_volume,
     surface_depths,
 )
+from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.patches import Patches
-from prosepose_jax.metrics.penetration import is_closed, penetration_in
+from prosepose_jax.metrics.penetration import penetration_in
 
 
 def box(size: float = 1.0, cuts: int = 6) -> tuple[np.ndarray, np.ndarray]:
