@@ -36,6 +36,7 @@ class Groups:
     """
 
     def __init__(self, members: list[np.ndarray]) -> None:
+        self.members = members
         self._ids = np.concatenate(members) if members else np.zeros(0, np.int64)
         self._counts = np.array([len(ids) for ids in members], np.int64)
         self._starts = np.cumsum(self._counts) - self._counts

@@ -58,7 +58,7 @@ class Surface:
         self.faces = faces
         self.patches = split(np.arange(len(faces)), rest[faces].mean(axis=1), _FACES)
         self._count = len(rest)
-        self._groups = Groups([np.unique(faces[patch]) for patch in self.patches])
+        self.groups = Groups([np.unique(faces[patch]) for patch in self.patches])
 
     @functools.cached_property
     def ring(self) -> Ring:
@@ -67,7 +67,7 @@ class Surface:
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the patches of a posed mesh."""
-        return self._groups.boxes(vertices)
+        return self.groups.boxes(vertices)
 
     def triangles(self, chosen: np.ndarray) -> np.ndarray:
         """(f, 3) the faces of the chosen patches (bool)."""
@@ -77,5 +77,5 @@ class Surface:
     def vertices(self, chosen: np.ndarray) -> np.ndarray:
         """The vertices of the chosen patches (bool), each once."""
         used = np.zeros(self._count, bool)
-        used[self._groups.of(chosen)] = True
+        used[self.groups.of(chosen)] = True
         return np.flatnonzero(used)

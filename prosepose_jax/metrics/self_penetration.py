@@ -13,18 +13,17 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.boxes import Boxes
+from prosepose_jax.metrics.boxes import Boxes, Groups, meeting
 from prosepose_jax.metrics.depths import depths_in
-from prosepose_jax.metrics.patches import Surface
+from prosepose_jax.metrics.patches import Surface, vertex_groups
 from prosepose_jax.metrics.rays import crossing_numbers
 
 _AT_ONCE = 8  # vertices whose depth is measured before the next deepest is asked about
 
 
 class _Segment(NamedTuple):
-    asked: np.ndarray  # ids of vertices that must not be inside
-    hull: np.ndarray  # (f, 3) closed
-    hull_ids: np.ndarray  # its vertices
+    asked: np.ndarray  # (V,) bool, vertices that must not be inside
+    hull: Surface  # closed
     skin: Surface  # of the body's full mesh
     skin_ids: np.ndarray
 
@@ -40,12 +39,17 @@ class SelfPenetration:
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, segments: Segments) -> None:
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
+        self._points = vertex_groups(np.arange(len(rest)), rest)
         self._segments = []
         for k, hull in enumerate(segments.faces):
-            asked, hull = np.flatnonzero(segments.foreign[:, k]), np.asarray(hull, np.int64)
+            asked = np.asarray(segments.foreign[:, k], bool)
             skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
-            if len(asked) and len(skin):
-                self._segments.append(_Segment(asked, hull, np.unique(hull), Surface(rest, skin), np.unique(skin)))
+            if asked.any() and len(skin):
+                hulls = Surface(rest, np.asarray(hull, np.int64))
+                self._segments.append(_Segment(asked, hulls, Surface(rest, skin), np.unique(skin)))
+        patches = [segment.hull.groups.members for segment in self._segments]
+        self._hulls = Groups([ids for members in patches for ids in members])
+        self._of_segment = np.cumsum([0, *map(len, patches)])
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
         """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""
@@ -79,12 +83,22 @@ class SelfPenetration:
     def _inside(self, vertices: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray]]:
         """Segments with the ids of the vertices inside, those without any left out."""
         axes = np.ascontiguousarray(vertices.T)
-        for segment in self._segments:
-            ids = segment.asked
-            for axis in axes:
-                hull, here = axis[segment.hull_ids], axis[ids]
-                ids = ids[(here >= hull.min()) & (here <= hull.max())]
+        points, hulls = self._points.boxes(vertices), self._hulls.boxes(vertices)
+        for k, segment in enumerate(self._segments):
+            own = slice(self._of_segment[k], self._of_segment[k + 1])
+            hull = Boxes(hulls.low[own], hulls.high[own])
+            low, high = hull.low.min(axis=0), hull.high.max(axis=0)
+            near = meeting(points, low, high)
+            ids = self._points.of(near)
+            ids = ids[segment.asked[ids]]
+            for axis in range(3):
+                ids = ids[(axes[axis, ids] >= low[axis]) & (axes[axis, ids] <= high[axis])]
             if len(ids):
-                ids = ids[crossing_numbers(vertices[ids], vertices, segment.hull) >= 1]
+                # Only the patches that rays upwards can meet.
+                above = hull.high[:, 2] >= axes[2, ids].min()
+                for axis in range(2):
+                    here = axes[axis, ids]
+                    above &= (hull.low[:, axis] <= here.max()) & (hull.high[:, axis] >= here.min())
+                ids = ids[crossing_numbers(axes[:, ids].T, vertices, segment.hull.triangles(above)) >= 1]
             if len(ids):
                 yield segment, ids
