@@ -42,8 +42,10 @@ class Groups:
         self._starts = np.cumsum(self._counts) - self._counts
 
     def of(self, chosen: np.ndarray) -> np.ndarray:
-        """The vertices of the chosen sets (bool)."""
-        return self._ids[np.repeat(chosen, self._counts)]
+        """The vertices of the chosen sets (bool, or numbers)."""
+        chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        start = self._starts[chosen]
+        return self._ids[ranges(start, start + self._counts[chosen])[1]]
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the sets in posed vertices (V, 3)."""

@@ -15,7 +15,7 @@ from prosepose_jax.metrics.crossings import Crossings, Placed, cross, reaching
 from prosepose_jax.metrics.rays import Grid, fine_cell, runs
 
 _CELLS = 32  # across what is shared, for a first look at places that count more than once
-_NEGLIGIBLE = 2e-3  # of the volume: a tenth of that is off at most
+_NEGLIGIBLE = 1e-3  # of the volume
 _TURNS = [0, 1, 2], [1, 2, 0], [2, 0, 1]  # the same handedness
 
 
@@ -114,7 +114,7 @@ def volume_of(
 
 
 def _surplus(sides: list[_Side], low: np.ndarray, high: np.ndarray, total: float) -> float:
-    """What counts more than once: looked for by some rays, and measured by many where it matters."""
+    """What counts more than once: looked for by some rays, and by twice as near ones while that tells."""
     if not (high > low).all():
         return 0.0
     boxes = [side.boxes() for side in sides]
@@ -124,18 +124,20 @@ def _surplus(sides: list[_Side], low: np.ndarray, high: np.ndarray, total: float
     low, high, of_both = low[turned], high[turned], Boxes(of_both.low[:, turned], of_both.high[:, turned])
     fine = fine_cell(low, high)
     cell = max(fine, float((high - low)[:2].max()) / _CELLS)
+    before = 0.0
     while True:
         grid = Grid(low, high, cell, of_both)
         meshes = []
         for side in sides:
             placed = side.placed
             near = np.flatnonzero(grid.met(placed.low[turned].T, placed.high[turned].T))
-            meshes.append((placed.axes[turned].T, placed.mesh.faces[placed.mesh.faces_of(near)]))
+            vertices = np.ascontiguousarray(placed.axes[turned].T)
+            meshes.append((vertices, placed.mesh.faces[placed.mesh.faces_of(near)]))
         (a, faces_a), (b, faces_b) = meshes
         found = runs(grid.rays, a, b, faces_a, faces_b).surplus * grid.area
-        if abs(found) <= _NEGLIGIBLE * total or cell == fine:
+        if abs(found - before) <= _NEGLIGIBLE * total or cell == fine:
             return found
-        cell = fine
+        before, cell = found, max(fine, 0.5 * cell)
 
 
 def _met(placed: Placed, axes: list[int], low: np.ndarray, high: np.ndarray) -> int:

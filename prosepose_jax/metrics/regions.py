@@ -236,10 +236,14 @@ def five_vertex_distances(vertices: np.ndarray, pairs: Sequence[RegionPair], fiv
     Arguments and result as of `RegionTiles.pair_distances`.
     """
     found = np.full(len(pairs), np.inf)
-    for place, pair in enumerate(pairs):
-        chosen = [[five[region] for region in sorted(side) if five[region, 0] >= 0] for side in pair]
-        if chosen[0] and chosen[1]:
-            a, b = (np.asarray(vertices[k], np.float64)[np.concatenate(ids)] for k, ids in enumerate(chosen))
-            away = a[:, None] - b[None]
-            found[place] = np.sqrt(np.einsum("ijk,ijk->ij", away, away).min())
+    known = [[[r for r in sorted(side) if five[r, 0] >= 0] for side in pair] for pair in pairs]
+    each = [(place, i, j) for place, (first, second) in enumerate(known) for i in first for j in second]
+    if each:
+        place, first, second = np.array(each).T
+        a, b = (
+            np.asarray(body)[five[rows]].astype(np.float64)
+            for body, rows in zip(vertices[:2], (first, second), strict=True)
+        )
+        away = a[:, :, None] - b[:, None]
+        np.minimum.at(found, place, np.sqrt(np.einsum("nijk,nijk->nij", away, away).min(axis=(1, 2))))
     return found

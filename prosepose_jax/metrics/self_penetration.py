@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.boxes import Boxes, Groups, meeting
+from prosepose_jax.metrics.boxes import Boxes, Groups, enclosed
 from prosepose_jax.metrics.depths import depths_in
 from prosepose_jax.metrics.patches import Surface, vertex_groups
 from prosepose_jax.metrics.rays import crossing_numbers
@@ -49,6 +49,10 @@ class SelfPenetration:
                 self._segments.append(_Segment(asked, hulls, Surface(rest, skin), np.unique(skin)))
         patches = [segment.hull.groups.members for segment in self._segments]
         self._hulls = Groups([ids for members in patches for ids in members])
+        # Which sets of vertices hold any that a segment is asked about.
+        sets = self._points.members
+        self._asked = np.array([[segment.asked[ids].any() for segment in self._segments] for ids in sets], bool)
+        self._asked = self._asked.reshape(len(sets), len(self._segments))
         self._of_segment = np.cumsum([0, *map(len, patches)])
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
@@ -82,23 +86,22 @@ class SelfPenetration:
 
     def _inside(self, vertices: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray]]:
         """Segments with the ids of the vertices inside, those without any left out."""
-        axes = np.ascontiguousarray(vertices.T)
+        if not self._segments:
+            return
         points, hulls = self._points.boxes(vertices), self._hulls.boxes(vertices)
-        for k, segment in enumerate(self._segments):
-            own = slice(self._of_segment[k], self._of_segment[k + 1])
-            hull = Boxes(hulls.low[own], hulls.high[own])
-            low, high = hull.low.min(axis=0), hull.high.max(axis=0)
-            near = meeting(points, low, high)
-            ids = self._points.of(near)
+        starts = self._of_segment[:-1]
+        low, high = np.minimum.reduceat(hulls.low, starts), np.maximum.reduceat(hulls.high, starts)
+        near = self._asked.copy()
+        for axis in range(3):
+            near &= points.low[:, axis, None] <= high[:, axis]
+            near &= points.high[:, axis, None] >= low[:, axis]
+        for k in np.flatnonzero(near.any(axis=0)):
+            segment, own = self._segments[k], slice(starts[k], self._of_segment[k + 1])
+            sets = np.flatnonzero(near[:, k])
+            kept, met = enclosed(points.of(sets), Boxes(hulls.low[own], hulls.high[own]))
+            ids = self._points.of(sets[kept])
             ids = ids[segment.asked[ids]]
-            for axis in range(3):
-                ids = ids[(axes[axis, ids] >= low[axis]) & (axes[axis, ids] <= high[axis])]
             if len(ids):
-                # Only the patches that rays upwards can meet.
-                above = hull.high[:, 2] >= axes[2, ids].min()
-                for axis in range(2):
-                    here = axes[axis, ids]
-                    above &= (hull.low[:, axis] <= here.max()) & (hull.high[:, axis] >= here.min())
-                ids = ids[crossing_numbers(axes[:, ids].T, vertices, segment.hull.triangles(above)) >= 1]
+                ids = ids[crossing_numbers(vertices[ids], vertices, segment.hull.triangles(met)) >= 1]
             if len(ids):
                 yield segment, ids
