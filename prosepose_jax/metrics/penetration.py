@@ -24,8 +24,9 @@ from prosepose_jax.metrics.rays import crossing_numbers, volume_near
 
 # Beyond these a body is broken (m): its triangles no longer spread over the cells, and rounding eats the shifts.
 _FARTHEST_M, _WIDEST_M = 1e6, 100.0
-# People are moved so far against one another (m): no vertex of one lies on a face of the other exactly.
-_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0), np.sqrt(3.0)])
+# People are moved so far against one another (m): no vertex of one lies on a face of the other exactly, nor any ray of
+# `metrics.rays`, which are moved as well.
+_SHIFT = 1e-9 * np.array([np.sqrt(5.0), np.sqrt(3.0), np.sqrt(2.0)])
 # What is no deeper lies on the surface, as far as the shift and rounding let tell (m).
 _ON_SURFACE_M = 1e-8
 _T = TypeVar("_T")
