@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from prosepose_jax.metrics.boxes import Boxes, Ring, ranges, within
+from prosepose_jax.metrics.boxes import Boxes, Ring, within
 from prosepose_jax.metrics.patches import Surface
 
 _AROUND_M = 0.03  # triangles so near the points are looked at first
@@ -110,15 +110,23 @@ class _Wedges:
         used[corners] = True
         self._place = np.cumsum(used) - 1
         chosen = ids[used]
-        self._corners = axes[:, chosen]
+        self._corners = axes[:, chosen].T
         whose, sides = ring.sides(chosen)
-        self._starts = np.concatenate([[0], np.cumsum(np.bincount(whose, minlength=len(chosen)))])
-        a = self._corners[:, whose]
-        self._u, self._v = axes[:, sides[0]] - a, axes[:, sides[1]] - a
-        self._uu, self._uv, self._vv = _dot(self._u, self._u), _dot(self._u, self._v), _dot(self._v, self._v)
+        counts = np.bincount(whose, minlength=len(chosen))
+        # One row a corner, filled up with sides of no length.
+        column = np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
+        self._u, self._v = np.zeros((2, len(chosen), int(counts.max(initial=0)), 3))
+        for table, side in ((self._u, sides[0]), (self._v, sides[1])):
+            table[whose, column] = axes[:, side].T - self._corners[whose]
+        self._uu, self._uv, self._vv = (
+            np.einsum("nki,nki->nk", a, b) for a, b in ((self._u, self._u), (self._u, self._v), (self._v, self._v))
+        )
 
     def lower(self, bound: np.ndarray, points: np.ndarray, asked: np.ndarray, vertex: np.ndarray) -> None:
         """Lowers the bounds (n,) of points (n, 3) to the squared distances from the faces around vertices.
+
+        A foot on a face or on an edge lies at most half a side from the nearest corner, along one side at least: seen
+        from others it need not be looked at, nor on the edge across.
 
         Args:
           bound: changed.
@@ -127,45 +135,22 @@ class _Wedges:
           vertex: (m,) and at which of the ids.
         """
         place = self._place[vertex]
-        away = points[asked] - self._corners[:, place].T
-        pair, wedge = ranges(self._starts[place], self._starts[place + 1])
-        pair, squared = self.squared_distances(away, pair, wedge)
-        np.minimum.at(bound, asked[pair], squared)
-
-    def squared_distances(self, away: np.ndarray, pair: np.ndarray, wedge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Squared distances of points from faces whose corner is the nearest to them, but from the corner itself.
-
-        A foot on a face or on an edge lies at most half a side from the nearest corner, along one side at least: seen
-        from others it need not be looked at, nor on the edge across.
-
-        Args:
-          away: (m, 3) from a corner to a point.
-          pair: (k,) which of them,
-          wedge: (k,) and which face of that corner.
-
-        Returns:
-          (j,) and (j,) those of the pairs that count, and their distances.
-        """
-        away = np.ascontiguousarray(away.T)
-        here = away[:, pair]
-        uw, vw, uu, vv = _dot(here, self._u[:, wedge]), _dot(here, self._v[:, wedge]), self._uu[wedge], self._vv[wedge]
-        kept = np.flatnonzero(((uw > 0.0) & (2.0 * uw <= uu)) | ((vw > 0.0) & (2.0 * vw <= vv)))
-        pair, uw, vw, uu, vv, uv = pair[kept], uw[kept], vw[kept], uu[kept], vv[kept], self._uv[wedge[kept]]
+        away = points[asked] - self._corners[place]
+        uw, vw = (np.einsum("nki,ni->nk", side[place], away) for side in (self._u, self._v))
+        uu, vv = self._uu[place], self._vv[place]
+        near = ((uw > 0.0) & (2.0 * uw <= uu)) | ((vw > 0.0) & (2.0 * vw <= vv))
+        row, column = np.nonzero(near)
+        uw, vw, uu, vv, uv = uw[near], vw[near], uu[near], vv[near], self._uv[place[row], column]
         area2 = uu * vv - uv * uv
         s, t = vv * uw - uv * vw, uu * vw - uv * uw
         over = (s >= 0.0) & (t >= 0.0) & (s + t <= area2) & (area2 > 0.0)
         height = (s * uw + t * vw) / np.where(over, area2, 1.0)
         edge = np.maximum(_foot2(uu, uw), _foot2(vv, vw))
-        squared = _dot(away, away)[pair] - np.where(over, height, edge)
-        return pair, squared
+        squared = np.einsum("ni,ni->n", away, away)[row] - np.where(over, height, edge)
+        np.minimum.at(bound, asked[row], squared)
 
 
 def _foot2(length2: np.ndarray, ahead: np.ndarray) -> np.ndarray:
     """How much the squared distance from a corner exceeds that from an edge that leaves it."""
     beside = (ahead > 0.0) & (ahead <= length2)
     return np.where(beside, ahead * ahead / np.where(beside, length2, 1.0), 0.0)
-
-
-def _dot(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Of vectors (3, n)."""
-    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
