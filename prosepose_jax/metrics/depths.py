@@ -10,6 +10,7 @@ from prosepose_jax.metrics.patches import Surface
 
 _AROUND_M = 0.03  # triangles so near the points are looked at first
 _CELL_M = 0.04  # cubes of points whose faces tell which triangles are near
+_FEW = 32  # points that are looked at one by one
 _NEIGHBOURS = 5  # vertices that are looked at first
 
 
@@ -27,7 +28,9 @@ def surface_depths(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) 
     return _depths(points, vertices, Ring(faces), np.unique(faces))
 
 
-def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes) -> np.ndarray:
+def depths_in(
+    points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes: Boxes, around: float = _AROUND_M
+) -> np.ndarray:
     """`surface_depths` of a body, from the patches around the points alone.
 
     Args:
@@ -35,10 +38,12 @@ def depths_in(points: np.ndarray, surface: Surface, vertices: np.ndarray, boxes:
       surface: of the body.
       vertices: (V, 3) posed.
       boxes: of the surface's patches in these vertices.
+      around: patches so near the points are looked at first, m.
     """
-    depths, left, around = np.zeros(len(points)), np.arange(len(points)), _AROUND_M
+    depths, left = np.zeros(len(points)), np.arange(len(points))
     while True:
-        near = within(_cells(points[left]), boxes, around)
+        here = points[left]
+        near = within(Boxes(here, here) if len(here) <= _FEW else _cells(here), boxes, around)
         if near.any():
             depths[left] = _depths(points[left], vertices, surface.ring, surface.vertices(near))
             if near.all():

@@ -153,7 +153,10 @@ def volume_near(hull: Surface, first: tuple[np.ndarray, Boxes], second: tuple[np
 
 
 def runs(rays: np.ndarray, a: np.ndarray, b: np.ndarray, faces_a: np.ndarray, faces_b: np.ndarray) -> _Runs:
-    """The pieces of rays (n, 3) that start below two closed meshes."""
+    """The pieces of rays (n, 3) that start below two closed meshes, up to where they meet the last of the faces given.
+
+    Faces that rays meet behind all that is asked about may be left out.
+    """
     events = []
     for body, (vertices, faces) in enumerate(((a, faces_a), (b, faces_b))):
         ray, face = _ray_candidates(rays, vertices, faces)
@@ -171,10 +174,17 @@ def runs(rays: np.ndarray, a: np.ndarray, b: np.ndarray, faces_a: np.ndarray, fa
     bottom, span = float(height.min()), float(np.ptp(height))
     order = np.argsort(ray + (height - bottom) / (1.000001 * span + 1e-9))
     height, whose, step = height[order], whose[order], step[order]
-    # Along +z a surface is entered where it faces down: there the winding number goes up. A ray leaves whatever it
-    # enters, so the sums start anew at every ray.
-    first, second = (np.cumsum(np.where(whose == which, step, 0)) for which in (0, 1))
-    return _Runs(np.diff(height, append=height[-1:]), first, second)
+    ray = ray[order]
+    # Along +z a surface is entered where it faces down: there the winding number goes up. Rays begin outside.
+    begins = np.flatnonzero(np.diff(ray, prepend=-1))
+    counts = np.diff(begins, append=len(ray))
+    windings = []
+    for which in (0, 1):
+        sums = np.cumsum(np.where(whose == which, step, 0))
+        windings.append(sums - np.repeat(np.concatenate([[0], sums])[begins], counts))
+    lengths = np.diff(height, append=height[-1:])
+    lengths[begins + counts - 1] = 0.0
+    return _Runs(lengths, windings[0], windings[1])
 
 
 def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -95,11 +95,19 @@ class RegionTiles:
         for one, other in ((first.blocks, second.blocks), (first, second)):
             # The first vertices of two tiles tell how far the regions are apart at most.
             np.minimum.at(most, pair, _squared(one.points[:, 0, i], other.points[:, 0, j]))
-            near = np.flatnonzero(_squared_gaps(one, i, other, j) <= most[pair] * (1.0 + 1e-9))
-            i, j, pair = i[near], j[near], pair[near]
+            gaps = _squared_gaps(one, i, other, j)
+            near = np.flatnonzero(gaps <= most[pair] * (1.0 + 1e-9))
+            i, j, pair, gaps = i[near], j[near], pair[near], gaps[near]
             if one is not first:
                 i, j = np.tile(_opened(i), _BLOCK), _opened(np.tile(j, _BLOCK))
                 pair = np.tile(pair, _BLOCK * _BLOCK)
+        # The nearest tiles tell it all but exactly.
+        least = np.full(len(kept), np.inf)
+        np.minimum.at(least, pair, gaps)
+        best = np.flatnonzero(gaps <= least[pair])
+        np.minimum.at(most, pair[best], _smallest_squared(first, i[best], second, j[best]))
+        near = np.flatnonzero(gaps < most[pair])
+        i, j, pair = i[near], j[near], pair[near]
         np.minimum.at(most, pair, _smallest_squared(first, i, second, j))
         found[kept] = np.sqrt(most)
         return found

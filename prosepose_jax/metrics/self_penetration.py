@@ -81,7 +81,10 @@ class SelfPenetration:
                 if not len(part):
                     break
                 boxes = segment.skin.boxes(vertices) if boxes is None else boxes
-                deepest = max(deepest, float(depths_in(vertices[inside[part]], segment.skin, vertices, boxes).max()))
+                # No patch that counts is farther than the nearest vertex.
+                around = float(most[part].max())
+                found = depths_in(vertices[inside[part]], segment.skin, vertices, boxes, around)
+                deepest = max(deepest, float(found.max()))
         return deepest
 
     def _inside(self, vertices: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray]]:
