@@ -45,7 +45,7 @@ class Groups:
         """The vertices of the chosen sets (bool, or numbers)."""
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
         start = self._starts[chosen]
-        return self._ids[ranges(start, start + self._counts[chosen])[1]]
+        return self._ids.take(ranges(start, start + self._counts[chosen])[1])
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the sets in posed vertices (V, 3)."""
@@ -55,7 +55,7 @@ class Groups:
     def boxes_of_axes(self, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Low and high corners (3, n) in posed vertices (3, V)."""
         # An axis at a time: NumPy reduces long rows, not columns of three.
-        points = axes[:, self._ids]
+        points = axes.take(self._ids, axis=1)
         return np.minimum.reduceat(points, self._starts, axis=1), np.maximum.reduceat(points, self._starts, axis=1)
 
 
@@ -70,26 +70,26 @@ class Ring:
 
     def around(self, ids: np.ndarray) -> np.ndarray:
         """(m,) the faces around vertices (n,), once for each."""
-        return self._faces[ranges(self._starts[ids], self._starts[ids + 1])[1]]
+        return self._faces.take(ranges(self._starts[ids], self._starts[ids + 1])[1])
 
     def sides(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The faces around vertices (n,) by their other corners: which vertex each is of, 0 … n - 1, and (2, m)."""
         whose, place = ranges(self._starts[ids], self._starts[ids + 1])
-        return whose, self._others[:, place]
+        return whose, self._others.take(place, axis=1)
 
     def longest2(self, ids: np.ndarray, axes: np.ndarray) -> np.ndarray:
         """(n,) squares of the longest edges of the faces around vertices (n,), in posed vertices (3, V)."""
         used = np.zeros(len(self.faces), bool)
         starts = self._starts[ids]
         counts = self._starts[ids + 1] - starts
-        around = self._faces[ranges(starts, starts + counts)[1]]
+        around = self._faces.take(ranges(starts, starts + counts)[1])
         used[around] = True
-        a, b, c = (axes[:, corner] for corner in self.faces[used].T)
+        a, b, c = (axes.take(corner, axis=1) for corner in self.faces[used].T)
         longest = np.zeros(a.shape[1])
         for along in (b - a, c - b, a - c):
             np.maximum(longest, along[0] * along[0] + along[1] * along[1] + along[2] * along[2], out=longest)
         place = np.cumsum(used) - 1
-        return np.maximum.reduceat(longest[place[around]], np.cumsum(counts) - counts)
+        return np.maximum.reduceat(longest.take(place.take(around)), np.cumsum(counts) - counts)
 
 
 def is_closed(faces: np.ndarray) -> bool:

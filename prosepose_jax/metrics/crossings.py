@@ -82,11 +82,11 @@ class Mesh:
     def sides(self, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The faces at edges (n,): which edge each is of, and 3 · face + corner."""
         whose, place = ranges(self._side_starts[edges], self._side_starts[edges + 1])
-        return whose, self._sides[place]
+        return whose, self._sides.take(place)
 
     def owned(self, faces: np.ndarray) -> np.ndarray:
         """(n, 3) edges that are looked up with faces (n,), -1 for none; each edge is so with one face."""
-        return self._owned[faces]
+        return self._owned.take(faces, axis=0)
 
     def placed(self, vertices: np.ndarray) -> Placed:
         """The mesh in posed vertices (V, 3)."""
@@ -97,8 +97,8 @@ class Mesh:
         """The clusters and faces of some patches, with their boxes."""
         columns = (patches[:, None] * _CLUSTERS + np.arange(_CLUSTERS)).ravel()
         ids = self._clusters[:, columns]
-        corners = self.faces[ids]
-        a, b, c = (axes[:, corners[..., k]] for k in range(3))
+        corners = self.faces.take(ids, axis=0, mode="wrap")
+        a, b, c = (axes.take(corners[..., k], axis=1) for k in range(3))
         low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
         low[:, ids < 0], high[:, ids < 0] = np.inf, -np.inf
         return _Parts(ids.ravel(), low.min(axis=1), high.max(axis=1), low.reshape(3, -1), high.reshape(3, -1), len(ids))
@@ -133,7 +133,8 @@ class Placed(NamedTuple):
 
     def planes(self, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Normals (3, n) of faces (n,), as long as twice their area, and a corner (3, n) of each."""
-        a, b, c = (self.axes[:, self.mesh.faces[faces, k]] for k in range(3))
+        corners = self.mesh.faces.take(faces, axis=0)
+        a, b, c = (self.axes.take(corners[:, k], axis=1) for k in range(3))
         return cross(b - a, c - a), a
 
 
@@ -167,7 +168,7 @@ class _Tree:
         steps = np.zeros(self._count + 1, np.int64)
         np.add.at(steps, self._begin[below], change)
         np.subtract.at(steps, self._end[below], change)
-        return np.cumsum(steps)[self._begin]
+        return np.cumsum(steps).take(self._begin)
 
 
 def facing(first: Placed, second: Placed) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +195,7 @@ def facing(first: Placed, second: Placed) -> tuple[np.ndarray, np.ndarray]:
     i, j = _overlapping(
         (mine.low, mine.high), np.tile(i, other.width), (other.low, other.high), other.faces_of(j).ravel()
     )
-    return mine.ids[i], other.ids[j]
+    return mine.ids.take(i), other.ids.take(j)
 
 
 def crossings_of(first: Placed, second: Placed, near: tuple[np.ndarray, np.ndarray]) -> Crossings:
@@ -210,20 +211,22 @@ def crossings_of(first: Placed, second: Placed, near: tuple[np.ndarray, np.ndarr
     """
     owned = first.mesh.owned(near[0])
     row, corner = np.nonzero(owned >= 0)
-    edge, face = owned[row, corner], near[1][row]
+    edge, face = owned[row, corner], near[1].take(row)
     used = np.zeros(len(second.mesh.faces), bool)
     used[face] = True
     place = np.cumsum(used) - 1
     normal, corner_of = second.planes(np.flatnonzero(used))
     height = np.einsum("in,in->n", normal, corner_of)
-    place = place[face]
-    n, h, ends = normal[:, place], height[place], first.mesh.edges
-    before, after = (np.einsum("in,in->n", n, first.axes[:, ends[edge, k]]) - h for k in (0, 1))
+    place = place.take(face)
+    n, h = normal.take(place, axis=1), height.take(place)
+    ends = first.mesh.edges.take(edge, axis=0)
+    before, after = (np.einsum("in,in->n", n, first.axes.take(ends[:, k], axis=1)) - h for k in (0, 1))
     kept = np.flatnonzero((before > 0.0) != (after > 0.0))
-    edge, face, before, after = edge[kept], face[kept], before[kept], after[kept]
-    start = first.axes[:, ends[edge, 0]]
-    along = first.axes[:, ends[edge, 1]] - start
-    a, b, c = (second.axes[:, second.mesh.faces[face, k]] - start for k in range(3))
+    edge, face, before, after, ends = edge[kept], face[kept], before[kept], after[kept], ends[kept]
+    start = first.axes.take(ends[:, 0], axis=1)
+    along = first.axes.take(ends[:, 1], axis=1) - start
+    corners = second.mesh.faces.take(face, axis=0)
+    a, b, c = (second.axes.take(corners[:, k], axis=1) - start for k in range(3))
     sides = _triple(along, a, b), _triple(along, b, c), _triple(along, c, a)
     met = np.flatnonzero(np.logical_and.reduce([s > 0 for s in sides]) | np.logical_and.reduce([s < 0 for s in sides]))
     before, after = before[met], after[met]
@@ -244,17 +247,17 @@ def windings(placed: Placed, crossings: Crossings, other: Placed) -> tuple[np.nd
     """
     tree, edges = placed.mesh.tree, placed.mesh.edges
     reached = tree.reached
-    points = placed.axes[:, reached]
+    points = placed.axes.take(reached, axis=1)
     outside = ~reaching(points, points, other.low.min(axis=1), other.high.max(axis=1))
     first = int(np.argmax(outside))
     reference, known = int(reached[first]), bool(outside[first])
     found = np.zeros(placed.axes.shape[1], np.int64)
     if len(crossings.edge):
         sums = tree.sums(crossings.edge, crossings.jump)
-        found[reached] = sums[reached] - sums[reference]
+        found[reached] = sums.take(reached) - sums[reference]
         change = np.zeros(len(edges), np.int64)
         np.add.at(change, crossings.edge, crossings.jump)
-        if not np.array_equal(found[edges[:, 1]] - found[edges[:, 0]], change):
+        if not np.array_equal(found.take(edges[:, 1]) - found.take(edges[:, 0]), change):
             return None
     return found, None if known else reference
 
@@ -301,8 +304,8 @@ _Corners = tuple[np.ndarray, np.ndarray]
 def _overlapping(a: _Corners, i: np.ndarray, b: _Corners, j: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Those of pairs of boxes that overlap."""
     for axis in range(3):
-        kept = np.flatnonzero((a[0][axis, i] <= b[1][axis, j]) & (a[1][axis, i] >= b[0][axis, j]))
-        i, j = i[kept], j[kept]
+        kept = np.flatnonzero((a[0][axis].take(i) <= b[1][axis].take(j)) & (a[1][axis].take(i) >= b[0][axis].take(j)))
+        i, j = i.take(kept), j.take(kept)
     return i, j
 
 

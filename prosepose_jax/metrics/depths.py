@@ -78,7 +78,7 @@ def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarra
     axes = np.ascontiguousarray(vertices.T)
     reach = ring.longest2(ids, axes) / 3.0  # s²
     most = float(reach.max())  # S²
-    lifted = np.concatenate([vertices[ids], np.sqrt(most - reach)[:, None]], axis=1)
+    lifted = np.concatenate([vertices.take(ids, axis=0), np.sqrt(most - reach)[:, None]], axis=1)
     tree = cKDTree(lifted, leafsize=24, balanced_tree=False, compact_nodes=False)
     asked = np.concatenate([points, np.zeros((len(points), 1))], axis=1)
     best, waiting, first, count = np.full(len(points), np.inf), np.arange(len(points)), 0, _NEIGHBOURS
@@ -115,14 +115,14 @@ class _Wedges:
         used[corners] = True
         self._place = np.cumsum(used) - 1
         chosen = ids[used]
-        self._corners = axes[:, chosen].T
+        self._corners = np.ascontiguousarray(axes.take(chosen, axis=1).T)
         whose, sides = ring.sides(chosen)
         counts = np.bincount(whose, minlength=len(chosen))
         # One row a corner, filled up with sides of no length.
         column = np.arange(len(whose)) - np.repeat(np.cumsum(counts) - counts, counts)
         self._u, self._v = np.zeros((2, len(chosen), int(counts.max(initial=0)), 3))
         for table, side in ((self._u, sides[0]), (self._v, sides[1])):
-            table[whose, column] = axes[:, side].T - self._corners[whose]
+            table[whose, column] = axes.take(side, axis=1).T - self._corners.take(whose, axis=0)
         self._uu, self._uv, self._vv = (
             np.einsum("nki,nki->nk", a, b) for a, b in ((self._u, self._u), (self._u, self._v), (self._v, self._v))
         )
@@ -140,9 +140,9 @@ class _Wedges:
           vertex: (m,) and at which of the ids.
         """
         place = self._place[vertex]
-        away = points[asked] - self._corners[place]
-        uw, vw = (np.einsum("nki,ni->nk", side[place], away) for side in (self._u, self._v))
-        uu, vv = self._uu[place], self._vv[place]
+        away = points.take(asked, axis=0) - self._corners.take(place, axis=0)
+        uw, vw = (np.einsum("nki,ni->nk", side.take(place, axis=0), away) for side in (self._u, self._v))
+        uu, vv = self._uu.take(place, axis=0), self._vv.take(place, axis=0)
         near = ((uw > 0.0) & (2.0 * uw <= uu)) | ((vw > 0.0) & (2.0 * vw <= vv))
         row, column = np.nonzero(near)
         uw, vw, uu, vv, uv = uw[near], vw[near], uu[near], vv[near], self._uv[place[row], column]

@@ -32,13 +32,15 @@ class _Side:
         self._of_crossing, self._sides = mesh.sides(crossings.edge)
         touched[self._sides // 3] = True
         self.touched = np.flatnonzero(touched)  # faces of which any part may lie inside the other
-        self.places = np.concatenate([placed.axes[:, inside], self._crossed()], axis=1)  # (3, n) on the border
+        self.places = np.concatenate(
+            [placed.axes.take(inside, axis=1), self._crossed()], axis=1
+        )  # (3, n) on the border
 
     def _crossed(self) -> np.ndarray:
         """(3, n) where the edges run through the other's faces."""
         axes, ends = self.placed.axes, self.placed.mesh.edges[self.crossings.edge]
-        start = axes[:, ends[:, 0]]
-        return start + self.crossings.at * (axes[:, ends[:, 1]] - start)
+        start = axes.take(ends[:, 0], axis=1)
+        return start + self.crossings.at * (axes.take(ends[:, 1], axis=1) - start)
 
     def along_edges(self, origin: np.ndarray) -> float:
         """Six times what the edges of faces add to the volume."""
@@ -50,7 +52,7 @@ class _Side:
         mean = self.winding[mesh.edges[edges, 0]] + later[edges]
         normal, _ = self.placed.planes(self.touched)
         normal = _unit(normal)
-        corners = [self.placed.axes[:, mesh.faces[self.touched, k]] - origin for k in range(3)]
+        corners = [self.placed.axes.take(mesh.faces[self.touched, k], axis=1) - origin for k in range(3)]
         height = _dot(normal, corners[0])
         turned = sum(mean[:, k] * _dot(cross(corners[k], corners[(k + 1) % 3]), normal) for k in range(3))
         return float(np.sum(height * turned))
@@ -77,7 +79,7 @@ class _Side:
 
     def boxes(self) -> Boxes:
         """Of the touched faces."""
-        a, b, c = (self.placed.axes[:, self.placed.mesh.faces[self.touched, k]] for k in range(3))
+        a, b, c = (self.placed.axes.take(self.placed.mesh.faces[self.touched, k], axis=1) for k in range(3))
         return Boxes(np.minimum(np.minimum(a, b), c).T, np.maximum(np.maximum(a, b), c).T)
 
 

@@ -32,7 +32,7 @@ def crossing_numbers(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray
     if not len(points) or not len(faces):
         return total
     ray, face = _ray_candidates(points, vertices, faces)
-    sign, height = ray_crossings(points[ray, :2], vertices[faces[face]])
+    sign, height = ray_crossings(points[:, :2].take(ray, axis=0), vertices.take(faces.take(face, axis=0), axis=0))
     np.add.at(total, ray, np.where(height > points[ray, 2], sign, 0))
     return total
 
@@ -160,7 +160,7 @@ def runs(rays: np.ndarray, a: np.ndarray, b: np.ndarray, faces_a: np.ndarray, fa
     events = []
     for body, (vertices, faces) in enumerate(((a, faces_a), (b, faces_b))):
         ray, face = _ray_candidates(rays, vertices, faces)
-        sign, height = ray_crossings(rays[ray, :2], vertices[faces[face]])
+        sign, height = ray_crossings(rays[:, :2].take(ray, axis=0), vertices.take(faces.take(face, axis=0), axis=0))
         hit = sign != 0
         events.append((ray[hit], height[hit], np.full(hit.sum(), body), -sign[hit]))
     # Only rays that meet both can run inside both.
@@ -191,7 +191,7 @@ def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray)
     """Pairs of a point and a triangle that the line up from it may meet: indices (k,), (k,)."""
     none = np.zeros(0, np.int64), np.zeros(0, np.int64)
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    a, b, c = (vertices.take(faces[:, k], axis=0) for k in range(3))
     below, above = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
     used = np.flatnonzero(
         (above[:, 0] >= low[0]) & (below[:, 0] <= high[0]) & (above[:, 1] >= low[1]) & (below[:, 1] <= high[1])
@@ -199,7 +199,7 @@ def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray)
     )  # fmt: skip
     if not len(used):
         return none
-    below, above = below[used], above[used]
+    below, above = below.take(used, axis=0), above.take(used, axis=0)
     # The points are sorted into cells, about one a cell; a triangle finds those of its box row by row.
     extent = high - low
     cell = max(np.sqrt(extent.prod() / len(points)), float(extent.max()) / _MOST_CELLS, 1e-9)
@@ -214,9 +214,9 @@ def _ray_candidates(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray)
     start, stop = starts[row * columns + first[face, 1]], starts[row * columns + last[face, 1] + 1]
     entry, where = ranges(start, stop)
     point, face = order[where], face[entry]
-    met = (above[face, 2] > points[point, 2]) & (above[face, 0] >= points[point, 0])
-    met &= (below[face, 0] <= points[point, 0]) & (above[face, 1] >= points[point, 1])
-    met &= below[face, 1] <= points[point, 1]
+    low, high, here = (rows.take(which, axis=0) for rows, which in ((below, face), (above, face), (points, point)))
+    met = (high[:, 2] > here[:, 2]) & (high[:, 0] >= here[:, 0]) & (low[:, 0] <= here[:, 0])
+    met &= (high[:, 1] >= here[:, 1]) & (low[:, 1] <= here[:, 1])
     return point[met], used[face[met]]
 
 

@@ -94,7 +94,7 @@ class RegionTiles:
         most = np.full(len(kept), np.inf)
         for one, other in ((first.blocks, second.blocks), (first, second)):
             # The first vertices of two tiles tell how far the regions are apart at most.
-            np.minimum.at(most, pair, _squared(one.points[:, 0, i], other.points[:, 0, j]))
+            np.minimum.at(most, pair, _squared(one.points[:, 0].take(i, axis=1), other.points[:, 0].take(j, axis=1)))
             gaps = _squared_gaps(one, i, other, j)
             near = np.flatnonzero(gaps <= most[pair] * (1.0 + 1e-9))
             i, j, pair, gaps = i[near], j[near], pair[near], gaps[near]
@@ -116,7 +116,7 @@ class RegionTiles:
         first, second = placed
         touching = np.zeros((NUM_REGIONS, NUM_REGIONS), bool)
         i, j = _near(first, second, limit_m)
-        sure = _squared(first.points[:, 0, i], second.points[:, 0, j]) < limit_m * limit_m
+        sure = _squared(first.points[:, 0].take(i, axis=1), second.points[:, 0].take(j, axis=1)) < limit_m * limit_m
         touching[self._owner[i[sure]], self._owner[j[sure]]] = True
         left = ~touching[self._owner[i], self._owner[j]]
         i, j = i[left], j[left]
@@ -131,9 +131,8 @@ class RegionTiles:
         return self._of[regions]
 
     def _placed(self, vertices: np.ndarray) -> tuple[_Tiles, _Tiles]:
-        first, second = (
-            np.ascontiguousarray(np.asarray(vertices[person], np.float64).T)[:, self._ids] for person in (0, 1)
-        )
+        axes = (np.ascontiguousarray(np.asarray(vertices[person], np.float64).T) for person in (0, 1))
+        first, second = (body.take(self._ids, axis=1) for body in axes)
         return _Tiles.of(first), _Tiles.of(second)
 
 
@@ -170,7 +169,7 @@ def _squared_gaps(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.ndar
     """(n,) squared distances between the boxes around pairs of tiles: no points are nearer."""
     squared = np.zeros(len(i))
     for axis in range(3):
-        gap = np.maximum(a.low[axis, i] - b.high[axis, j], b.low[axis, j] - a.high[axis, i])
+        gap = np.maximum(a.low[axis].take(i) - b.high[axis].take(j), b.low[axis].take(j) - a.high[axis].take(i))
         squared += np.maximum(gap, 0.0) ** 2
     return squared
 
@@ -202,7 +201,7 @@ def _smallest_squared(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.
     found = np.empty(len(i))
     for start in range(0, len(i), _MOST_PAIRS):
         part = slice(start, start + _MOST_PAIRS)
-        mine, other = a.points[:, :, i[part]], b.points[:, :, j[part]]
+        mine, other = a.points.take(i[part], axis=2), b.points.take(j[part], axis=2)
         best = np.full(mine.shape[2], np.inf)
         for k in range(_WIDTH):
             best = np.minimum(best, _squared(mine, other[:, k, None]).min(axis=0))
