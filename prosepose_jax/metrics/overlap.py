@@ -128,7 +128,7 @@ def _surplus(sides: list[_Side], low: np.ndarray, high: np.ndarray, total: float
         placed = side.placed
         patches = np.flatnonzero(_below(placed, turn, low, high))
         of_patches = turn.box(placed.low[:, patches], placed.high[:, patches])
-        meshes.append((placed.mesh, np.ascontiguousarray(turn.points(placed.axes).T), patches, of_patches))
+        meshes.append((placed.mesh, turn.points(placed.axes).T, patches, of_patches))
     of_both = Boxes(*(corner.T for corner in turn.box(of_both.low.T, of_both.high.T)))
     low, high = turn.box(low, high)
     fine = fine_cell(low, high)
