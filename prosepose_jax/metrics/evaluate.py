@@ -48,6 +48,8 @@ MEANS_ALSO = ("answers", "answers_usable", "rows_rejected", "contact_f1", "conta
 CHUNK = 32
 """Scenes that are measured together: enough to fill a call, few enough to stay in memory."""
 
+_AT_ONCE = 16  # bodies compared with the truth in one call: more do not fit into the processor's cache
+
 People = tuple[np.ndarray, np.ndarray]  # vertices (P, V, 3) and joints (P, J, 3)
 
 
@@ -147,7 +149,9 @@ class Evaluator:
         figures: list[dict[str, Any]] = [{} for _ in posed]
         for count in sorted({one.scene.num_people for one in posed}):
             places = [i for i, one in enumerate(posed) if one.scene.num_people == count]
-            self._against_truth([i for i in places if posed[i].truth is not None], posed, figures)
+            known = [i for i in places if posed[i].truth is not None]
+            for start in range(0, len(known), _AT_ONCE):
+                self._against_truth(known[start : start + _AT_ONCE], posed, figures)
             self._contacts(places, posed, figures)
             if count > 1:
                 self._penetration(places, posed, figures)
@@ -156,8 +160,6 @@ class Evaluator:
         return figures
 
     def _against_truth(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
-        if not places:
-            return
         found = [posed[i] for i in places]
         truths = [one.truth for one in found if one.truth is not None]
         arrays = _Truth(
