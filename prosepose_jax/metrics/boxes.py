@@ -77,19 +77,31 @@ class Ring:
         whose, place = ranges(self._starts[ids], self._starts[ids + 1])
         return whose, self._others.take(place, axis=1)
 
-    def longest2(self, ids: np.ndarray, axes: np.ndarray) -> np.ndarray:
-        """(n,) squares of the longest edges of the faces around vertices (n,), in posed vertices (3, V)."""
+    def reaches2(self, ids: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        """How far off the points of the faces around vertices can be that are nearer to no other corner.
+
+        Args:
+          ids: (n,) vertices.
+          axes: (3, V) posed.
+
+        Returns:
+          (n,) squares of the largest such distances: of an acute triangle the radius of the circle through its corners,
+          of others at most half the longest side.
+        """
         used = np.zeros(len(self.faces), bool)
         starts = self._starts[ids]
         counts = self._starts[ids + 1] - starts
         around = self._faces.take(ranges(starts, starts + counts)[1])
         used[around] = True
         a, b, c = (axes.take(corner, axis=1) for corner in self.faces[used].T)
-        longest = np.zeros(a.shape[1])
-        for along in (b - a, c - b, a - c):
-            np.maximum(longest, along[0] * along[0] + along[1] * along[1] + along[2] * along[2], out=longest)
+        a, b, c = (u[0] * u[0] + u[1] * u[1] + u[2] * u[2] for u in (c - b, a - c, b - a))
+        rest = a + b - c
+        area = 4.0 * a * b - rest * rest  # 16 times its square
+        longest = np.maximum(np.maximum(a, b), c)
+        acute = (2.0 * longest < a + b + c) & (area > 0.0)
+        squared = np.where(acute, a * b * c / np.where(acute, area, 1.0), 0.25 * longest)
         place = np.cumsum(used) - 1
-        return np.maximum.reduceat(longest.take(place.take(around)), np.cumsum(counts) - counts)
+        return np.maximum.reduceat(squared.take(place.take(around)), np.cumsum(counts) - counts)
 
 
 def is_closed(faces: np.ndarray) -> bool:

@@ -76,7 +76,7 @@ def _depths(points: np.ndarray, vertices: np.ndarray, ring: Ring, ids: np.ndarra
     √(d² + S²).
     """
     axes = np.ascontiguousarray(vertices.T)
-    reach = ring.longest2(ids, axes) / 3.0  # s²
+    reach = ring.reaches2(ids, axes) * (1.0 + 1e-9)  # s²
     most = float(reach.max())  # S²
     lifted = np.concatenate([vertices.take(ids, axis=0), np.sqrt(most - reach)[:, None]], axis=1)
     tree = cKDTree(lifted, leafsize=24, balanced_tree=False, compact_nodes=False)

@@ -121,9 +121,11 @@ class _Person:
     def winding_of(self, placed: Placed, crossings: Crossings) -> np.ndarray | None:
         """(V,) how often this person's hull winds around another's mesh; None where the crossings are of no use."""
         found = windings(placed, crossings, self.hull)
-        if found is None or found[1] is None:
-            return None if found is None else found[0]
+        if found is None:
+            return None
         numbers, whole = found
+        if whole is None:
+            return numbers
         point = placed.axes[:, [whole]].T
         numbers[placed.mesh.tree.reached] += crossing_numbers(point, self.hull.axes.T, self._patches.hull.faces)
         return numbers
@@ -137,9 +139,9 @@ class _Pair:
         self._one = first.hull is first.skin
         if self._one:
             near = facing(first.skin, second.skin)
-            nears = near, near[::-1]
+            nears = [near, near[::-1]]
         else:
-            nears = tuple(facing(mine.skin, other.hull) for mine, other in self._ways)
+            nears = [facing(mine.skin, other.hull) for mine, other in self._ways]
         self._found = [crossings_of(mine.skin, other.hull, near) for (mine, other), near in self._by_way(nears)]
         self._numbers = [other.winding_of(mine.skin, found) for (mine, other), found in self._by_way(self._found)]
 
@@ -171,7 +173,6 @@ class _Pair:
             first, second = (person.hull for person, _ in self._ways)
             shared = volume_of(first, second, (numbers[0], numbers[1]), (found[0], found[1]))
         if shared is None:
-            shared = volume_near(
-                self._patches.hull, *((person.vertices, person.hull_boxes) for person, _ in self._ways)
-            )
+            one, other = ((person.vertices, person.hull_boxes) for person, _ in self._ways)
+            shared = volume_near(self._patches.hull, one, other)
         return shared
