@@ -42,6 +42,7 @@ class Mesh:
 
     Attributes:
       faces: (F + links, 3).
+      own: F.
       edges: (E, 2), each once, the smaller vertex first.
       face_edges: (F + links, 3) the edges from corner k to corner k + 1.
       along: (F + links, 3) +1 where the face runs through its edge from the first vertex to the other, else -1.
@@ -49,6 +50,7 @@ class Mesh:
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, every: bool = False) -> None:
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
+        self.own = len(faces)
         faces = self.faces = np.concatenate([faces, _links(rest, faces, every)])
         self.edges = unique_edges(faces)
         ends = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1)

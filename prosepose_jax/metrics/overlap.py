@@ -29,12 +29,14 @@ class _Side:
         inside = np.flatnonzero(winding)
         touched = np.zeros(len(mesh.faces), bool)
         touched[mesh.around(inside)] = True
-        self._of_crossing, self._sides = mesh.sides(crossings.edge)
+        whose, sides = mesh.sides(crossings.edge)
+        kept = sides < 3 * mesh.own  # links have no area
+        self._of_crossing, self._sides = whose[kept], sides[kept]
         touched[self._sides // 3] = True
-        self.touched = np.flatnonzero(touched)  # faces of which any part may lie inside the other
-        self.places = np.concatenate(
-            [placed.axes.take(inside, axis=1), self._crossed()], axis=1
-        )  # (3, n) on the border
+        self.touched = np.flatnonzero(touched[: mesh.own])  # faces of which any part may lie inside the other
+        # (3, n) corners of what is shared.
+        ends = self._crossed()[:, np.unique(self._of_crossing)]
+        self.places = np.concatenate([placed.axes.take(inside, axis=1), ends], axis=1)
 
     def _crossed(self) -> np.ndarray:
         """(3, n) where the edges run through the other's faces."""
@@ -77,9 +79,10 @@ class _Side:
         total = float(np.sum(sign * _dot(point, way) * (mine + theirs)))
         return total, face * len(other.mesh.faces) + against, sign
 
-    def boxes(self) -> Boxes:
-        """Of the touched faces."""
-        a, b, c = (self.placed.axes.take(self.placed.mesh.faces[self.touched, k], axis=1) for k in range(3))
+    def boxes(self, pierced: np.ndarray) -> Boxes:
+        """Of the touched faces, and of those that the other's edges run through."""
+        corners = self.placed.mesh.faces[np.union1d(self.touched, pierced)]
+        a, b, c = (self.placed.axes.take(corners[:, k], axis=1) for k in range(3))
         return Boxes(np.minimum(np.minimum(a, b), c).T, np.maximum(np.maximum(a, b), c).T)
 
 
@@ -120,7 +123,7 @@ def _surplus(sides: list[_Side], low: np.ndarray, high: np.ndarray, total: float
     """What counts more than once: looked for by some rays, and measured by many where it is not little."""
     if not (high > low).all():
         return 0.0
-    boxes = [side.boxes() for side in sides]
+    boxes = [side.boxes(other.crossings.face) for side, other in (sides, sides[::-1])]
     of_both = Boxes(np.concatenate([box.low for box in boxes]), np.concatenate([box.high for box in boxes]))
     turn = min(_TURNS, key=lambda turn: sum(_below(side.placed, turn, low, high).sum() for side in sides))
     meshes = []

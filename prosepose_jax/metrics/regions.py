@@ -91,10 +91,10 @@ class RegionTiles:
         j = np.concatenate([np.tile(sides[place][1], len(sides[place][0])) for place in kept])
         pair = np.repeat(np.arange(len(kept)), [len(sides[place][0]) * len(sides[place][1]) for place in kept])
         first, second = placed
-        most = np.full(len(kept), np.inf)
+        most = np.full(len(kept), np.inf)  # lowered past what is no number
         for one, other in ((first.blocks, second.blocks), (first, second)):
             # The first vertices of two tiles tell how far the regions are apart at most.
-            np.minimum.at(most, pair, _squared(one.points[:, 0].take(i, axis=1), other.points[:, 0].take(j, axis=1)))
+            np.fmin.at(most, pair, _squared(one.points[:, 0].take(i, axis=1), other.points[:, 0].take(j, axis=1)))
             gaps = _squared_gaps(one, i, other, j)
             near = np.flatnonzero(gaps <= most[pair] * (1.0 + 1e-9))
             i, j, pair, gaps = i[near], j[near], pair[near], gaps[near]
@@ -103,12 +103,12 @@ class RegionTiles:
                 pair = np.tile(pair, _BLOCK * _BLOCK)
         # The nearest tiles tell it all but exactly.
         least = np.full(len(kept), np.inf)
-        np.minimum.at(least, pair, gaps)
+        np.fmin.at(least, pair, gaps)
         best = np.flatnonzero(gaps <= least[pair])
-        np.minimum.at(most, pair[best], _smallest_squared(first, i[best], second, j[best]))
+        np.fmin.at(most, pair[best], _smallest_squared(first, i[best], second, j[best]))
         near = np.flatnonzero(gaps < most[pair])
         i, j, pair = i[near], j[near], pair[near]
-        np.minimum.at(most, pair, _smallest_squared(first, i, second, j))
+        np.fmin.at(most, pair, _smallest_squared(first, i, second, j))
         found[kept] = np.sqrt(most)
         return found
 

@@ -177,3 +177,16 @@ def test_depths_among_obtuse_triangles_are_exact(stretch: float) -> None:
     np.testing.assert_allclose(
         surface_depths(points, people[1], kept), every_triangle(points, people[1], kept), atol=1e-9
     )
+
+
+def test_what_overlaps_itself_is_found_behind_faces_without_a_corner_inside() -> None:
+    vertices, faces = box(cuts=1)
+    # A bar of two in each other runs through a plate: no corner of either lies in the other.
+    bar = _moved(vertices, [0.3, 0.4, 3.0], [0.01, 0.02, 0.0])
+    one = np.concatenate([bar, bar + 0.05, vertices + 9.0])
+    plate = np.concatenate([_moved(vertices, [2.0, 2.0, 0.2], [0.0, 0.0, 0.0]), vertices + 20.0, vertices - 20.0])
+    parts = np.concatenate([faces + k * len(vertices) for k in range(3)])
+    for people in (np.stack([one, plate]), np.stack([plate, one])):
+        depth, litres = penetration_and_volume(people, parts)
+        assert depth.inside == 0
+        assert litres == pytest.approx(1000.0 * (2 * 0.3 * 0.4 - 0.25 * 0.35) * 0.2, rel=5e-3)
