@@ -143,6 +143,8 @@ def main() -> None:
     parser.add_argument("--processes", type=numbers, default=[1, 2], help="as `prosepose evaluate --processes`")
     parser.add_argument("--before", type=Path, help="checkout of earlier code to measure beside")
     flags = parser.parse_args()
+    if flags.before is not None and 1 not in flags.processes:
+        parser.error("--before is measured in one process: give --processes=1 too")
     started = machine()
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body

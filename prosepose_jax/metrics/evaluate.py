@@ -189,14 +189,12 @@ class Evaluator:
                     touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
                     figures[i] |= _region_figures(touching, pairs, alone=True)
             return
-        exact = []
-        for i, pairs in annotated.items():
-            distances_m, touching = self._tiles.both(posed[i].vertices, pairs)
-            figures[i] |= _region_figures(touching, pairs)
-            exact += [distances_m] if pairs else []
+        found = {i: self._tiles.both(posed[i].vertices, pairs) for i, pairs in annotated.items()}
         five = [five_vertex_distances(posed[i].vertices, annotated[i], self._five) for i in kept]
-        for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
+        for i, shares, published in zip(kept, _shares([found[i][0] for i in kept]), _shares(five), strict=True):
             figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
+        for i, (_, touching) in found.items():
+            figures[i] |= _region_figures(touching, annotated[i])
 
     def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
         """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
