@@ -21,6 +21,7 @@ from prosepose_jax.metrics.contact import (
     set_scores,
     shares_below,
 )
+from prosepose_jax.metrics.depths import surface_depths
 from prosepose_jax.metrics.evaluate import BODY_METRICS, Evaluator, evaluate, summarise
 from prosepose_jax.metrics.geodesic import SurfaceDistances, closest_apart, smallest_distance
 from prosepose_jax.metrics.joint_sets import (
@@ -31,15 +32,7 @@ from prosepose_jax.metrics.joint_sets import (
     load_joint_set,
 )
 from prosepose_jax.metrics.patches import Patches
-from prosepose_jax.metrics.penetration import (
-    Penetration,
-    crossing_numbers,
-    penetration,
-    penetration_and_volume,
-    penetration_in,
-    shared_volume,
-    surface_depths,
-)
+from prosepose_jax.metrics.penetration import Penetration, penetration, penetration_and_volume, penetration_in
 from prosepose_jax.metrics.pose import (
     absolute_mpjpe_mm,
     acceleration_error_mm,
@@ -53,6 +46,7 @@ from prosepose_jax.metrics.pose import (
     scale_translation_mpjpe_mm,
     translation_mpjpe_mm,
 )
+from prosepose_jax.metrics.rays import crossing_numbers, shared_volume
 from prosepose_jax.metrics.records import METRICS, Metric
 from prosepose_jax.metrics.regions import RegionTiles, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px, reprojection_px

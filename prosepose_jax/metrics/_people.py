@@ -68,8 +68,8 @@ def true_people_of(body: BodyModel, scenes: Sequence[Scene]) -> list[tuple[np.nd
 
 
 def body25(body: BodyModel, vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """BODY_25 keypoints (P, 25, 3) of posed people."""
-    chosen = np.asarray(vertices, np.float32)[:, np.asarray(body.keypoint_vertices)]
+    """BODY_25 keypoints (..., 25, 3) of posed people with vertices (..., V, 3) and joints (..., J, 3)."""
+    chosen = np.asarray(vertices, np.float32)[..., np.asarray(body.keypoint_vertices), :]
     return np.asarray(keypoints_from_parts(jnp.asarray(joints, jnp.float32), jnp.asarray(chosen)))
 
 

@@ -14,6 +14,7 @@ from prosepose_jax.body.segments import make_segments
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics import _people, pose, records
 from prosepose_jax.metrics.answers import contact_f1
+from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.contact import (
     PCC_RADII_M,
     SELF_CONTACT_GEODESIC_M,
@@ -26,9 +27,9 @@ from prosepose_jax.metrics.contact import (
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
 from prosepose_jax.metrics.patches import Patches
-from prosepose_jax.metrics.penetration import is_closed, is_measurable, penetration_in
+from prosepose_jax.metrics.penetration import is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
-from prosepose_jax.metrics.regions import TOUCH_M, RegionTiles, five_vertex_distances, five_vertices
+from prosepose_jax.metrics.regions import RegionTiles, five_vertex_distances, five_vertices
 from prosepose_jax.metrics.reprojection import reprojection_errors_px
 from prosepose_jax.metrics.self_contact import SelfContact
 from prosepose_jax.metrics.self_penetration import SelfPenetration
@@ -46,6 +47,8 @@ BODY_METRICS: tuple[str, ...] = records.names_of(records.BODIES)
 MEANS_ALSO = ("answers", "answers_usable", "rows_rejected", "contact_f1", "contact_f1_ignoring_sides", "seconds")
 CHUNK = 32
 """Scenes that are measured together: enough to fill a call, few enough to stay in memory."""
+
+_AT_ONCE = 16  # bodies compared with the truth in one call: more do not fit into the processor's cache
 
 People = tuple[np.ndarray, np.ndarray]  # vertices (P, V, 3) and joints (P, J, 3)
 
@@ -146,7 +149,9 @@ class Evaluator:
         figures: list[dict[str, Any]] = [{} for _ in posed]
         for count in sorted({one.scene.num_people for one in posed}):
             places = [i for i, one in enumerate(posed) if one.scene.num_people == count]
-            self._against_truth([i for i in places if posed[i].truth is not None], posed, figures)
+            known = [i for i in places if posed[i].truth is not None]
+            for start in range(0, len(known), _AT_ONCE):
+                self._against_truth(known[start : start + _AT_ONCE], posed, figures)
             self._contacts(places, posed, figures)
             if count > 1:
                 self._penetration(places, posed, figures)
@@ -155,8 +160,6 @@ class Evaluator:
         return figures
 
     def _against_truth(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
-        if not places:
-            return
         found = [posed[i] for i in places]
         truths = [one.truth for one in found if one.truth is not None]
         arrays = _Truth(
@@ -186,14 +189,12 @@ class Evaluator:
                     touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
                     figures[i] |= _region_figures(touching, pairs, alone=True)
             return
-        bodies, wanted = [posed[i].vertices for i in kept], [annotated[i] for i in kept]
-        exact = self._tiles.pair_distances(bodies, wanted)
-        five = five_vertex_distances(bodies, wanted, self._five)
-        for i, shares, published in zip(kept, _shares(exact), _shares(five), strict=True):
+        found = {i: self._tiles.both(posed[i].vertices, pairs) for i, pairs in annotated.items()}
+        five = [five_vertex_distances(posed[i].vertices, annotated[i], self._five) for i in kept]
+        for i, shares, published in zip(kept, _shares([found[i][0] for i in kept]), _shares(five), strict=True):
             figures[i] |= _curve("pcc", shares) | _curve("pcc_five", published)
-        near = self._tiles.distances_below([posed[i].vertices for i in annotated])
-        for i, distances_m in zip(annotated, near, strict=True):
-            figures[i] |= _region_figures(distances_m < TOUCH_M, annotated[i])
+        for i, (_, touching) in found.items():
+            figures[i] |= _region_figures(touching, annotated[i])
 
     def _pairs(self, one: Posed) -> tuple[ContactPair, ...] | None:
         """The annotated pairs; of one person without any, those of regions that touch on the true mesh."""
@@ -219,7 +220,9 @@ class Evaluator:
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         scenes = [posed[i].scene for i in places]
         arrays = (
-            np.stack([_people.body25(self.body, posed[i].vertices, posed[i].joints) for i in places]),
+            _people.body25(
+                self.body, np.stack([posed[i].vertices for i in places]), np.stack([posed[i].joints for i in places])
+            ),
             np.stack([scene.keypoints for scene in scenes]),
             np.stack([np.broadcast_to(scene.focal_length, (2,)) for scene in scenes]),
             np.stack([scene.principal_point for scene in scenes]),

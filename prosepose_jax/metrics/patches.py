@@ -6,62 +6,14 @@ ten thousand vertices; nothing that can matter is left out, so what is measured 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import functools
 
 import numpy as np
 
+from prosepose_jax.metrics.boxes import Boxes, Groups, Ring, split
+from prosepose_jax.metrics.crossings import Mesh
+
 _VERTICES, _FACES = 32, 64  # of a patch
-
-
-def split(ids: np.ndarray, points: np.ndarray, most: int) -> list[np.ndarray]:
-    """Ids in halves along the longest side of their points (n, 3) until every part has at most `most`."""
-    if len(ids) <= most:
-        return [ids] if len(ids) else []
-    here = points[ids]
-    order = np.argsort(here[:, np.argmax(np.ptp(here, axis=0))], kind="stable")
-    middle = len(ids) // 2
-    return [*split(ids[order[:middle]], points, most), *split(ids[order[middle:]], points, most)]
-
-
-class Boxes(NamedTuple):
-    """Boxes around sets of points."""
-
-    low: np.ndarray  # (n, 3)
-    high: np.ndarray  # (n, 3)
-
-    def of(self, chosen: np.ndarray) -> Boxes:
-        """Some of them."""
-        return Boxes(self.low[chosen], self.high[chosen])
-
-
-class Groups:
-    """Sets of vertices and the boxes around them.
-
-    Args:
-      members: the vertex ids of each set, at least one.
-    """
-
-    def __init__(self, members: list[np.ndarray]) -> None:
-        self.members = members
-        self._ids = np.concatenate(members) if members else np.zeros(0, np.int64)
-        self._starts = np.cumsum([0, *map(len, members)])[:-1]
-
-    def of(self, chosen: np.ndarray) -> np.ndarray:
-        """The vertices of the chosen sets (bool)."""
-        ids = [self.members[k] for k in np.flatnonzero(chosen)]
-        return np.concatenate(ids) if ids else np.zeros(0, np.int64)
-
-    def boxes(self, vertices: np.ndarray) -> Boxes:
-        """Of the sets in posed vertices (V, 3)."""
-        # An axis at a time: NumPy reduces long rows, not columns of three.
-        points = np.ascontiguousarray(vertices.T)[:, self._ids]
-        low, high = (reduce(points, self._starts, axis=1) for reduce in (np.minimum.reduceat, np.maximum.reduceat))
-        return Boxes(np.ascontiguousarray(low.T), np.ascontiguousarray(high.T))
-
-
-def vertex_groups(ids: np.ndarray, rest: np.ndarray) -> Groups:
-    """Vertices in sets of neighbours at rest."""
-    return Groups(split(ids, rest, _VERTICES))
 
 
 class Patches:
@@ -74,10 +26,29 @@ class Patches:
     """
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, hull: np.ndarray | None = None) -> None:
-        rest = np.asarray(rest, np.float64)
-        self.vertices = vertex_groups(np.arange(len(rest)), rest)
+        self._rest = rest = np.asarray(rest, np.float64)
         self.surface = Surface(rest, np.asarray(faces, np.int64))
         self.hull = self.surface if hull is None else Surface(rest, np.asarray(hull, np.int64))
+
+    @functools.cached_property
+    def vertices(self) -> Groups:
+        """All vertices."""
+        return vertex_groups(np.arange(len(self._rest)), self._rest)
+
+    @functools.cached_property
+    def skin_mesh(self) -> Mesh:
+        """The surface, for crossings of its edges; all vertices are on it."""
+        return Mesh(self._rest, self.surface.faces, every=True)
+
+    @functools.cached_property
+    def hull_mesh(self) -> Mesh:
+        """The closed surface, for crossings of its edges and faces."""
+        return self.skin_mesh if self.hull is self.surface else Mesh(self._rest, self.hull.faces)
+
+
+def vertex_groups(ids: np.ndarray, rest: np.ndarray) -> Groups:
+    """Vertices in sets of neighbours at rest."""
+    return Groups(split(ids, rest, _VERTICES))
 
 
 class Surface:
@@ -86,83 +57,25 @@ class Surface:
     def __init__(self, rest: np.ndarray, faces: np.ndarray) -> None:
         self.faces = faces
         self.patches = split(np.arange(len(faces)), rest[faces].mean(axis=1), _FACES)
-        self._edges: list[np.ndarray] | None = None
-        self._groups = Groups([np.unique(faces[patch]) for patch in self.patches])
+        self._count = len(rest)
+        self.groups = Groups([np.unique(faces[patch]) for patch in self.patches])
+
+    @functools.cached_property
+    def ring(self) -> Ring:
+        """The faces around each vertex."""
+        return Ring(self.faces)
 
     def boxes(self, vertices: np.ndarray) -> Boxes:
         """Of the patches of a posed mesh."""
-        return self._groups.boxes(vertices)
+        return self.groups.boxes(vertices)
 
     def triangles(self, chosen: np.ndarray) -> np.ndarray:
         """(f, 3) the faces of the chosen patches (bool)."""
         ids = np.flatnonzero(chosen)
         return self.faces[np.concatenate([self.patches[k] for k in ids])] if len(ids) else self.faces[:0]
 
-    def edges(self, chosen: np.ndarray) -> np.ndarray:
-        """(e, 2) the edges of the chosen patches (bool); one on a border of patches may come twice."""
-        if self._edges is None:
-            self._edges = [unique_edges(self.faces[patch]) for patch in self.patches]
-        return np.concatenate([self._edges[k] for k in np.flatnonzero(chosen)])
-
-
-def unique_edges(faces: np.ndarray) -> np.ndarray:
-    """(e, 2) the edges of triangles, each once."""
-    pairs = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).astype(np.int64), axis=1)
-    base = int(pairs.max(initial=0)) + 1
-    return np.stack(np.divmod(np.unique(pairs[:, 0] * base + pairs[:, 1]), base), axis=1)
-
-
-def _reach(a: Boxes, b: Boxes, axis: int) -> np.ndarray:
-    """(n, m) which boxes overlap along an axis."""
-    return (a.low[:, None, axis] <= b.high[None, :, axis]) & (a.high[:, None, axis] >= b.low[None, :, axis])
-
-
-def enclosed(points: Boxes, surface: Boxes) -> tuple[np.ndarray, np.ndarray]:
-    """Which sets of points may lie inside a closed surface, and which of its patches rays upwards (+z) may meet.
-
-    A point inside has surface on both of its sides along every axis.
-
-    Returns:
-      (n,) bool of the sets, (m,) bool of the patches.
-    """
-    sets, patches = np.zeros(len(points.low), bool), np.zeros(len(surface.low), bool)
-    # Only what reaches into the other's whole box, a patch along two axes at least, can matter.
-    inner = np.flatnonzero(_overlaps(points, surface).all(axis=1))
-    outer = np.flatnonzero(_overlaps(surface, points).sum(axis=1) > 1)
-    if len(inner) and len(outer):
-        sets[inner], patches[outer] = _enclosed(points.of(inner), surface.of(outer))
-    return sets, patches
-
-
-def _overlaps(some: Boxes, all_: Boxes) -> np.ndarray:
-    """(n, 3) which boxes overlap the box around all the others, along each axis."""
-    return (some.low <= all_.high.max(axis=0)) & (some.high >= all_.low.min(axis=0))
-
-
-def _enclosed(points: Boxes, surface: Boxes) -> tuple[np.ndarray, np.ndarray]:
-    reach = [_reach(points, surface, axis) for axis in range(3)]
-    kept = np.ones(len(points.low), bool)
-    for axis in range(3):
-        column = reach[axis - 2] & reach[axis - 1]
-        above = column & (surface.high[None, :, axis] >= points.low[:, None, axis])
-        below = column & (surface.low[None, :, axis] <= points.high[:, None, axis])
-        kept &= above.any(axis=1) & below.any(axis=1)
-    # The last axis was z.
-    return kept, above[kept].any(axis=0)
-
-
-def within(points: Boxes, surface: Boxes, distance: float) -> np.ndarray:
-    """(m,) bool: the patches that may be nearer than `distance` to any of the sets of points."""
-    squared = np.zeros((len(points.low), len(surface.low)))
-    for axis in range(3):
-        gap = np.maximum(
-            points.low[:, None, axis] - surface.high[None, :, axis],
-            surface.low[None, :, axis] - points.high[:, None, axis],
-        )
-        squared += np.maximum(gap, 0.0) ** 2
-    return np.asarray((squared <= distance * distance).any(axis=0))
-
-
-def meeting(surface: Boxes, low: np.ndarray, high: np.ndarray, axes: int = 3) -> np.ndarray:
-    """(m,) bool: the patches that reach into a box, looking along the first `axes` axes."""
-    return np.asarray(((surface.low[:, :axes] <= high[:axes]) & (surface.high[:, :axes] >= low[:axes])).all(axis=1))
+    def vertices(self, chosen: np.ndarray) -> np.ndarray:
+        """The vertices of the chosen patches (bool), each once."""
+        used = np.zeros(self._count, bool)
+        used[self.groups.of(chosen)] = True
+        return np.flatnonzero(used)

@@ -1,28 +1,27 @@
-"""How near regions of two meshes are to each other: exact over all their vertices, for many scenes at once.
+"""How near regions of two meshes are to each other: exact over all their vertices.
 
 A region's vertices are split into tiles of neighbours, and a pair of regions into pairs of tiles. Boxes around the
-tiles tell which pairs of tiles can hold the smallest distance; only those are measured, all of them in one call of a
-pure function on arrays. Works apart from the code that the fit minimises.
+tiles tell which pairs of tiles can hold the smallest distance; only those are measured. Works on the host, apart from
+the code that the fit minimises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import NUM_REGIONS, Regions
-from prosepose_jax.metrics.patches import split
-from prosepose_jax.metrics.precision import in_double
+from prosepose_jax.metrics.boxes import ranges, split
 
 TOUCH_M = 0.013
 """Regions of two people touch when vertices of theirs are nearer than this."""
 
-_WIDTH = 64  # vertices of a tile
-_MOST_BLOCKS = 4096  # measured in one call
+_WIDTH = 8  # vertices of a tile
+_BLOCK = 4  # tiles of a block
+_MOST_PAIRS = 1 << 16  # of tiles, measured at a time
 
 
 class RegionPair(NamedTuple):
@@ -32,15 +31,8 @@ class RegionPair(NamedTuple):
     second: frozenset[int]
 
 
-@in_double()
-def block_distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The smallest distance between points of two sets, by differences: (..., n, 3) and (..., m, 3) give (...)."""
-    squared = sum((a[..., :, None, k] - b[..., None, :, k]) ** 2 for k in range(3))
-    return jnp.sqrt(jnp.min(squared, axis=(-1, -2)))
-
-
 class RegionTiles:
-    """The fine regions of a body in tiles of at most 64 vertices.
+    """The fine regions of a body in tiles of at most eight vertices.
 
     Args:
       regions: of the body.
@@ -53,71 +45,174 @@ class RegionTiles:
         owners: list[int] = []
         self.members = region_members(regions)
         for region, members in enumerate(self.members):
-            for tile in split(np.unique(members), template, _WIDTH):
-                # Padding repeats a vertex of the tile: no smallest distance changes.
-                tiles.append(np.concatenate([tile, np.full(_WIDTH - len(tile), tile[0])]))
-                owners.append(region)
-        self.ids = np.array(tiles, dtype=np.int32).reshape(-1, _WIDTH)
-        self.owner = np.array(owners, dtype=np.int64)
-        self._of = [np.flatnonzero(self.owner == region) for region in range(NUM_REGIONS)]
+            mine = split(np.unique(members), template, _WIDTH)
+            # Padding repeats a vertex of a tile and a tile of a region: no smallest distance changes.
+            mine += mine[:1] * (-len(mine) % _BLOCK)
+            tiles += [np.pad(tile, (0, _WIDTH - len(tile)), "edge") for tile in mine]
+            owners += [region] * len(mine)
+        self._ids = np.array(tiles, dtype=np.int64).reshape(-1, _WIDTH).T
+        self._owner = np.array(owners, dtype=np.int64)
+        self._starts = np.searchsorted(self._owner[::_BLOCK], np.arange(NUM_REGIONS + 1))
+        self._of: dict[frozenset[int], np.ndarray] = {}
 
-    def of(self, regions: Iterable[int]) -> np.ndarray:
-        """The tiles of some regions."""
-        found = [self._of[region] for region in sorted(regions)]
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
-
-    def pair_distances(self, bodies: Sequence[np.ndarray], pairs: Sequence[Sequence[RegionPair]]) -> list[np.ndarray]:
-        """The distance of every pair of regions in every scene, over all vertices of the regions.
+    def pair_distances(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> np.ndarray:
+        """The distance of every pair of regions, over all vertices of the regions.
 
         Args:
-          bodies: for each scene the vertices (2 or more, V, 3), m; persons 0 and 1 are compared.
-          pairs: for each scene its C pairs.
+          vertices: (2 or more, V, 3), m; persons 0 and 1 are compared.
+          pairs: C pairs.
 
         Returns:
-          For each scene (C,) float64, m; infinite where a region has no vertices.
+          (C,) float64, m; infinite where a region has no vertices.
         """
-        blocks = _Blocks()
-        counts: list[int] = []
-        for vertices, wanted in zip(bodies, pairs, strict=True):
-            first, second = np.asarray(vertices[0]), np.asarray(vertices[1])
-            start = sum(counts)
-            counts.append(len(wanted))
-            if not wanted:
-                continue
-            places = [(self.of(pair[0]), self.of(pair[1])) for pair in wanted]
-            tiles = [np.unique(np.concatenate(side)) for side in zip(*places, strict=True)]
-            points = [body[self.ids[used]] for body, used in zip((first, second), tiles, strict=True)]
-            low = _gaps(*points)
-            # Some vertex of each tile: the smallest distance is not larger than theirs.
-            reach = np.sqrt(sum((points[0][:, None, 0, k] - points[1][None, :, 0, k]) ** 2 for k in range(3)))
-            for index, (a, b) in enumerate(places):
-                rows, columns = np.searchsorted(tiles[0], a), np.searchsorted(tiles[1], b)
-                if not (len(rows) and len(columns)):
-                    continue
-                grid = np.ix_(rows, columns)
-                i, j = np.nonzero(low[grid] <= reach[grid].min() * (1 + 1e-6))
-                blocks.add(points[0][rows[i]], points[1][columns[j]], np.full(len(i), start + index))
-        found = blocks.smallest(sum(counts))
-        return np.split(found, np.cumsum(counts)[:-1]) if counts else []
+        return self._pair_distances(self._placed(vertices), pairs)
 
-    def distances_below(self, bodies: Sequence[np.ndarray], limit_m: float = TOUCH_M) -> list[np.ndarray]:
-        """For each scene (75, 75) distances of all fine regions of person 0 to those of person 1.
+    def touching(self, vertices: np.ndarray, limit_m: float = TOUCH_M) -> np.ndarray:
+        """(75, 75) bool: which fine regions of person 0 are nearer than a limit to which of person 1.
 
         Args:
-          bodies: for each scene the vertices (2 or more, V, 3), m.
-          limit_m: distances of this and more are given as infinite.
+          vertices: (2 or more, V, 3), m.
+          limit_m: m.
         """
-        blocks = _Blocks()
-        for scene, vertices in enumerate(bodies):
-            points = [np.asarray(vertices[person])[self.ids] for person in (0, 1)]
-            # Tiles beyond the box around the whole of the other person, by the limit, are near none of its tiles.
-            near = [_reaching(mine, other, limit_m) for mine, other in (points, points[::-1])]
-            points = [mine[kept] for mine, kept in zip(points, near, strict=True)]
-            i, j = np.nonzero(_gaps(*points) < limit_m)
-            where = (scene * NUM_REGIONS + self.owner[near[0][i]]) * NUM_REGIONS + self.owner[near[1][j]]
-            blocks.add(points[0][i], points[1][j], where)
-        found = blocks.smallest(len(bodies) * NUM_REGIONS**2)
-        return list(np.where(found < limit_m, found, np.inf).reshape(len(bodies), NUM_REGIONS, NUM_REGIONS))
+        return self._touching(self._placed(vertices), limit_m)
+
+    def both(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> tuple[np.ndarray, np.ndarray]:
+        """`pair_distances` and `touching` of the same people."""
+        placed = self._placed(vertices)
+        return self._pair_distances(placed, pairs), self._touching(placed, TOUCH_M)
+
+    def _pair_distances(self, placed: tuple[_Tiles, _Tiles], pairs: Sequence[RegionPair]) -> np.ndarray:
+        found = np.full(len(pairs), np.inf)
+        sides = [(self._blocks_of(pair[0]), self._blocks_of(pair[1])) for pair in pairs]
+        kept = [place for place, (a, b) in enumerate(sides) if len(a) and len(b)]
+        if not kept:
+            return found
+        i = np.concatenate([np.repeat(sides[place][0], len(sides[place][1])) for place in kept])
+        j = np.concatenate([np.tile(sides[place][1], len(sides[place][0])) for place in kept])
+        pair = np.repeat(np.arange(len(kept)), [len(sides[place][0]) * len(sides[place][1]) for place in kept])
+        first, second = placed
+        most = np.full(len(kept), np.inf)  # lowered past what is no number
+        for one, other in ((first.blocks, second.blocks), (first, second)):
+            # The first vertices of two tiles tell how far the regions are apart at most.
+            np.fmin.at(most, pair, _squared(one.points[:, 0].take(i, axis=1), other.points[:, 0].take(j, axis=1)))
+            gaps = _squared_gaps(one, i, other, j)
+            near = np.flatnonzero(gaps <= most[pair] * (1.0 + 1e-9))
+            i, j, pair, gaps = i[near], j[near], pair[near], gaps[near]
+            if one is not first:
+                i, j = np.tile(_opened(i), _BLOCK), _opened(np.tile(j, _BLOCK))
+                pair = np.tile(pair, _BLOCK * _BLOCK)
+        # The nearest tiles tell it all but exactly.
+        least = np.full(len(kept), np.inf)
+        np.fmin.at(least, pair, gaps)
+        best = np.flatnonzero(gaps <= least[pair])
+        np.fmin.at(most, pair[best], _smallest_squared(first, i[best], second, j[best]))
+        near = np.flatnonzero(gaps < most[pair])
+        i, j, pair = i[near], j[near], pair[near]
+        np.fmin.at(most, pair, _smallest_squared(first, i, second, j))
+        found[kept] = np.sqrt(most)
+        return found
+
+    def _touching(self, placed: tuple[_Tiles, _Tiles], limit_m: float) -> np.ndarray:
+        first, second = placed
+        touching = np.zeros((NUM_REGIONS, NUM_REGIONS), bool)
+        i, j = _near(first, second, limit_m)
+        sure = _squared(first.points[:, 0].take(i, axis=1), second.points[:, 0].take(j, axis=1)) < limit_m * limit_m
+        touching[self._owner[i[sure]], self._owner[j[sure]]] = True
+        left = ~touching[self._owner[i], self._owner[j]]
+        i, j = i[left], j[left]
+        near = _smallest_squared(first, i, second, j) < limit_m * limit_m
+        touching[self._owner[i[near]], self._owner[j[near]]] = True
+        return touching
+
+    def _blocks_of(self, regions: frozenset[int]) -> np.ndarray:
+        if regions not in self._of:
+            chosen = np.array(sorted(regions), np.int64)
+            self._of[regions] = ranges(self._starts[chosen], self._starts[chosen + 1])[1]
+        return self._of[regions]
+
+    def _placed(self, vertices: np.ndarray) -> tuple[_Tiles, _Tiles]:
+        axes = (np.ascontiguousarray(np.asarray(vertices[person], np.float64).T) for person in (0, 1))
+        first, second = (body.take(self._ids, axis=1) for body in axes)
+        return _Tiles.of(first), _Tiles.of(second)
+
+
+class _Tiles(NamedTuple):
+    """Of one posed body."""
+
+    points: np.ndarray  # (3, 8, T)
+    low: np.ndarray  # (3, T)
+    high: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray) -> _Tiles:
+        return cls(points, points.min(axis=1), points.max(axis=1))
+
+    @property
+    def blocks(self) -> _Tiles:
+        """The boxes around every four tiles, of whose points those of the first are given."""
+        low, high = (corner.reshape(3, -1, _BLOCK) for corner in (self.low, self.high))
+        parts = range(_BLOCK)
+        return _Tiles(
+            self.points[:, :, ::_BLOCK],
+            functools.reduce(np.minimum, [low[..., k] for k in parts]),
+            functools.reduce(np.maximum, [high[..., k] for k in parts]),
+        )
+
+
+def _squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of the distances between points (3, …)."""
+    x, y, z = a - b
+    return x * x + y * y + z * z
+
+
+def _squared_gaps(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.ndarray:
+    """(n,) squared distances between the boxes around pairs of tiles: no points are nearer."""
+    squared = np.zeros(len(i))
+    for axis in range(3):
+        gap = np.maximum(a.low[axis].take(i) - b.high[axis].take(j), b.low[axis].take(j) - a.high[axis].take(i))
+        squared += np.maximum(gap, 0.0) ** 2
+    return squared
+
+
+def _near(a: _Tiles, b: _Tiles, limit_m: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of tiles whose boxes are nearer than a limit, by way of blocks of tiles."""
+    blocks = a.blocks, b.blocks
+    kept = [_reaching(mine, other, limit_m) for mine, other in (blocks, blocks[::-1])]
+    grid = np.ones((len(kept[0]), len(kept[1])), bool)
+    for axis in range(3):
+        low, high = (corner[axis, kept[0], None] for corner in (blocks[0].low, blocks[0].high))
+        grid &= (low <= blocks[1].high[axis, kept[1]] + limit_m) & (high >= blocks[1].low[axis, kept[1]] - limit_m)
+    row, column = np.nonzero(grid)
+    # One side is taken apart after the other.
+    i, j = _opened(kept[0][row]), np.tile(kept[1][column], _BLOCK)
+    near = _squared_gaps(a, i, blocks[1], j) < limit_m * limit_m
+    i, j = np.tile(i[near], _BLOCK), _opened(j[near])
+    near = _squared_gaps(a, i, b, j) < limit_m * limit_m
+    return i[near], j[near]
+
+
+def _opened(blocks: np.ndarray) -> np.ndarray:
+    """The tiles of blocks: of each the first, then of each the second, …"""
+    return (blocks * _BLOCK + np.arange(_BLOCK)[:, None]).ravel()
+
+
+def _smallest_squared(a: _Tiles, i: np.ndarray, b: _Tiles, j: np.ndarray) -> np.ndarray:
+    """(n,) the smallest squared distances between points of pairs of tiles."""
+    found = np.empty(len(i))
+    for start in range(0, len(i), _MOST_PAIRS):
+        part = slice(start, start + _MOST_PAIRS)
+        mine, other = a.points.take(i[part], axis=2), b.points.take(j[part], axis=2)
+        best = np.full(mine.shape[2], np.inf)
+        for k in range(_WIDTH):
+            best = np.minimum(best, _squared(mine, other[:, k, None]).min(axis=0))
+        found[part] = best
+    return found
+
+
+def _reaching(tiles: _Tiles, others: _Tiles, limit_m: float) -> np.ndarray:
+    """Which tiles reach into the box around all others, widened by the limit: indices."""
+    low, high = others.low.min(axis=1) - limit_m, others.high.max(axis=1) + limit_m
+    return np.flatnonzero(((tiles.low <= high[:, None]) & (tiles.high >= low[:, None])).all(axis=0))
 
 
 def region_members(regions: Regions) -> list[np.ndarray]:
@@ -142,68 +237,20 @@ def five_vertices(members: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(chosen, dtype=np.int64)
 
 
-def five_vertex_distances(
-    bodies: Sequence[np.ndarray], pairs: Sequence[Sequence[RegionPair]], five: np.ndarray
-) -> list[np.ndarray]:
+def five_vertex_distances(vertices: np.ndarray, pairs: Sequence[RegionPair], five: np.ndarray) -> np.ndarray:
     """The distance of every pair of regions over the five vertices of each (`five_vertices`), as published.
 
     Arguments and result as of `RegionTiles.pair_distances`.
     """
-    blocks = _Blocks()
-    counts = [len(wanted) for wanted in pairs]
-    index = 0
-    for vertices, wanted in zip(bodies, pairs, strict=True):
-        for pair in wanted:
-            first, second = ([r for r in sorted(side) if five[r, 0] >= 0] for side in (pair[0], pair[1]))
-            a, b = (np.repeat(first, len(second)), np.tile(second, len(first)))
-            if len(a):
-                i, j = five[a.astype(int)], five[b.astype(int)]
-                blocks.add(np.asarray(vertices[0])[i], np.asarray(vertices[1])[j], np.full(len(a), index))
-            index += 1
-    found = blocks.smallest(index)
-    return np.split(found, np.cumsum(counts)[:-1]) if counts else []
-
-
-class _Blocks:
-    """Pairs of point sets waiting to be measured, and where each result belongs."""
-
-    def __init__(self) -> None:
-        self._a: list[np.ndarray] = []
-        self._b: list[np.ndarray] = []
-        self._where: list[np.ndarray] = []
-
-    def add(self, a: np.ndarray, b: np.ndarray, where: np.ndarray) -> None:
-        self._a.append(a)
-        self._b.append(b)
-        self._where.append(where)
-
-    def smallest(self, count: int) -> np.ndarray:
-        """(count,) the smallest distance of the blocks of each place, infinite without any."""
-        out = np.full(count, np.inf)
-        if not self._where:
-            return out
-        a, b, where = (np.concatenate(parts) for parts in (self._a, self._b, self._where))
-        for start in range(0, len(where), _MOST_BLOCKS):
-            part = slice(start, start + _MOST_BLOCKS)
-            size = len(where[part])
-            # Few shapes are compiled: a power of two, filled with copies of the first block.
-            padding = [(0, max(8, 1 << (size - 1).bit_length()) - size), (0, 0), (0, 0)]
-            found = block_distances(np.pad(a[part], padding, "edge"), np.pad(b[part], padding, "edge"))
-            np.minimum.at(out, where[part], found[:size])
-        return out
-
-
-def _reaching(tiles: np.ndarray, others: np.ndarray, limit_m: float) -> np.ndarray:
-    """Which tiles (n, w, 3) reach into the box around all others, widened by the limit: indices."""
-    low, high = others.min(axis=(0, 1)) - limit_m, others.max(axis=(0, 1)) + limit_m
-    return np.flatnonzero(((tiles.min(axis=1) <= high) & (tiles.max(axis=1) >= low)).all(axis=1))
-
-
-def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(n, m) distances between the boxes around point sets (n, w, 3) and (m, w, 3): no points are nearer."""
-    low_a, high_a, low_b, high_b = a.min(axis=1), a.max(axis=1), b.min(axis=1), b.max(axis=1)
-    squared = np.zeros((len(a), len(b)))
-    for k in range(3):
-        gap = np.maximum(low_a[:, None, k] - high_b[None, :, k], low_b[None, :, k] - high_a[:, None, k])
-        squared += np.maximum(gap, 0.0) ** 2
-    return np.sqrt(squared)
+    found = np.full(len(pairs), np.inf)
+    known = [[[r for r in sorted(side) if five[r, 0] >= 0] for side in pair] for pair in pairs]
+    each = [(place, i, j) for place, (first, second) in enumerate(known) for i in first for j in second]
+    if each:
+        place, first, second = np.array(each).T
+        a, b = (
+            np.asarray(body)[five[rows]].astype(np.float64)
+            for body, rows in zip(vertices[:2], (first, second), strict=True)
+        )
+        away = a[:, :, None] - b[:, None]
+        np.minimum.at(found, place, np.sqrt(np.einsum("nijk,nijk->nij", away, away).min(axis=(1, 2))))
+    return found

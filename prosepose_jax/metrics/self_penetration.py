@@ -13,16 +13,17 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from prosepose_jax.body.segments import Segments
-from prosepose_jax.metrics.patches import Boxes, Surface
-from prosepose_jax.metrics.penetration import crossing_numbers, depths_in
+from prosepose_jax.metrics.boxes import Boxes, Groups, enclosed
+from prosepose_jax.metrics.depths import depths_in
+from prosepose_jax.metrics.patches import Surface, vertex_groups
+from prosepose_jax.metrics.rays import crossing_numbers
 
 _AT_ONCE = 8  # vertices whose depth is measured before the next deepest is asked about
 
 
 class _Segment(NamedTuple):
-    asked: np.ndarray  # ids of vertices that must not be inside
-    hull: np.ndarray  # (f, 3) closed
-    hull_ids: np.ndarray  # its vertices
+    asked: np.ndarray  # (V,) bool, vertices that must not be inside
+    hull: Surface  # closed
     skin: Surface  # of the body's full mesh
     skin_ids: np.ndarray
 
@@ -38,12 +39,21 @@ class SelfPenetration:
 
     def __init__(self, rest: np.ndarray, faces: np.ndarray, segments: Segments) -> None:
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
+        self._points = vertex_groups(np.arange(len(rest)), rest)
         self._segments = []
         for k, hull in enumerate(segments.faces):
-            asked, hull = np.flatnonzero(segments.foreign[:, k]), np.asarray(hull, np.int64)
+            asked = np.asarray(segments.foreign[:, k], bool)
             skin = faces[np.any(segments.of_vertex[faces] == k, axis=1)]
-            if len(asked) and len(skin):
-                self._segments.append(_Segment(asked, hull, np.unique(hull), Surface(rest, skin), np.unique(skin)))
+            if asked.any() and len(skin):
+                hulls = Surface(rest, np.asarray(hull, np.int64))
+                self._segments.append(_Segment(asked, hulls, Surface(rest, skin), np.unique(skin)))
+        patches = [segment.hull.groups.members for segment in self._segments]
+        self._hulls = Groups([ids for members in patches for ids in members])
+        # Which sets of vertices hold any that a segment is asked about.
+        sets = self._points.members
+        self._asked = np.array([[segment.asked[ids].any() for segment in self._segments] for ids in sets], bool)
+        self._asked = self._asked.reshape(len(sets), len(self._segments))
+        self._of_segment = np.cumsum([0, *map(len, patches)])
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
         """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""
@@ -71,18 +81,30 @@ class SelfPenetration:
                 if not len(part):
                     break
                 boxes = segment.skin.boxes(vertices) if boxes is None else boxes
-                deepest = max(deepest, float(depths_in(vertices[inside[part]], segment.skin, vertices, boxes).max()))
+                # No patch that counts is farther than the nearest vertex.
+                around = float(most[part].max())
+                found = depths_in(vertices[inside[part]], segment.skin, vertices, boxes, around)
+                deepest = max(deepest, float(found.max()))
         return deepest
 
     def _inside(self, vertices: np.ndarray) -> Iterator[tuple[_Segment, np.ndarray]]:
         """Segments with the ids of the vertices inside, those without any left out."""
-        axes = np.ascontiguousarray(vertices.T)
-        for segment in self._segments:
-            ids = segment.asked
-            for axis in axes:
-                hull, here = axis[segment.hull_ids], axis[ids]
-                ids = ids[(here >= hull.min()) & (here <= hull.max())]
+        if not self._segments:
+            return
+        points, hulls = self._points.boxes(vertices), self._hulls.boxes(vertices)
+        starts = self._of_segment[:-1]
+        low, high = np.minimum.reduceat(hulls.low, starts), np.maximum.reduceat(hulls.high, starts)
+        near = self._asked.copy()
+        for axis in range(3):
+            near &= points.low[:, axis, None] <= high[:, axis]
+            near &= points.high[:, axis, None] >= low[:, axis]
+        for k in np.flatnonzero(near.any(axis=0)):
+            segment, own = self._segments[k], slice(starts[k], self._of_segment[k + 1])
+            sets = np.flatnonzero(near[:, k])
+            kept, met = enclosed(points.of(sets), Boxes(hulls.low[own], hulls.high[own]))
+            ids = self._points.of(sets[kept])
+            ids = ids[segment.asked[ids]]
             if len(ids):
-                ids = ids[crossing_numbers(vertices[ids], vertices, segment.hull) >= 1]
+                ids = ids[crossing_numbers(vertices[ids], vertices, segment.hull.triangles(met)) >= 1]
             if len(ids):
                 yield segment, ids

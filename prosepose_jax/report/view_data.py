@@ -18,8 +18,10 @@ from scipy.spatial import cKDTree
 
 from prosepose_jax.body import BodyModel
 from prosepose_jax.errors import InputError
+from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.contact import name_regions
-from prosepose_jax.metrics.penetration import crossing_numbers, is_closed, is_measurable
+from prosepose_jax.metrics.penetration import is_measurable
+from prosepose_jax.metrics.rays import crossing_numbers
 from prosepose_jax.scene import Fit, Scene
 
 MOST_FRAMES = 12  # of a recorded path, the two ends among them

@@ -16,7 +16,8 @@ import numpy as np
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.distance import region_distances
 from prosepose_jax.metrics.geodesic import SurfaceDistances
-from prosepose_jax.metrics.penetration import crossing_numbers, penetration
+from prosepose_jax.metrics.penetration import penetration
+from prosepose_jax.metrics.rays import crossing_numbers
 from prosepose_jax.synthetic.balance import imbalance
 from prosepose_jax.synthetic.joint_limits import limit_excesses
 from prosepose_jax.synthetic.refine import Surface, Touch, body_joint_of_vertices, rest_normals

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import math
 import os
 import zipfile
@@ -15,6 +17,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.untrusted import budgets
 from prosepose_jax.untrusted.edge import as_input_error, open_regular, shown
 
+_LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}  # of a header's length, by version
 Unpickle = Callable[[bytes, str], Any]
 
 
@@ -82,13 +85,11 @@ def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | N
       Exception: whatever numpy says about a damaged header.
     """
     version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(stream, budgets.HEADER_BYTES)
-    elif version == (2, 0):
-        header = np.lib.format.read_array_header_2_0(stream, budgets.HEADER_BYTES)
-    else:
+    if version not in _LENGTH_BYTES:
         raise InputError(f"{source}: unknown .npy format version {version}")
-    shape, fortran, dtype = header
+    length = stream.read(_LENGTH_BYTES[version])
+    text = stream.read(min(int.from_bytes(length, "little"), budgets.HEADER_BYTES + 1))
+    shape, fortran, dtype = _header(version, length + text)
     if dtype.hasobject:
         # An array of Python objects is a pickle inside the .npy: never numpy's own unpickling.
         if unpickle is None:
@@ -112,6 +113,14 @@ def read_array(stream: IO[bytes], size: int, source: str, unpickle: Unpickle | N
     if dtype.kind == "U":
         _check_text(array, source)
     return array.copy() if not array.flags.writeable else array
+
+
+@functools.lru_cache(1024)
+def _header(version: tuple[int, int], raw: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What a header says; files of a folder have few different ones."""
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(io.BytesIO(raw), budgets.HEADER_BYTES)
+    return shape, fortran, dtype
 
 
 def _check_text(array: np.ndarray, source: str) -> None:

@@ -12,8 +12,9 @@ from prosepose_jax.metrics import (
     shared_volume,
     surface_depths,
 )
+from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.patches import Patches
-from prosepose_jax.metrics.penetration import is_closed, penetration_in
+from prosepose_jax.metrics.penetration import penetration_in
 
 
 def box(size: float = 1.0, cuts: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +118,7 @@ def _tubes(seed: int) -> tuple[np.ndarray, np.ndarray]:
 def test_looking_at_near_patches_alone_changes_nothing(seed: int) -> None:
     people, faces = _tubes(seed)
     inside = [people[i][winding(people[i], people[1 - i], faces).round() >= 1] for i in (0, 1)]
-    depths = [1000.0 * _every_triangle(points, people[1 - i], faces) for i, points in enumerate(inside)]
+    depths = [1000.0 * every_triangle(points, people[1 - i], faces) for i, points in enumerate(inside)]
     pooled = np.concatenate(depths)
     assert len(pooled) > 10
     # The patches of another pose than this one serve as well.
@@ -128,7 +129,7 @@ def test_looking_at_near_patches_alone_changes_nothing(seed: int) -> None:
         assert litres == pytest.approx(1000.0 * shared_volume(people[0], people[1], faces), rel=1e-3)  # by other rays
 
 
-def _every_triangle(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+def every_triangle(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """(n,) distances to a surface over all triangles, corners and edges sampled by projection one by one."""
     best = np.full(len(points), np.inf)
     for a, b, c in vertices[faces]:
@@ -149,4 +150,4 @@ def test_depths_of_needles_and_of_huge_triangles() -> None:
     faces = np.array([[0, 1, 2], [3, 4, 5], [6, 6, 6]])
     points = np.random.default_rng(3).uniform(-1, 6, size=(200, 3))
     found = surface_depths(points, vertices.astype(float), faces)
-    np.testing.assert_allclose(found, _every_triangle(points, vertices, faces), atol=1e-9)
+    np.testing.assert_allclose(found, every_triangle(points, vertices, faces), atol=1e-9)

@@ -8,7 +8,7 @@ import pytest
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.body.segments import Segments, make_segments
-from prosepose_jax.metrics.penetration import crossing_numbers, surface_depths
+from prosepose_jax.metrics import crossing_numbers, surface_depths
 from prosepose_jax.metrics.self_penetration import SelfPenetration
 
 
