@@ -16,7 +16,6 @@ def get_config() -> ConfigDict:
     config = load_config("two_person")
     config.contact.robust_m, config.penetration.robust_m = 0.3, 0.05
     config.penetration.restart_above = 0.0
-    config.penetration.every_vertex, config.penetration.slots = True, 256
     config.keypoints.box, config.keypoints.edge_share = "visible", 0.0
     config.stage2.move_betas = False
     nothing = dict.fromkeys(config.stage1.weights, 0.0)

@@ -131,9 +131,8 @@ def profile_stage(
         first = vertices[:, jnp.array([a for a, _ in pairs])].reshape(-1, *vertices.shape[2:])
         second = vertices[:, jnp.array([b for _, b in pairs])].reshape(-1, *vertices.shape[2:])
         surfaces = second[:, body.lowres.vertex_ids]
-        tested = surface.blocks if settings.every_vertex else surface.tested
-        masks = jax.jit(lambda a, b: inside_masks(tested, surface.groups, a, b))(first, surfaces)
-        parts["inside or not"] = (lambda a, b: inside_masks(tested, surface.groups, a, b), (first, surfaces))
+        masks = jax.jit(lambda a, b: inside_masks(surface.blocks, surface.groups, a, b))(first, surfaces)
+        parts["inside or not"] = (lambda a, b: inside_masks(surface.blocks, surface.groups, a, b), (first, surfaces))
         parts["nearest vertices of inside ones"] = (
             lambda m, a, b: inside_sets(surface.blocks, m, a, b, settings.inside_slots),
             (masks, first, second),

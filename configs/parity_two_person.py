@@ -36,7 +36,6 @@ def get_config() -> ConfigDict:
     config.keypoints.lost_ankle = "initial"
     config.penetration.refresh_every = 1
     config.penetration.restart_above = 0.0
-    config.penetration.every_vertex = True
     config.penetration.slots = 1024  # of more inside vertices an even selection stands for all
     config.keypoints.box, config.keypoints.edge_share = "visible", 0.0
     config.keypoints.exchange_swapped = False

@@ -79,8 +79,7 @@ def get_config() -> ConfigDict:
                 # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
                 "restart_above": 30.0,
                 "restart_apart_m": 0.3,
-                "every_vertex": False,  # tested for being inside, as published; False: about 3000 that stand for all
-                "slots": 128,  # inside vertices per direction; of more, an even selection is weighted up
+                "slots": 256,  # inside vertices per direction; of more, an even selection is weighted up
             },
             # Stated standard deviations of the estimates, and of people (docs/method.md, "Stated errors").
             "errors": {

@@ -62,6 +62,7 @@ def _describe(folder: Path, images: str, by_group: bool) -> str:
 def _described(folder: Path, images: str, by_group: bool) -> str:
     info = read_json(folder / "run.json")
     command = re.sub(r"--workdir=\S+", f"--workdir=DIR/{folder.name}", info["command"])
+    command = re.sub(r"--scenes=/\S+", "--scenes=DIR/scenes", command)  # whose machine it was is nobody's business
     if by_group:
         table, plots = tables_by_group(read_bytes(folder / "table.csv").decode("utf-8")), []
     else:

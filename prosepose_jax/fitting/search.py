@@ -96,7 +96,6 @@ def search_batch(
             search=structure.search,
             sample_size=structure.sample_size,
             inside_slots=structure.inside_slots,
-            every_vertex=structure.every_vertex,
             aggregation=structure.aggregation,
         )
         held[term.name] = _where_active(term, lookup, active[term.name])

@@ -92,7 +92,6 @@ class Structure:
     search: str
     sample_size: int
     inside_slots: int
-    every_vertex: bool
     aggregation: AggregationSettings
     solver: str
     most_steps: int  # of any stage
@@ -143,8 +142,7 @@ class FitSettings:
     # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
     restart_above: float = 30.0
     restart_apart_m: float = 0.3
-    inside_slots: int = 128  # inside vertices kept per direction
-    every_vertex: bool = False  # tested for being inside others; else few that stand for all
+    inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = _STAGES
     stop: StopSettings = StopSettings()
@@ -183,7 +181,6 @@ class FitSettings:
             search=self.search,
             sample_size=self.sample_size if self.search == "sample" else 0,
             inside_slots=self.inside_slots,
-            every_vertex=self.every_vertex,
             aggregation=found,
             solver=self.solver,
             most_steps=max(self.max_steps),
@@ -433,7 +430,6 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
             _take(config["penetration"], "restart_apart_m", float, "penetration."), "penetration.restart_apart_m", 0.0
         ),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
-        every_vertex=_take(config["penetration"], "every_vertex", bool, "penetration."),
         stages=stages,
         stop=StopSettings(
             window=_positive(_take(stop, "window", int, "stop."), "stop.window"),

@@ -161,7 +161,6 @@ class Lookup:
       search: "cells" | "exact" | "sample".
       sample_size: vertices of a fine region that "sample" draws.
       inside_slots: inside vertices kept a direction.
-      every_vertex: whether all vertices are tested for being inside others, or few that stand for all.
       aggregation: how answers become one loss.
     """
 
@@ -177,7 +176,6 @@ class Lookup:
     search: str = struct.field(pytree_node=False)
     sample_size: int = struct.field(pytree_node=False)
     inside_slots: int = struct.field(pytree_node=False)
-    every_vertex: bool = struct.field(pytree_node=False)
     aggregation: AggregationSettings = struct.field(pytree_node=False)
 
 

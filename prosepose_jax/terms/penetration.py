@@ -61,14 +61,12 @@ class Penetration(Term):
         first = vertices[:, a].reshape(-1, num_vertices, 3)
         second = vertices[:, b].reshape(-1, num_vertices, 3)
         asked = jnp.repeat(lookup.busy, len(directions))
-        surface, body = lookup.surface, lookup.body
-        tested = surface.blocks if lookup.every_vertex else surface.tested
-        inside = inside_masks(tested, surface.groups, first, second[:, body.lowres.vertex_ids], asked)
-        found = inside_sets(surface.blocks, inside, first, second, lookup.inside_slots)
-        weight = found.weight if lookup.every_vertex else found.weight * surface.stands_for[found.inside_ids]
+        blocks, body = lookup.surface.blocks, lookup.body
+        inside = inside_masks(blocks, lookup.surface.groups, first, second[:, body.lowres.vertex_ids], asked)
+        found = inside_sets(blocks, inside, first, second, lookup.inside_slots)
         # The published rule: a pair counts only when each mesh has vertices inside the other.
         both = jnp.min(found.count.reshape(-1, 2), axis=1) > 0
-        weight = weight * jnp.repeat(both, 2)[:, None]
+        weight = found.weight * jnp.repeat(both, 2)[:, None]
 
         def per_scene(x: jax.Array) -> jax.Array:
             return x.reshape(num_scenes, len(directions), *x.shape[1:])

@@ -20,10 +20,11 @@ from prosepose_jax.terms.base import Context, Elements, End, Lookup, Term
 from prosepose_jax.terms.inside_search import Targets, inside_sets
 from prosepose_jax.terms.penetration import depth_kernel, squared_depth
 from prosepose_jax.terms.points import Rows
-from prosepose_jax.terms.surface import MOST_TESTED
 
 # (Block, group of faces) pairs tested at once.
 _PAIR_CHUNK = 256
+# Vertices, about, that are tested: of a finer mesh one stands for its neighbours.
+_MOST_TESTED = 3000
 
 
 @struct.dataclass
@@ -48,7 +49,7 @@ class HeldSelfPenetration:
     weight: jax.Array  # (P, n) 0 on padding; above 1 where one vertex stands for several
 
 
-def segment_surfaces(body: BodyModel, most: int = MOST_TESTED) -> SegmentSurfaces:
+def segment_surfaces(body: BodyModel, most: int = _MOST_TESTED) -> SegmentSurfaces:
     """Prepares a body (host).
 
     Args:

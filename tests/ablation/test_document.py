@@ -13,7 +13,8 @@ TEXT = "# Results\n\n<!-- sweep: answers -->\nold\n<!-- end -->\n\nText.\n\n<!--
 def _finished(sweeps: Path) -> None:
     write_text(sweeps / "answers" / "table.md", "| point |\n|---|\n| N = 1 |\n")
     write_bytes(sweeps / "answers" / "plots" / "two_person_pcc.png", b"picture")
-    info = {"title": "Answers", "command": "prosepose ablate --config=a --workdir=/somewhere/answers", "fits": 12,
+    command = "prosepose ablate --config=a --scenes=/somewhere/scenes --workdir=/somewhere/answers"
+    info = {"title": "Answers", "command": command, "fits": 12,
             "device": "cpu", "python": "3.11", "versions": {"jax": "0.7", "numpy": "2.0"}, "git_revision": "abc",
             "scene_seeds": [7], "seed": 0, "seconds": {"wall": 180.0}}  # fmt: skip
     write_json(sweeps / "answers" / "run.json", info)

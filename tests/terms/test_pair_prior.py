@@ -65,8 +65,7 @@ def _people(scenes: int = 2, people: int = 2, seed: int = 0) -> BodyParams:
 def _look_up(term: PairPrior, body: BodyModel, params: BodyParams, keys: jax.Array, data: Any = None) -> Any:
     lookup = Lookup(
         body=body, surface=None, mine=term.prepare_body(body, None), data=data, params=params, rest=None, vertices=None,
-        keys=keys, busy=None, search="cells", sample_size=0, inside_slots=0, every_vertex=True,
-        aggregation=AggregationSettings(),
+        keys=keys, busy=None, search="cells", sample_size=0, inside_slots=0, aggregation=AggregationSettings(),
     )  # type: ignore[arg-type]  # fmt: skip
     return term.look_up(lookup)
 
