@@ -33,7 +33,7 @@ from prosepose_jax.fitting.prepare import (
 )
 from prosepose_jax.fitting.restart import fit_apart, in_portions
 from prosepose_jax.fitting.rooms import PLAIN, RunRooms, with_known
-from prosepose_jax.fitting.settings import FitSettings, settings_from_config
+from prosepose_jax.fitting.settings import FitSettings, Structure, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -48,6 +48,11 @@ class Timing:
     fit: float = 0.0
     first_step: float | None = None  # time.monotonic() when the first optimisation began
     scenes: int = 0
+
+
+# Scenes of a call of further attempts, and slots that work on them, on a CPU: there a slot costs the same whether or
+# not it has a scene, and attempts are few.
+_FEW_SCENES, _FEW_SLOTS = 8, 4
 
 
 @jax.jit
@@ -174,7 +179,11 @@ class Fitter:
             self.timing.scenes = scenes  # counted already
 
     def fit_plain(
-        self, prepared: Sequence[PreparedScene], variant: str = "", shared: Mapping[Any, Room] | None = None
+        self,
+        prepared: Sequence[PreparedScene],
+        variant: str = "",
+        shared: Mapping[Any, Room] | None = None,
+        few: bool = False,
     ) -> Iterator[tuple[int, Fit]]:
         """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
 
@@ -182,6 +191,7 @@ class Fitter:
           prepared: from `prepare_scene`.
           variant: recorded in the fits.
           shared: `rooms` of more scenes, these among them, with which to share compilations; None: of these alone.
+          few: the scenes are a small part of the run, for which a smaller program of their own pays.
         """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
@@ -189,10 +199,11 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        for batch, size, shape in self._calls(prepared, shared or self.rooms_for(prepared, PLAIN, variant)):
+        rooms = shared or self.rooms_for(prepared, PLAIN, variant)
+        for batch, size, shape, structure in self._calls(prepared, rooms, few and devices[0].platform == "cpu"):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, size, shape, next(turn)))
+            running.append(self._start(batch, size, shape, structure, next(turn)))
         while running:
             yield from self._finish(running.popleft(), variant)
 
@@ -205,8 +216,8 @@ class Fitter:
         return with_known(found, self._rooms) if kind == PLAIN else found
 
     def _calls(
-        self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room]
-    ) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
+        self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room], few: bool = False
+    ) -> Iterator[tuple[list[PreparedScene], int, GroupShape, Structure]]:
         """Scenes of equal shape in portions, small enough that every device gets some.
 
         The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
@@ -217,9 +228,13 @@ class Fitter:
             most = min(self.settings.scenes_per_call, number)
             # The size is that of one device, whatever part of it a device gets: a fit's last digits depend on it.
             size = call_size(most, self.settings.batch_size)
-            portion = min(most, -(-number // len(self._models)))
+            portion, structure = min(most, -(-number // len(self._models))), self.settings.structure
+            # By the size of the run and not by how many are few: a fit's last digits must not depend on that.
+            if few and size > _FEW_SCENES and structure.batch_size > _FEW_SLOTS:
+                size = portion = _FEW_SCENES
+                structure = dataclasses.replace(structure, batch_size=_FEW_SLOTS)
             for first in range(0, len(group), portion):
-                yield list(group[first : first + portion]), size, shape
+                yield list(group[first : first + portion]), size, shape, structure
 
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
@@ -238,9 +253,11 @@ class Fitter:
         body = self._models[device].body
         return _project_all(batch, self.call(device, _pose_batch, body, initial_batch(body, batch))[1])
 
-    def _start(self, batch: Sequence[PreparedScene], size: int, shape: GroupShape, device: jax.Device) -> _Running:
+    def _start(
+        self, batch: Sequence[PreparedScene], size: int, shape: GroupShape, structure: Structure, device: jax.Device
+    ) -> _Running:
         """Sends a batch to a device and does not wait for it."""
-        settings, structure, model = self.settings, self.settings.structure, self._models[device]
+        settings, model = self.settings, self._models[device]
         # Filled up by repeating a scene, so that calls of similar size share a compilation.
         filled = [*batch, *[batch[-1]] * (size - len(batch))]
         real = np.arange(size) < len(batch)

@@ -45,7 +45,9 @@ def fit_apart(
       shared: `rooms` of the whole run: nothing is compiled again.
     """
     attempts = [_apart(item, reverse) for item in items for reverse in (False, True)]
-    found = [fit for _, fit in sorted(fitter.fit_plain(attempts, variant, shared), key=lambda placed: placed[0])]
+    found = [
+        fit for _, fit in sorted(fitter.fit_plain(attempts, variant, shared, few=True), key=lambda placed: placed[0])
+    ]
     best = []
     for k, first in enumerate(fits):
         others = found[2 * k : 2 * k + 2]

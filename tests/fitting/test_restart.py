@@ -73,7 +73,8 @@ class _Fitter:
     def __init__(self, *fits: Fit) -> None:
         self.fits, self.asked = fits, []
 
-    def fit_plain(self, prepared, variant, shared):
+    def fit_plain(self, prepared, variant, shared, few):
+        assert few
         self.asked += prepared
         assert len(self.fits) == len(prepared)
         return reversed(list(enumerate(self.fits)))  # batches end in any order
