@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from absl import app, flags
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from prosepose_jax.ablation.scene_sets import SceneSpec, load_or_make
 from prosepose_jax.apps._runtime import set_up_jax
@@ -27,6 +27,7 @@ from prosepose_jax.report.render import render_views
 from prosepose_jax.scene import Fit, Scene
 from prosepose_jax.synthetic.collection import encode_jpeg_image
 from prosepose_jax.synthetic.families import NAMES
+from prosepose_jax.synthetic.picture import contact_sheet
 
 _IMG = Path(__file__).resolve().parent / "img"
 _SCENES = flags.DEFINE_string("scenes", None, "folder that keeps true scenes, as of `prosepose ablate`", required=True)
@@ -35,7 +36,6 @@ _COUNT = flags.DEFINE_integer("count", 10, "scenes a family")
 _SEED = flags.DEFINE_integer("seed", 2001, "seed of the scenes")
 _FAMILIES = flags.DEFINE_list("families", [], "families; none: all")
 _VIEW = (150, 190)  # px of one view
-_CAPTION = 18
 _SHOWN = ("truth", "estimate", "published", "default")
 
 
@@ -62,16 +62,9 @@ def _row(body: BodyModel, scene: Scene, fits: dict[str, Fit]) -> list[tuple[str,
     return [(f"{scene.key}: {name}", _views(np.asarray(shown[name]), faces, truth)) for name in _SHOWN]
 
 
-def _sheet(cells: Sequence[tuple[str, Image.Image]], columns: int) -> Image.Image:
-    """Titled pictures of one size in rows."""
-    width, height = cells[0][1].size[0] + 6, cells[0][1].size[1] + _CAPTION
-    sheet = Image.new("RGB", (columns * width, -(-len(cells) // columns) * height), "white")
-    draw = ImageDraw.Draw(sheet)
-    for index, (title, picture) in enumerate(cells):
-        x, y = index % columns * width, index // columns * height
-        sheet.paste(picture, (x, y + _CAPTION))
-        draw.text((x + width // 2, y + _CAPTION // 2), title, "#222222", ImageFont.load_default(13), "mm")
-    return sheet
+def _sheet(cells: Sequence[tuple[str, Image.Image]]) -> Image.Image:
+    """A row a scene, the pictures as large as they are."""
+    return contact_sheet(cells, cell=2 * _VIEW[0] + 8, columns=len(_SHOWN), height=_VIEW[1] + 4)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -87,11 +80,11 @@ def main(argv: Sequence[str]) -> None:
         first += [
             (f"{family.replace('_', ' ')}: {name}", view) for name, (_, view) in zip(_SHOWN, rows[0], strict=True)
         ]
-        sheet = _sheet([cell for row in rows for cell in row], len(_SHOWN))
+        sheet = _sheet([cell for row in rows for cell in row])
         write_bytes(Path(_OUT.value) / f"{family}.jpg", encode_jpeg_image(sheet))
         print(f"{family}: {len(rows)} scenes")
     if not _FAMILIES.value:
-        sheet = _sheet(first, len(_SHOWN))
+        sheet = _sheet(first)
         write_bytes(_IMG / "families.jpg", encode_jpeg_image(sheet, 75))
 
 

@@ -6,6 +6,8 @@ import csv
 import io
 from collections.abc import Mapping
 
+from prosepose_jax.ablation.table import interval_text
+from prosepose_jax.metrics import Interval
 from prosepose_jax.metrics.records import METRICS, Metric
 
 
@@ -49,5 +51,5 @@ def _cell(row: Mapping[str, str], figure: Metric) -> str:
     text = f"{float(row['mean']):.{figure.digits}f}"
     if not row["difference"]:
         return text
-    by, low, high = (f"{float(row[k]):+.{figure.digits}f}" for k in ("difference", "difference_low", "difference_high"))
-    return f"{text}, {by} ({low}, {high})"
+    by = Interval(*(float(row[name]) for name in ("difference", "difference_low", "difference_high")))
+    return f"{text}, {interval_text(by, figure, sign=True)}"

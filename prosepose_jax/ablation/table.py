@@ -101,11 +101,11 @@ def to_markdown(sweep: Sweep, lines: Sequence[Line]) -> str:
         for line in mine:
             cells = [line.point.name + (" (reference)" if line.point.name == sweep.reference else ""), _scenes(line)]
             for f in figures:
-                text = _interval(line.cells[f.name].mean, f) if f.name in line.cells else ""
+                text = interval_text(line.cells[f.name].mean, f) if f.name in line.cells else ""
                 cells.append(f"**{text}**" if line is best[f.name] else text)
             for f in figures[:2]:
                 found = line.cells[f.name].difference if f.name in line.cells else None
-                cells.append("" if found is None else _interval(found, f, sign=True))
+                cells.append("" if found is None else interval_text(found, f, sign=True))
             rows.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)
@@ -123,7 +123,7 @@ def _best(lines: Sequence[Line], figure: Metric) -> Line | None:
     return min(fitted, key=lambda line: sign * line.cells[figure.name].mean.mean, default=None)
 
 
-def _interval(found: Interval, figure: Metric, sign: bool = False) -> str:
+def interval_text(found: Interval, figure: Metric, sign: bool = False) -> str:
     mark, digits = "+" if sign else "", figure.digits
     return f"{found.mean:{mark}.{digits}f} ({found.low:{mark}.{digits}f}, {found.high:{mark}.{digits}f})"
 
@@ -146,12 +146,12 @@ def to_latex(sweep: Sweep, lines: Sequence[Line]) -> str:
             cells = [_escape(line.point.name), str(line.scenes)]
             for f in figures:
                 found = line.cells[f.name].mean if f.name in line.cells else None
-                cells.append("" if found is None else _latex_interval(found, f.digits))
+                cells.append("" if found is None else _latexinterval_text(found, f.digits))
             rows.append(" & ".join(cells) + r" \\")
     return "\n".join([*rows, "\\bottomrule", "\\end{tabular}", ""])
 
 
-def _latex_interval(found: Interval, digits: int) -> str:
+def _latexinterval_text(found: Interval, digits: int) -> str:
     up, down = found.high - found.mean, found.mean - found.low
     return f"${found.mean:.{digits}f}^{{+{up:.{digits}f}}}_{{-{down:.{digits}f}}}$"
 

@@ -11,10 +11,17 @@ def split(ids: np.ndarray, points: np.ndarray, most: int) -> list[np.ndarray]:
     """Ids in halves along the longest side of their points (n, 3) until every part has at most `most`."""
     if len(ids) <= most:
         return [ids] if len(ids) else []
-    here = points[ids]
-    order = np.argsort(here[:, np.argmax(np.ptp(here, axis=0))], kind="stable")
+    first, second = halved(ids, points)
+    return [*split(first, points, most), *split(second, points, most)]
+
+
+def halved(ids: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ids in two parts of about the same size, along the longest side of their points (n, 3)."""
+    if len(ids) > 1:
+        here = points[ids]
+        ids = ids[np.argsort(here[:, np.argmax(np.ptp(here, axis=0))], kind="stable")]
     middle = len(ids) // 2
-    return [*split(ids[order[:middle]], points, most), *split(ids[order[middle:]], points, most)]
+    return ids[:middle], ids[middle:]
 
 
 class Boxes(NamedTuple):
@@ -89,9 +96,7 @@ class Ring:
           of others at most half the longest side.
         """
         used = np.zeros(len(self.faces), bool)
-        starts = self._starts[ids]
-        counts = self._starts[ids + 1] - starts
-        around = self._faces.take(ranges(starts, starts + counts)[1])
+        around, counts = self.around(ids), self._starts[ids + 1] - self._starts[ids]
         used[around] = True
         a, b, c = (axes.take(corner, axis=1) for corner in self.faces[used].T)
         a, b, c = (u[0] * u[0] + u[1] * u[1] + u[2] * u[2] for u in (c - b, a - c, b - a))

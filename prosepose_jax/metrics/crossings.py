@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
-from prosepose_jax.metrics.boxes import Groups, Ring, inverted, ranges, unique_edges
+from prosepose_jax.metrics.boxes import Groups, Ring, halved, inverted, ranges, unique_edges
 
 _FACES = 8  # of a cluster, at most
 _CLUSTERS = 8  # of a patch
@@ -285,11 +285,8 @@ def _halves(ids: np.ndarray, points: np.ndarray, depth: int) -> list[np.ndarray]
     """Ids in 2^depth parts of about the same size, halved along the longest side of their points."""
     if depth == 0:
         return [ids]
-    if len(ids) > 1:
-        here = points[ids]
-        ids = ids[np.argsort(here[:, np.argmax(np.ptp(here, axis=0))], kind="stable")]
-    middle = len(ids) // 2
-    return [*_halves(ids[:middle], points, depth - 1), *_halves(ids[middle:], points, depth - 1)]
+    first, second = halved(ids, points)
+    return [*_halves(first, points, depth - 1), *_halves(second, points, depth - 1)]
 
 
 def reaching(low: np.ndarray, high: np.ndarray, box_low: np.ndarray, box_high: np.ndarray) -> np.ndarray:

@@ -135,16 +135,18 @@ def encode_jpeg(picture: np.ndarray, limit_bytes: int = 60_000) -> bytes:
     return data
 
 
-def contact_sheet(pictures: Sequence[tuple[str, Image.Image]], cell: int = 340, columns: int = 5) -> Image.Image:
-    """One picture of captioned pictures, in rows of `columns` cells of `cell` pixels."""
-    caption = 22
+def contact_sheet(
+    pictures: Sequence[tuple[str, Image.Image]], cell: int = 340, columns: int = 5, height: int | None = None
+) -> Image.Image:
+    """One picture of captioned pictures, in rows of `columns` cells of `cell` by `height` pixels (None: squares)."""
+    caption, height = 22, height or cell
     rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * cell, rows * (cell + caption)), "white")
+    sheet = Image.new("RGB", (columns * cell, rows * (height + caption)), "white")
     draw = ImageDraw.Draw(sheet)
     for index, (text, picture) in enumerate(pictures):
         small = picture.copy()
-        small.thumbnail((cell - 8, cell - 4), Image.Resampling.LANCZOS)
-        x, y = index % columns * cell, index // columns * (cell + caption)
+        small.thumbnail((cell - 8, height - 4), Image.Resampling.LANCZOS)
+        x, y = index % columns * cell, index // columns * (height + caption)
         sheet.paste(small, (x + (cell - small.width) // 2, y + caption))
         draw.text((x + cell // 2, y + caption // 2), text, "#222222", ImageFont.load_default(15), "mm")
     return sheet
