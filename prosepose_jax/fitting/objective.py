@@ -176,17 +176,24 @@ def _linearise_elements(
         shape = (len(whose), -1, size)
         blocks = jnp.einsum("gnd,gne->gde", weighted.reshape(shape), jac.reshape(shape))
         pull = jnp.einsum("grkd,grk->gd", weighted, residual)
-        at = np.array(whose)
         return Linearised(
-            found.terms + energy, found.gradient.at[at].add(pull), found.curvature.at[at, :, at, :].add(blocks)
+            found.terms + energy,
+            found.gradient + _by_person(pull, whose, people),
+            found.curvature + _on_diagonal(_by_person(blocks, whose, people)),
         )
-    num_groups, num_elements, num_residuals = residual.shape
-    jac = jnp.zeros((num_groups, num_elements, num_residuals, people, size), residual.dtype)
+    num_residuals = residual.shape[-1]
+    nobody = jnp.zeros((*residual.shape[1:], size), residual.dtype)
+    known = [(end.whose, mine) for end, mine in zip(part.ends, every, strict=True) if end.share is None]
+
+    def of_group(group: int) -> jax.Array:
+        """(R, k, P, D)."""
+        return jnp.stack(
+            [sum((mine[group] for whose, mine in known if whose[group] == q), nobody) for q in range(people)], axis=-2
+        )
+
+    jac = jnp.stack([of_group(group) for group in range(len(residual))])  # (G, R, k, P, D)
     for end, mine in zip(part.ends, every, strict=True):
-        if end.share is None:
-            for group, person in enumerate(end.whose):
-                jac = jac.at[group, :, :, person].add(mine[group])
-        else:
+        if end.share is not None:
             jac = jac + mine.transpose(1, 2, 0, 3)[None]
     flat = jac.reshape(-1, people * size)
     heavy = jnp.repeat(weight.reshape(-1), num_residuals)[:, None] * flat
@@ -200,8 +207,7 @@ def _linearise_elements(
 def _linearise_on_body(part: OnBody, context: Context, scale: jax.Array, found: Linearised) -> Linearised:
     values = jax.vmap(part.residual)(context.params, part.data)
     energy = jnp.sum(part.kernel(values * values, scale)) + _constant(part, context)
-    people, size = found.gradient.shape
-    every = np.arange(people)
+    size = found.gradient.shape[-1]
     if part.quadratic is not None:
         pull, blocks = _from_quadratic(part, context.params, size)
     else:
@@ -216,7 +222,7 @@ def _linearise_on_body(part: OnBody, context: Context, scale: jax.Array, found: 
             return (weight * value) @ jac, (weight[:, None] * jac).T @ jac
 
         pull, blocks = jax.vmap(derived)(context.params, part.data)
-    return Linearised(found.terms + energy, found.gradient + pull, found.curvature.at[every, :, every, :].add(blocks))
+    return Linearised(found.terms + energy, found.gradient + pull, found.curvature + _on_diagonal(blocks))
 
 
 def _linearise_on_people(part: OnPeople, context: Context, scale: jax.Array, found: Linearised) -> Linearised:
@@ -239,18 +245,28 @@ def _from_quadratic(part: OnBody, params: BodyParams, size: int) -> tuple[jax.Ar
     assert part.quadratic is not None
     people = params.transl.shape[0]
     fields = jax.vmap(part.quadratic)(params, part.data)
-    pull, blocks, first = jnp.zeros((people, size)), jnp.zeros((people, size, size)), 0
+    pulls, rows, first = [], [], 0
     for name in MOVABLE:
         length = int(np.prod(getattr(params, name).shape[1:]))
-        place = slice(first, first + length)
-        first += length
-        if name not in fields:
-            continue
-        gradient, curvature = fields[name]
-        pull = pull.at[:, place].add(gradient)
+        nothing = jnp.zeros((people, length)), jnp.zeros((people, length))
+        gradient, curvature = fields.get(name, nothing)
         if curvature.ndim == 2:  # (P, n): a diagonal
-            diagonal = np.arange(place.start, place.stop)
-            blocks = blocks.at[:, diagonal, diagonal].add(curvature)
-        else:
-            blocks = blocks.at[:, place, place].add(curvature)
-    return pull, blocks
+            curvature = curvature[..., None] * jnp.eye(length, dtype=curvature.dtype)[None]
+        pulls.append(gradient)
+        rows.append(jnp.pad(curvature, ((0, 0), (0, 0), (first, size - first - length))))
+        first += length
+    return jnp.concatenate(pulls, axis=1), jnp.concatenate(rows, axis=1)
+
+
+# Blocks are put together by stacking: scattering them into zeros takes XLA longer on a CPU than computing them.
+def _by_person(values: jax.Array, whose: Sequence[int], people: int) -> jax.Array:
+    """(P, …) sums of the groups' values (G, …)."""
+    if tuple(whose) == tuple(range(people)):
+        return values
+    nobody = jnp.zeros(values.shape[1:], values.dtype)
+    return jnp.stack([sum((values[g] for g, p in enumerate(whose) if p == q), nobody) for q in range(people)])
+
+
+def _on_diagonal(blocks: jax.Array) -> jax.Array:
+    """(P, D, P, D) of everybody's own block (P, D, D)."""
+    return blocks[:, :, None] * jnp.eye(len(blocks), dtype=blocks.dtype)[:, None, :, None]

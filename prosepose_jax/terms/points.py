@@ -103,7 +103,7 @@ def make_kinematics(body: BodyModel, params: BodyParams) -> Kinematics:
     joints = rest_joints(body, params.betas, params.expression, params.kid_scale)
     world, posed = joint_frames(body.parents, rotations, joints)
     transforms = skinning_transforms(world, posed, joints)
-    transforms = transforms.at[..., 3].add(params.transl[None, :])
+    transforms = transforms + jnp.pad(params.transl[None, :, None], ((0, 0), (0, 0), (3, 0)))
 
     num_betas = params.betas.shape[-1]
     shape_dirs = body.joint_shape_dirs[..., :num_betas]
