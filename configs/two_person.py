@@ -101,6 +101,7 @@ def get_config() -> ConfigDict:
                 "learning_rate": 0.01,
                 "move_betas": True,
                 "move_global_orient": True,
+                "tolerance": 3e-3,  # in place of lm.tolerance: where stage 2 starts need not be exact
                 "scales": {"contact": 1.0},  # far from each other nobody is let go yet
                 "weights": {**_ESTIMATE, "contact": 30.0},
                 # Without usable answers: the contact heuristic.

@@ -47,6 +47,7 @@ class StageSettings:
     weights: Mapping[str, float] = _weights_field()  # by term; absent: the term's own weight
     fallback_weights: Mapping[str, float] = _weights_field()  # for scenes whose answers cannot be used
     scales: Mapping[str, float] = dataclasses.field(default_factory=dict)  # of kernels, where not those of the fit
+    tolerance: float | None = None  # of Levenberg–Marquardt; None: that of all stages
 
     def weight(self, term: Term, fallback: bool = False) -> float:
         """The weight of a term in this stage."""
@@ -106,7 +107,9 @@ class Structure:
 
 
 _STAGES = (
-    StageSettings(weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0], scales=STAGE_SCALES[0]),
+    StageSettings(
+        weights=STAGE_WEIGHTS[0], fallback_weights=FALLBACK_WEIGHTS[0], scales=STAGE_SCALES[0], tolerance=3e-3
+    ),
     StageSettings(
         learning_rate=0.001,
         weights=STAGE_WEIGHTS[1],
@@ -211,9 +214,14 @@ class FitSettings:
             "steps": np.int32(self.max_steps[index]),
             "learning_rate": np.float32(stage.learning_rate),
             "damping": np.float32(self.lm.damping),
-            "tolerance": np.float32(self.lm.tolerance if self.solver == "lm" else self.lbfgs.tolerance),
+            "tolerance": np.float32(self._tolerance(stage)),
             "stop_slope": np.float32(self.stop.slope),
         }
+
+    def _tolerance(self, stage: StageSettings) -> float:
+        if self.solver != "lm":
+            return self.lbfgs.tolerance
+        return self.lm.tolerance if stage.tolerance is None else stage.tolerance
 
     def served_together(self) -> Hashable:
         """Equal for settings whose scenes one call can fit: they differ in readings and weights alone."""
@@ -307,6 +315,11 @@ def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> Stage
         weights=_weights(section["weights"], f"{where}weights.", terms),
         fallback_weights=_weights(section["fallback_weights"], f"{where}fallback_weights.", terms),
         scales=_weights(section.get("scales", {}), f"{where}scales.", terms),
+        tolerance=(
+            _within(_take(section, "tolerance", float, where), f"{where}tolerance", 0.0)
+            if "tolerance" in section
+            else None
+        ),
     )
 
 
