@@ -156,10 +156,11 @@ class Evaluator:
             known = [i for i in places if posed[i].truth is not None]
             for start in range(0, len(known), _AT_ONCE):
                 self._against_truth(known[start : start + _AT_ONCE], posed, figures)
-            self._contacts(places, posed, figures)
+            sound = [i for i in places if is_measurable(posed[i].vertices)]
+            self._contacts(places, sound, posed, figures)
             if count > 1:
-                self._penetration(places, posed, figures)
-            self._own_penetration(places, posed, figures)
+                self._penetration(sound, posed, figures)
+            self._own_penetration(sound, posed, figures)
             self._reprojection(places, posed, figures)
         return figures
 
@@ -185,7 +186,9 @@ class Evaluator:
                     figures[i][name] = float(values[name][row])
             figures[i][JOINT_SET] = self.joint_set.name
 
-    def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+    def _contacts(
+        self, places: list[int], sound: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]
+    ) -> None:
         annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
         kept = [i for i in places if annotated.get(i)]
         if posed[places[0]].scene.num_people == 1:
@@ -193,7 +196,7 @@ class Evaluator:
             for i, shares in zip(kept, _shares(distances), strict=True):
                 figures[i] |= _curve("pcc", shares)
             for i, pairs in annotated.items():
-                if is_measurable(posed[i].vertices):
+                if i in sound:
                     touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
                     figures[i] |= _region_figures(touching, pairs, alone=True)
             return
@@ -214,16 +217,14 @@ class Evaluator:
 
     def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
-            if is_measurable(posed[i].vertices):
-                depth, shared = penetration_in(self.patches, posed[i].vertices)
-                figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
-                figures[i]["penetration_volume_l"] = shared
+            depth, shared = penetration_in(self.patches, posed[i].vertices)
+            figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
+            figures[i]["penetration_volume_l"] = shared
 
     def _own_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
-            if is_measurable(posed[i].vertices):
-                deepest = max(self.self_penetration.deepest_m(person) for person in posed[i].vertices)
-                figures[i]["self_penetration_max_mm"] = 1000.0 * deepest
+            deepest = max(self.self_penetration.deepest_m(person) for person in posed[i].vertices)
+            figures[i]["self_penetration_max_mm"] = 1000.0 * deepest
 
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         scenes = [posed[i].scene for i in places]
