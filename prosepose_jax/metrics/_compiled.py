@@ -320,14 +320,16 @@ def _crossed(
 
 @_compiled
 def deepest(
-    vertices: np.ndarray, asked: np.ndarray, hull: np.ndarray, hull_leaves: np.ndarray, hull_corners: np.ndarray,
+    vertices: np.ndarray, sets: np.ndarray, set_boxes: np.ndarray, asked: np.ndarray,
+    hull: np.ndarray, hull_leaves: np.ndarray, hull_corners: np.ndarray,
     skin: np.ndarray, skin_leaves: np.ndarray, skin_corners: np.ndarray, shift: np.ndarray, least: float,
 ) -> float:  # fmt: skip
-    """How deep the deepest of vertices (asked, n) lies inside a closed part of its own body, or `least` if more.
+    """How deep the deepest vertex lies inside a closed part of its own body, or `least` if more.
 
     Args:
       vertices: (V, 3) posed.
-      asked: (n,) vertices.
+      sets: (n, w) neighbours, a vertex any number of times, with boxes (n, 6) around them.
+      asked: (V,) bool, which vertices are asked about.
       hull: (H, 3) faces of the closed part, with their leaves and corners.
       skin: (S, 3) those that depths are measured to, with theirs.
       shift: (2,) how far rays start beside their points.
@@ -338,43 +340,48 @@ def deepest(
     half = len(hull_leaves)
     waiting, bounds = np.empty(_DEEP, np.int64), np.empty(_DEEP)
     guess = -1
-    for vertex in asked:
-        x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
-        if not (
-            nodes[1, 0] <= x <= nodes[1, 3] and nodes[1, 1] <= y <= nodes[1, 4] and nodes[1, 2] <= z <= nodes[1, 5]
-        ):
+    for place in range(len(sets)):
+        if not _meet(set_boxes, place, nodes, 1):
             continue
-        rx, ry = x + shift[0], y + shift[1]
-        winding = 0
-        waiting[0] = 1
-        left = 1
-        while left:
-            left -= 1
-            node = waiting[left]
-            if (
-                rx < nodes[node, 0] or rx > nodes[node, 3] or ry < nodes[node, 1] or ry > nodes[node, 4]
-                or z >= nodes[node, 5]
-            ):  # fmt: skip
+        for vertex in sets[place]:
+            if not asked[vertex]:
                 continue
-            if node < half:
-                waiting[left], waiting[left + 1] = 2 * node, 2 * node + 1
-                left += 2
+            x, y, z = vertices[vertex, 0], vertices[vertex, 1], vertices[vertex, 2]
+            if not (
+                nodes[1, 0] <= x <= nodes[1, 3] and nodes[1, 1] <= y <= nodes[1, 4] and nodes[1, 2] <= z <= nodes[1, 5]
+            ):
                 continue
-            for place in range(hull_leaves.shape[1]):
-                face = hull_leaves[node - half, place]
-                if face < 0:
-                    break
-                sign, height = _crossed(rx, ry, vertices, hull, face, 0, 1, 2)
-                if sign != 0 and height > z:
-                    winding += sign
-        if winding < 1:
-            continue
-        if not len(skin_nodes):
-            skin_nodes = refit(vertices, skin_corners)
-        squared, guess = _nearest2(
-            x, y, z, vertices, skin, len(skin), skin_leaves, skin_nodes, guess, least * least, waiting, bounds
-        )
-        least = max(least, np.sqrt(squared))
+            rx, ry = x + shift[0], y + shift[1]
+            winding = 0
+            waiting[0] = 1
+            left = 1
+            while left:
+                left -= 1
+                node = waiting[left]
+                if (
+                    rx < nodes[node, 0] or rx > nodes[node, 3] or ry < nodes[node, 1] or ry > nodes[node, 4]
+                    or z >= nodes[node, 5]
+                ):  # fmt: skip
+                    continue
+                if node < half:
+                    waiting[left], waiting[left + 1] = 2 * node, 2 * node + 1
+                    left += 2
+                    continue
+                for at in range(hull_leaves.shape[1]):
+                    face = hull_leaves[node - half, at]
+                    if face < 0:
+                        break
+                    sign, height = _crossed(rx, ry, vertices, hull, face, 0, 1, 2)
+                    if sign != 0 and height > z:
+                        winding += sign
+            if winding < 1:
+                continue
+            if not len(skin_nodes):
+                skin_nodes = refit(vertices, skin_corners)
+            squared, guess = _nearest2(
+                x, y, z, vertices, skin, len(skin), skin_leaves, skin_nodes, guess, least * least, waiting, bounds
+            )
+            least = max(least, np.sqrt(squared))
     return least
 
 
@@ -463,12 +470,14 @@ def surplus(
 
 @_compiled
 def windings(
-    edges: np.ndarray, order: np.ndarray, parent: np.ndarray, link: np.ndarray, crossed: np.ndarray, jumps: np.ndarray
-) -> tuple[bool, np.ndarray]:
-    """Sums (V,) of the jumps along a tree of edges from its root, and whether all other edges say the same.
+    edges: np.ndarray, start: int, order: np.ndarray, parent: np.ndarray, link: np.ndarray, crossed: np.ndarray,
+    jumps: np.ndarray,
+) -> tuple[bool, np.ndarray]:  # fmt: skip
+    """Sums (V,) of the jumps along a tree of edges, 0 at `start`, and whether all other edges say the same.
 
     Args:
       edges: (E, 2).
+      start: a vertex of the tree.
       order: (n,) the vertices of the tree, each behind its parent.
       parent: (V,) and the edge `link` (V,) that leads there.
       crossed: (c,) edges with jumps (c,) from their first vertex to the other.
@@ -485,6 +494,9 @@ def windings(
     for edge in range(len(edges)):
         if found[edges[edge, 1]] - found[edges[edge, 0]] != change[edge]:
             return False, found
+    known = found[start]
+    for place in range(len(order)):
+        found[order[place]] -= known
     return True, found
 
 

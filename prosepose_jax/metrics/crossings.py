@@ -307,13 +307,10 @@ def windings(placed: Placed, crossings: Crossings, other: Placed) -> tuple[np.nd
     if kernels is not None and other.nodes is not None:
         first = kernels.first_outside(placed.points, reached, other.nodes[1])
         start = int(reached[max(first, 0)])
-        found = np.zeros(placed.axes.shape[1], np.int64)
-        if len(crossings.edge):
-            same, sums = kernels.windings(edges, reached, tree.parent, tree.link, crossings.edge, crossings.jump)
-            if not same:
-                return None
-            found[reached] = sums.take(reached) - sums[start]
-        return found, start if first < 0 else None
+        same, found = kernels.windings(
+            edges, start, reached, tree.parent, tree.link, crossings.edge, crossings.jump
+        )  # fmt: skip
+        return (found, start if first < 0 else None) if same else None
     points = placed.axes.take(reached, axis=1)
     outside = ~reaching(points, points, other.low.min(axis=1), other.high.max(axis=1))
     first = int(np.argmax(outside))

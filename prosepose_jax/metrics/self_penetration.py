@@ -33,7 +33,7 @@ class _Segment(NamedTuple):
 class _Loop(NamedTuple):
     """A segment as the compiled loop takes it."""
 
-    asked: np.ndarray  # (n,) vertices
+    asked: np.ndarray  # (V,) bool
     hull: np.ndarray  # (H, 3)
     hull_leaves: np.ndarray
     hull_corners: np.ndarray
@@ -44,7 +44,7 @@ class _Loop(NamedTuple):
     @classmethod
     def of(cls, segment: _Segment, rest: np.ndarray) -> _Loop:
         hull, skin = segment.hull.faces, segment.skin.faces
-        return cls(np.flatnonzero(segment.asked), hull, *leaves_of(rest, hull), skin, *leaves_of(rest, skin))
+        return cls(segment.asked, hull, *leaves_of(rest, hull), skin, *leaves_of(rest, skin))
 
 
 class SelfPenetration:
@@ -77,6 +77,8 @@ class SelfPenetration:
         self._asked = self._asked.reshape(len(sets), len(self._segments))
         self._of_segment = np.cumsum([0, *map(len, patches)])
         self._kernels = kernels
+        width = max(map(len, sets))
+        self._sets = np.stack([np.pad(ids, (0, width - len(ids)), "edge") for ids in sets])
         self._loops = [_Loop.of(segment, rest) for segment in self._segments] if kernels is not None else []
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
@@ -96,8 +98,9 @@ class SelfPenetration:
         deepest = 0.0
         if self._kernels is not None:
             vertices = np.array(vertices, np.float64, order="C")
+            boxes = self._kernels.tile_boxes(vertices, self._sets)
             for loop in self._loops:
-                deepest = float(self._kernels.deepest(vertices, *loop, RAY_SHIFT, deepest))
+                deepest = float(self._kernels.deepest(vertices, self._sets, boxes, *loop, RAY_SHIFT, deepest))
             return deepest
         vertices = np.asarray(vertices, np.float64)
         for segment, inside in self._inside(vertices):
