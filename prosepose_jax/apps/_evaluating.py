@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from prosepose_jax.metrics.sequences import Sequences
     from prosepose_jax.scene import Answer, Fit
 
-WORTH_A_PROCESS = 200
-"""Scenes that take about as long as a process takes to start."""
+WORTH_A_PROCESS = 250
+"""Scenes that take as long as a process takes to start: about 6 s of processor time, with compiled loops 25 ms each
+(benchmarks/evaluate_fits.py; with NumPy alone 100 scenes)."""
 
 _PART = 64  # scenes handed over at a time
 Entry = tuple[str, str, dict[str, Any]]
