@@ -98,9 +98,9 @@ class SelfPenetration:
         deepest = 0.0
         if self._kernels is not None:
             vertices = np.array(vertices, np.float64, order="C")
-            boxes = self._kernels.tile_boxes(vertices, self._sets)
+            of_sets = self._kernels.tile_boxes(vertices, self._sets)
             for loop in self._loops:
-                deepest = float(self._kernels.deepest(vertices, self._sets, boxes, *loop, RAY_SHIFT, deepest))
+                deepest = float(self._kernels.deepest(vertices, self._sets, of_sets, *loop, RAY_SHIFT, deepest))
             return deepest
         vertices = np.asarray(vertices, np.float64)
         for segment, inside in self._inside(vertices):
