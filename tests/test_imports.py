@@ -26,6 +26,7 @@ _HEAVY = (
     "vtkmodules",
     "matplotlib",
     "trimesh",
+    "numba",
     "anny",
     "openai",
     "requests",

@@ -1,28 +1,41 @@
-"""Fits of a folder evaluated by several processes, each with a part of the scenes and reading its fits itself.
+"""Fits of a folder evaluated scene by scene, in one process or several; memory does not grow with the scenes.
 
-What is measured on the host (depths, volumes, distances along the surface) keeps one core busy; the figures are those
-of one process, in the same order.
+What is measured on the host (depths, volumes, distances along the surface) keeps one core busy. Each process reads a
+part of the scenes and fits itself; the figures are those of one process, in the same order.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import shown
 
 if TYPE_CHECKING:
     from prosepose_jax.metrics.evaluate import Evaluator, Row
-    from prosepose_jax.scene import Answer, Scene
+    from prosepose_jax.metrics.sequences import Sequences
+    from prosepose_jax.scene import Answer, Fit
 
-WORTH_A_PROCESS = 200
-"""Scenes that take about as long as a process takes to start."""
+WORTH_A_PROCESS = 250
+"""Scenes that take as long as a process takes to start: about 6 s of processor time, with compiled loops 25 ms each
+(benchmarks/evaluate_fits.py; with NumPy alone 100 scenes)."""
 
 _PART = 64  # scenes handed over at a time
 Entry = tuple[str, str, dict[str, Any]]
+
+
+class Unreadable(NamedTuple):
+    """A scene file that is of no use, and why."""
+
+    key: str
+    reason: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,21 +62,62 @@ def processes_for(scenes: int) -> int:
 
 
 def evaluate_in_processes(
-    job: Job, scenes: Sequence[Scene], answers: Sequence[Sequence[Answer]], processes: int
-) -> Iterator[Entry]:
-    """`metrics.evaluate.evaluate_rows` of a run's scenes, in their order; those without a fit are left out.
+    job: Job, files: Sequence[Path], answers: Sequence[Sequence[Answer]], processes: int
+) -> Iterator[Entry | Unreadable]:
+    """`evaluate_files` in several processes.
 
     Args:
       job: the run and how it is measured.
-      scenes: to be measured.
+      files: of the scenes to be measured.
       answers: of each scene.
       processes: how many; memory grows with them.
     """
-    given = list(zip(scenes, answers, strict=True))
+    given = list(zip(files, answers, strict=True))
     parts = [given[start : start + _PART] for start in range(0, len(given), _PART)]
     # Started anew, not forked: threads of JAX do not survive a fork.
     with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (job,)) as pool:
         yield from chain.from_iterable(pool.map(_evaluate, parts))
+
+
+def evaluate_files(
+    evaluator: Evaluator,
+    files: Iterable[tuple[Path, Sequence[Answer]]],
+    fits: Mapping[str, Fit],
+    beside: Mapping[str, Fit],
+    parser: str,
+    sequences: Sequences | None = None,
+) -> Iterator[Entry | Unreadable]:
+    """`metrics.evaluate.evaluate_rows` of scene files, in their order; those without a fit are left out.
+
+    Args:
+      evaluator: of the fits' body.
+      files: with the answers of each scene.
+      fits: of the run.
+      beside: fits without answers.
+      parser: how the answers are read.
+      sequences: what the joints of frames are added to.
+    """
+    from prosepose_jax.io.scenes import load_scene_noted
+    from prosepose_jax.metrics.evaluate import Row, evaluate_rows
+
+    unreadable: list[Unreadable] = []
+
+    def rows() -> Iterator[Row]:
+        for file, answers in files:
+            try:
+                scene, _ = load_scene_noted(file)
+            except InputError as error:
+                unreadable.append(Unreadable(shown(file.stem), str(error)))
+                continue
+            fit = fits.get(scene.key)
+            if fit is not None:
+                yield Row(scene, fit, beside.get(scene.key), answers)
+
+    for entry in evaluate_rows(evaluator, rows(), parser, sequences=sequences):
+        yield from unreadable
+        unreadable.clear()
+        yield entry
+    yield from unreadable
 
 
 class _Worker:
@@ -86,13 +140,7 @@ class _Worker:
         joints = load_joint_set(job.joint_regressor, body.num_vertices) if job.joint_regressor else None
         self.evaluator: Evaluator = Evaluator(body, joints)
         self.parser = job.parser
-        self._fits, self._beside = load_fits(job.fits), load_fits(job.fits, NO_ANSWERS)
-
-    def row(self, scene: Scene, answers: Sequence[Answer]) -> Row | None:
-        from prosepose_jax.metrics.evaluate import Row
-
-        fit = self._fits.get(scene.key)
-        return None if fit is None else Row(scene, fit, self._beside.get(scene.key), answers)
+        self.fits, self.beside = load_fits(job.fits), load_fits(job.fits, NO_ANSWERS)
 
 
 _WORKERS: list[_Worker] = []  # the one of this process
@@ -102,9 +150,6 @@ def _begin(job: Job) -> None:
     _WORKERS.append(_Worker(job))
 
 
-def _evaluate(part: Sequence[tuple[Scene, Sequence[Answer]]]) -> list[Entry]:
-    from prosepose_jax.metrics.evaluate import evaluate_rows
-
+def _evaluate(part: Sequence[tuple[Path, Sequence[Answer]]]) -> list[Entry | Unreadable]:
     worker = _WORKERS[-1]
-    rows = (row for scene, answers in part if (row := worker.row(scene, answers)) is not None)
-    return list(evaluate_rows(worker.evaluator, rows, worker.parser))
+    return list(evaluate_files(worker.evaluator, part, worker.fits, worker.beside, worker.parser))

@@ -11,15 +11,20 @@ unusable input.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from prosepose_jax.apps._run_body import body_files, define_body_flag, run_config, section
 from prosepose_jax.apps._usage import run_verb, say_failures
 from prosepose_jax.errors import InputError
+from prosepose_jax.untrusted import shown
+
+if TYPE_CHECKING:
+    from prosepose_jax.apps._evaluating import Entry, Unreadable
+    from prosepose_jax.metrics.sequences import Sequences
 
 # A set of its own: several verbs can be imported into one process without their flags getting into each other's way.
 FLAGS = flags.FlagValues()
@@ -54,13 +59,14 @@ def main(argv: Sequence[str]) -> int:
 
 def _run() -> int:
     # Late: --help and usage errors need no JAX.
-    from prosepose_jax.apps._evaluating import Job, evaluate_in_processes, processes_for
+    from prosepose_jax.apps._evaluating import Job, evaluate_files, evaluate_in_processes, processes_for
     from prosepose_jax.apps._runtime import set_up_jax
     from prosepose_jax.body import load_body
-    from prosepose_jax.io import load_answers, load_fits, load_scenes, write_json
-    from prosepose_jax.metrics.evaluate import NO_ANSWERS, evaluate, gather
+    from prosepose_jax.io import load_answers, load_fits, scene_files
+    from prosepose_jax.metrics.evaluate import NO_ANSWERS, Evaluator
     from prosepose_jax.metrics.joint_sets import load_joint_set
     from prosepose_jax.metrics.records import METRICS
+    from prosepose_jax.metrics.sequences import Sequences
     from prosepose_jax.metrics.table import format_table
 
     for name, what in (("scenes", "the folder of scene files"), ("fits", "the folder of the run")):
@@ -70,43 +76,62 @@ def _run() -> int:
     folder = Path(FLAGS.fits)
     folder = folder.parent if folder.name == "fits" else folder
     config = run_config(folder)
-    scenes = load_scenes(FLAGS.scenes)
+    files = scene_files(FLAGS.scenes)
     fits = load_fits(FLAGS.fits)
     answers = load_answers(FLAGS.answers) if FLAGS.answers else None
-    files = body_files(config, FLAGS.body, FLAGS.regions)
-    body = load_body(**files)
+    of_body = body_files(config, FLAGS.body, FLAGS.regions)
+    body = load_body(**of_body)
     regressor_file = FLAGS.joint_regressor or section(config, "body").get("joint_regressor")
     regressor = load_joint_set(regressor_file, body.num_vertices) if regressor_file else None
     # Frames of a sequence belong together: they stay in one process.
-    processes = 1 if FLAGS.sequences else FLAGS.processes or processes_for(len(scenes))
+    processes = 1 if FLAGS.sequences else FLAGS.processes or processes_for(len(files))
+    given = [answers.for_scene(file.stem) if answers else () for file in files]
+    sequences = Sequences(FLAGS.sequences) if FLAGS.sequences else None
+    entries: Iterator[Entry | Unreadable]
     if processes > 1:
-        job = Job(str(folder if (folder / "fits").is_dir() else FLAGS.fits), files, regressor_file, _parser(config))
-        given = [answers.for_scene(scene.key) if answers else () for scene in scenes]
-        metrics = gather(evaluate_in_processes(job, scenes, given, processes))
+        job = Job(str(folder if (folder / "fits").is_dir() else FLAGS.fits), of_body, regressor_file, _parser(config))
+        entries = evaluate_in_processes(job, files, given, processes)
     else:
-        metrics = evaluate(
-            body, scenes, fits,
-            no_answers=load_fits(folder, NO_ANSWERS), answers=answers, parser=_parser(config),
-            joint_regressor=regressor, sequences=FLAGS.sequences,
-        )  # fmt: skip
+        evaluator, beside = Evaluator(body, regressor), load_fits(folder, NO_ANSWERS)
+        pairs = zip(files, given, strict=True)
+        entries = evaluate_files(evaluator, pairs, fits, beside, _parser(config), sequences)
     out = Path(FLAGS.out) if FLAGS.out else folder / "metrics.json"
-    write_json(out, metrics)
-    print(format_table(metrics))
-    for name, found in metrics.get("sequences", {}).items():
+    mean, states = _write(out, entries, sequences)
+    print(format_table({"mean": mean}))
+    for name, found in (sequences.figures() if sequences else {}).items():
         error = METRICS["acceleration_error_mm"]
         print(f"{name}: {error.titled()} {error.written(found.get(error.name))} over {found.get('frames', 0)} frames")
     print(f"\nwritten: {out}")
-    failures = dict(getattr(scenes, "failures", {}))
-    for scene in scenes:
-        entry = metrics["scenes"].get(scene.key)
-        if entry is None:
-            failures[scene.key] = "no fit"
-        elif "error" in entry:
-            failures[scene.key] = entry["error"]
-        elif entry["status"].startswith("failed"):
-            failures[scene.key] = entry["status"]
+    failures = {key: problem for key in (shown(file.stem) for file in files) if (problem := states.get(key, "no fit"))}
     say_failures(failures)
     return 1 if failures else 0
+
+
+def _write(
+    out: Path, entries: Iterable[Entry | Unreadable], sequences: Sequences | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Writes metrics.json as the entries come. Returns the means, and of every scene seen its problem or ""."""
+    from prosepose_jax.apps._evaluating import Unreadable
+    from prosepose_jax.io import EntryWriter, atomic_file
+    from prosepose_jax.metrics.evaluate import KINDS
+    from prosepose_jax.metrics.streaming import StreamedMeans
+
+    means = {kind: StreamedMeans() for kind in KINDS}
+    states: dict[str, str] = {}
+    with atomic_file(out) as file:
+        writer = EntryWriter(file)
+        for found in entries:
+            if isinstance(found, Unreadable):
+                states[found.key] = found.reason
+                continue
+            key, kind, entry = found
+            writer.add(key, entry)
+            means[kind].add(entry)
+            failed = entry["status"].startswith("failed")
+            states[shown(key)] = str(entry["error"] if "error" in entry else entry["status"] if failed else "")
+        mean = {kind: one.value() for kind, one in means.items() if one.any()}
+        writer.finish(mean=mean, **({} if sequences is None else {"sequences": sequences.figures()}))
+    return mean, states
 
 
 def _parser(config: dict[str, Any]) -> str:

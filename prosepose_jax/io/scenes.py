@@ -112,14 +112,26 @@ def load_scenes(folder: str | os.PathLike[str], images: ImageRule = INSIDE) -> S
     scenes, failures, notes = [], {}, {}
     for file in scene_files(folder):
         try:
-            try:
-                scenes.append(load_scene(file, images))
-            except ImageRefused as error:
-                scenes.append(load_scene(file, None))
-                notes[file.stem] = str(error)
+            scene, note = load_scene_noted(file, images)
         except InputError as error:
             failures[shown(file.stem)] = str(error)
+            continue
+        scenes.append(scene)
+        if note:
+            notes[file.stem] = note
     return SceneSet(scenes, failures, notes)
+
+
+def load_scene_noted(file: str | os.PathLike[str], images: ImageRule = INSIDE) -> tuple[Scene, str]:
+    """`load_scene`; a scene whose picture lies elsewhere is read without it, and a note says so, else "".
+
+    Raises:
+      InputError: as `load_scene`, besides pictures.
+    """
+    try:
+        return load_scene(file, images), ""
+    except ImageRefused as error:
+        return load_scene(file, None), str(error)
 
 
 def scene_files(folder: str | os.PathLike[str]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,7 +106,7 @@ def _params(
     transl: np.ndarray,
 ) -> BodyParams:
     people = len(global_orient)
-    zero = BodyParams.zeros(people, body.num_betas, body.num_expressions)
+    zero = _no_params(people, body.num_betas, body.num_expressions)
     given = {
         "global_orient": global_orient,
         "body_pose": np.reshape(body_pose, (people, 21, 3)),
@@ -118,7 +119,13 @@ def _params(
         "kid_scale": scene.kid_scale,
     }
     arrays: dict[str, Any] = {k: np.asarray(v, np.float32) for k, v in given.items() if v is not None}
-    return jax.tree.map(np.asarray, dataclasses.replace(zero, **arrays))
+    return dataclasses.replace(zero, **arrays)
+
+
+@functools.lru_cache(32)
+def _no_params(people: int, num_betas: int, num_expressions: int) -> BodyParams:
+    """Zeros, as NumPy has them: JAX takes its time over small arrays."""
+    return jax.tree.map(np.asarray, BodyParams.zeros(people, num_betas, num_expressions))
 
 
 def _posed_params(body: BodyModel, params: BodyParams) -> tuple[np.ndarray, np.ndarray]:

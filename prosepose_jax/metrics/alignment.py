@@ -40,15 +40,28 @@ def fit_similarity(source: jax.Array, target: jax.Array) -> Similarity:
     source_mean = jnp.mean(source, axis=-2, keepdims=True)
     target_mean = jnp.mean(target, axis=-2, keepdims=True)
     centred, wanted = source - source_mean, target - target_mean
-    u, singular, vt = jnp.linalg.svd(jnp.swapaxes(wanted, -1, -2) @ centred)
+    products = jnp.swapaxes(wanted, -1, -2) @ centred
+    return similarity_of(source_mean[..., 0, :], target_mean[..., 0, :], products, jnp.sum(centred**2, axis=(-1, -2)))
+
+
+@in_double()
+def similarity_of(source_mean: jax.Array, target_mean: jax.Array, products: jax.Array, spread: jax.Array) -> Similarity:
+    """`fit_similarity` from sums over the points.
+
+    Args:
+      source_mean: (..., 3).
+      target_mean: (..., 3).
+      products: (..., 3, 3) of the centred target's coordinates with those of the centred source.
+      spread: (...) the centred source's squares.
+    """
+    u, singular, vt = jnp.linalg.svd(products)
     mirrored = jnp.linalg.det(u) * jnp.linalg.det(vt) < 0.0
     signs = jnp.ones_like(singular).at[..., 2].set(jnp.where(mirrored, -1.0, 1.0))
     rotation = (u * signs[..., None, :]) @ vt
-    spread = jnp.sum(centred * centred, axis=(-1, -2))
     flat = spread <= 0.0
     scale = jnp.where(flat, 1.0, jnp.sum(singular * signs, axis=-1) / jnp.where(flat, 1.0, spread))
-    moved_mean = scale[..., None, None] * (source_mean @ jnp.swapaxes(rotation, -1, -2))
-    return Similarity(scale, rotation, (target_mean - moved_mean)[..., 0, :])
+    moved_mean = scale[..., None] * (rotation @ source_mean[..., None])[..., 0]
+    return Similarity(scale, rotation, target_mean - moved_mean)
 
 
 @in_double()

@@ -5,6 +5,7 @@ Works on all vertices of the regions, apart from the code that the fit minimises
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -29,6 +30,7 @@ SELF_CONTACT_GEODESIC_M = 0.30
 ContactPair = RegionPair
 
 
+@functools.cache
 def name_regions(name: str) -> frozenset[int]:
     """The fine regions of a part's name; of both sides when the name leaves the side open.
 
@@ -47,7 +49,7 @@ def annotated_pairs(scene: Scene) -> tuple[ContactPair, ...] | None:
     """
     if scene.gt_region_pairs is not None:
         rows = np.asarray(scene.gt_region_pairs).reshape(-1, 2)
-        pairs = [ContactPair(frozenset([int(a)]), frozenset([int(b)])) for a, b in rows]
+        pairs = [_pair_of(a, b) for a, b in rows.tolist()]
     elif scene.gt_contacts is not None:
         pairs = [ContactPair(name_regions(a), name_regions(b)) for a, b in scene.gt_contacts]
     else:
@@ -57,6 +59,12 @@ def annotated_pairs(scene: Scene) -> tuple[ContactPair, ...] | None:
         if scene.num_people > 1 or ContactPair(pair.second, pair.first) not in unique:
             unique.setdefault(pair)
     return tuple(unique)
+
+
+@functools.cache
+def _pair_of(first: int, second: int) -> ContactPair:
+    """Two fine regions."""
+    return ContactPair(frozenset([first]), frozenset([second]))
 
 
 def pair_distances(
@@ -167,11 +175,10 @@ def region_contact(touching: np.ndarray, pairs: Sequence[ContactPair], alone: bo
     if alone:
         touching = touching | touching.T
     wanted = np.zeros_like(touching)
-    hits = []
-    for first, second in pairs:
-        grid = np.ix_(sorted(first), sorted(second))
-        hits.append(bool(touching[grid].any()))
-        wanted[grid] = True
+    places = [[a * len(touching) + b for a in first for b in second] for first, second in pairs]
+    said_of = touching.ravel().tolist()
+    hits = [any(said_of[place] for place in of_pair) for of_pair in places]
+    wanted.ravel()[[place for of_pair in places for place in of_pair]] = True
     if alone:
         wanted |= wanted.T
         touching, wanted = np.triu(touching), np.triu(wanted)

@@ -7,6 +7,7 @@ edges. Every edge that is not of the tree says the same a second time, which sho
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,9 +15,9 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
-from prosepose_jax.metrics.boxes import Groups, Ring, halved, inverted, ranges, unique_edges
+from prosepose_jax.metrics.boxes import Groups, Ring, inverted, ranges, unique_edges
+from prosepose_jax.metrics.trees import leaves_of
 
-_FACES = 8  # of a cluster, at most
 _CLUSTERS = 8  # of a patch
 
 
@@ -39,6 +40,7 @@ class Mesh:
       rest: (V, 3) vertices at rest; neighbours there share a patch.
       faces: (F, 3).
       every: link also vertices that no face has.
+      kernels: compiled loops (`metrics.kernels`), or none.
 
     Attributes:
       faces: (F + links, 3).
@@ -46,9 +48,13 @@ class Mesh:
       edges: (E, 2), each once, the smaller vertex first.
       face_edges: (F + links, 3) the edges from corner k to corner k + 1.
       along: (F + links, 3) +1 where the face runs through its edge from the first vertex to the other, else -1.
+      leaves: of the tree over the faces; each is a cluster.
     """
 
-    def __init__(self, rest: np.ndarray, faces: np.ndarray, every: bool = False) -> None:
+    def __init__(
+        self, rest: np.ndarray, faces: np.ndarray, every: bool = False, kernels: ModuleType | None = None
+    ) -> None:
+        self.kernels = kernels
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
         self.own = len(faces)
         faces = self.faces = np.concatenate([faces, _links(rest, faces, every)])
@@ -64,12 +70,10 @@ class Mesh:
         first = self._sides[self._side_starts[:-1]]
         self._owned = np.full(faces.shape, -1)
         self._owned[first // 3, first % 3] = np.arange(len(self.edges))
-        depth = max(3, int(np.ceil(np.log2(max(len(faces), 1) / _FACES))))
-        leaves = _halves(np.arange(len(faces)), rest[faces].mean(axis=1), depth)
-        width = max(1, *map(len, leaves))
-        self._clusters = np.stack([np.pad(leaf, (0, width - len(leaf)), constant_values=-1) for leaf in leaves], axis=1)
-        patches = [np.concatenate(leaves[k : k + _CLUSTERS]) for k in range(0, len(leaves), _CLUSTERS)]
-        self._groups = Groups([np.unique(faces[patch]) for patch in patches])
+        self.leaves = leaves_of(rest, faces)
+        self._clusters = np.ascontiguousarray(self.leaves.faces.T)
+        patches = self.leaves.faces.reshape(len(self.leaves.faces) // _CLUSTERS, -1)
+        self._groups = Groups([np.unique(faces[patch[patch >= 0]]) for patch in patches])
         self.tree = _Tree(self.edges, count)
 
     def around(self, ids: np.ndarray) -> np.ndarray:
@@ -86,14 +90,29 @@ class Mesh:
         whose, place = ranges(self._side_starts[edges], self._side_starts[edges + 1])
         return whose, self._sides.take(place)
 
+    @property
+    def at_edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """The faces at each edge as 3 · face + corner, those of edge e from place e of the second array to e + 1."""
+        return self._sides, self._side_starts
+
     def owned(self, faces: np.ndarray) -> np.ndarray:
         """(n, 3) edges that are looked up with faces (n,), -1 for none; each edge is so with one face."""
         return self._owned.take(faces, axis=0)
 
     def placed(self, vertices: np.ndarray) -> Placed:
         """The mesh in posed vertices (V, 3)."""
-        axes = np.ascontiguousarray(np.asarray(vertices, np.float64).T)
-        return Placed(self, axes, *self._groups.boxes_of_axes(axes))
+        points = np.array(vertices, np.float64, order="C")
+        axes = np.ascontiguousarray(points.T)
+        if self.kernels is None:
+            return Placed(self, axes, *self._groups.boxes_of_axes(axes), points, None)
+        nodes = self.kernels.refit(points, self.leaves.corners)
+        above = nodes[len(nodes) // 2 // _CLUSTERS : len(nodes) // _CLUSTERS]  # of patches
+        low, high = (np.ascontiguousarray(corner.T) for corner in (above[:, :3], above[:, 3:]))
+        return Placed(self, axes, low, high, points, nodes)
+
+    def owns(self) -> np.ndarray:
+        """(F + links, 3) the edges that are looked up with each face, -1 for none."""
+        return self._owned
 
     def parts(self, patches: np.ndarray, axes: np.ndarray) -> _Parts:
         """The clusters and faces of some patches, with their boxes."""
@@ -128,6 +147,8 @@ class Placed(NamedTuple):
     axes: np.ndarray  # (3, V)
     low: np.ndarray  # (3, n) of the patches' boxes
     high: np.ndarray
+    points: np.ndarray  # (V, 3)
+    nodes: np.ndarray | None  # of `metrics._compiled`, where there are compiled loops
 
     def parts(self, patches: np.ndarray) -> _Parts:
         """The clusters and faces of some patches, with their boxes."""
@@ -139,6 +160,19 @@ class Placed(NamedTuple):
         a, b, c = (self.axes.take(corners[:, k], axis=1) for k in range(3))
         return cross(b - a, c - a), a
 
+    def walked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Vertices, faces, leaves and nodes, as compiled loops take them."""
+        return self.points, self.mesh.faces, self.mesh.leaves.faces, self.nodes
+
+    def distances(self, asked: np.ndarray) -> np.ndarray:
+        """(n,) of points (n, 3) from the mesh's own faces; with compiled loops only."""
+        mesh = self.mesh
+        assert mesh.kernels is not None
+        found: np.ndarray = mesh.kernels.distances(
+            np.array(asked, np.float64), self.points, mesh.faces, mesh.own, mesh.leaves.faces, self.nodes
+        )
+        return found
+
 
 class _Tree:
     """A spanning tree of a mesh's vertices, in an order in which all that hangs on a vertex follows it."""
@@ -147,7 +181,8 @@ class _Tree:
         graph = csr_matrix((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
         root = int(edges[0, 0]) if len(edges) else 0
         order, parent = breadth_first_order(graph, root, directed=False)
-        self.reached = order
+        self.reached = order.astype(np.int64)
+        self.parent = parent.astype(np.int64)
         size = np.ones(count, np.int64)
         for vertex in order[:0:-1]:
             size[parent[vertex]] += size[vertex]
@@ -161,6 +196,9 @@ class _Tree:
         self._below = np.where(parent[other] == first, other, np.where(parent[first] == other, first, -1))
         self._down = np.where(parent[other] == first, 1, -1)
         self._count = count
+        self.link = np.full(count, -1, np.int64)  # the edge to each vertex's parent
+        kept = np.flatnonzero(self._below >= 0)
+        self.link[self._below[kept]] = kept
 
     def sums(self, edges: np.ndarray, jumps: np.ndarray) -> np.ndarray:
         """(V,) sums of jumps along the tree from its root, given from each edge's first vertex on."""
@@ -198,6 +236,23 @@ def facing(first: Placed, second: Placed) -> tuple[np.ndarray, np.ndarray]:
         (mine.low, mine.high), np.tile(i, other.width), (other.low, other.high), other.faces_of(j).ravel()
     )
     return mine.ids.take(i), other.ids.take(j)
+
+
+def both_ways(first: Placed, second: Placed) -> list[Crossings]:
+    """Where edges of the first mesh run through faces of the second, and the other way round."""
+    if first.nodes is not None and second.nodes is not None:
+        return [crossings(first, second), crossings(second, first)]
+    near = facing(first, second)
+    return [crossings_of(first, second, near), crossings_of(second, first, near[::-1])]
+
+
+def crossings(first: Placed, second: Placed) -> Crossings:
+    """Where edges of the first mesh run through faces of the second."""
+    kernels = first.mesh.kernels
+    if kernels is None or first.nodes is None or second.nodes is None:
+        return crossings_of(first, second, facing(first, second))
+    edges = (first.mesh.owns(), first.mesh.edges)
+    return Crossings(*kernels.crossings(*first.walked(), *edges, *second.walked()))
 
 
 def crossings_of(first: Placed, second: Placed, near: tuple[np.ndarray, np.ndarray]) -> Crossings:
@@ -247,8 +302,15 @@ def windings(placed: Placed, crossings: Crossings, other: Placed) -> tuple[np.nd
       (V,) int, 0 for vertices of no face; and None or, where the mesh lies in the other's box whole, the vertex from
       which they are counted. None where the crossings contradict one another.
     """
-    tree, edges = placed.mesh.tree, placed.mesh.edges
+    tree, edges, kernels = placed.mesh.tree, placed.mesh.edges, placed.mesh.kernels
     reached = tree.reached
+    if kernels is not None and other.nodes is not None:
+        first = kernels.first_outside(placed.points, reached, other.nodes[1])
+        start = int(reached[max(first, 0)])
+        same, found = kernels.windings(
+            edges, start, reached, tree.parent, tree.link, crossings.edge, crossings.jump
+        )  # fmt: skip
+        return (found, start if first < 0 else None) if same else None
     points = placed.axes.take(reached, axis=1)
     outside = ~reaching(points, points, other.low.min(axis=1), other.high.max(axis=1))
     first = int(np.argmax(outside))
@@ -279,14 +341,6 @@ def _links(rest: np.ndarray, faces: np.ndarray, every: bool) -> np.ndarray:
     order = np.lexsort((apart, part[others]))
     closest = order[np.unique(part[others][order], return_index=True)[1]]
     return np.stack([trunk[nearest[closest]], others[closest], others[closest]], axis=1).astype(np.int64)
-
-
-def _halves(ids: np.ndarray, points: np.ndarray, depth: int) -> list[np.ndarray]:
-    """Ids in 2^depth parts of about the same size, halved along the longest side of their points."""
-    if depth == 0:
-        return [ids]
-    first, second = halved(ids, points)
-    return [*_halves(first, points, depth - 1), *_halves(second, points, depth - 1)]
 
 
 def reaching(low: np.ndarray, high: np.ndarray, box_low: np.ndarray, box_high: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from prosepose_jax.body import BodyModel
 from prosepose_jax.body.segments import make_segments
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics import _people, pose, records
+from prosepose_jax.metrics.alignment import similarity_of
 from prosepose_jax.metrics.answers import contact_f1
 from prosepose_jax.metrics.boxes import is_closed
 from prosepose_jax.metrics.contact import (
@@ -26,6 +28,7 @@ from prosepose_jax.metrics.contact import (
 )
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
+from prosepose_jax.metrics.kernels import kernels
 from prosepose_jax.metrics.patches import Patches
 from prosepose_jax.metrics.penetration import is_measurable, penetration_in
 from prosepose_jax.metrics.precision import in_double
@@ -68,14 +71,15 @@ class Evaluator:
     Args:
       body: the body model that the fits used.
       joint_regressor: a `JointSet`, or a regressor (14, V); None: SMPL-X joints.
+      compiled: walk meshes in compiled loops where Numba is installed; the figures are the same.
     """
 
-    def __init__(self, body: BodyModel, joint_regressor: np.ndarray | JointSet | None = None):
-        self.body = body
+    def __init__(self, body: BodyModel, joint_regressor: np.ndarray | JointSet | None = None, compiled: bool = True):
+        self.body, self._kernels = body, kernels(compiled)
         self.joint_set = JointSet.of(joint_regressor)
         self._faces = np.asarray(body.faces)
         self._patches: Patches | None = None
-        self._tiles = RegionTiles(body.regions, np.asarray(body.v_template))
+        self._tiles = RegionTiles(body.regions, np.asarray(body.v_template), self._kernels)
         self._five = five_vertices(self._tiles.members)
         self._surface: SurfaceDistances | None = None
         self._self_contact: SelfContact | None = None
@@ -94,7 +98,7 @@ class Evaluator:
         if self._patches is None:
             lowres = self.body.lowres
             hull = None if is_closed(self._faces) else np.asarray(lowres.vertex_ids)[np.asarray(lowres.faces)]
-            self._patches = Patches(np.asarray(self.body.v_template), self._faces, hull)
+            self._patches = Patches(np.asarray(self.body.v_template), self._faces, hull, self._kernels)
         return self._patches
 
     @property
@@ -110,7 +114,7 @@ class Evaluator:
         if self._self_penetration is None:
             body, rest = self.body, np.asarray(self.body.v_template)
             segments = make_segments(rest, self._faces, np.asarray(body.skin_weights), body.parents)
-            self._self_penetration = SelfPenetration(rest, self._faces, segments)
+            self._self_penetration = SelfPenetration(rest, self._faces, segments, self._kernels)
         return self._self_penetration
 
     def truth(self, scene: Scene) -> People | None:
@@ -152,10 +156,11 @@ class Evaluator:
             known = [i for i in places if posed[i].truth is not None]
             for start in range(0, len(known), _AT_ONCE):
                 self._against_truth(known[start : start + _AT_ONCE], posed, figures)
-            self._contacts(places, posed, figures)
+            sound = [i for i in places if is_measurable(posed[i].vertices)]
+            self._contacts(places, sound, posed, figures)
             if count > 1:
-                self._penetration(places, posed, figures)
-            self._own_penetration(places, posed, figures)
+                self._penetration(sound, posed, figures)
+            self._own_penetration(sound, posed, figures)
             self._reprojection(places, posed, figures)
         return figures
 
@@ -170,14 +175,20 @@ class Evaluator:
             np.stack([one.vertices for one in found]),
             np.stack([vertices for vertices, _ in truths]),
         )
-        values = _errors(*_padded(arrays))
+        values = _joint_errors(*_padded(arrays[:4]))
+        if self._kernels is None:
+            values |= _vertex_errors(*_padded(arrays[2:]))
+        else:
+            values |= _vertex_errors_compiled(self._kernels, *arrays[2:])
         for row, i in enumerate(places):
             for name in _TRUTH_FIGURES:
                 if name in values:
                     figures[i][name] = float(values[name][row])
             figures[i][JOINT_SET] = self.joint_set.name
 
-    def _contacts(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
+    def _contacts(
+        self, places: list[int], sound: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]
+    ) -> None:
         annotated = {i: pairs for i in places if (pairs := self._pairs(posed[i])) is not None}
         kept = [i for i in places if annotated.get(i)]
         if posed[places[0]].scene.num_people == 1:
@@ -185,7 +196,7 @@ class Evaluator:
             for i, shares in zip(kept, _shares(distances), strict=True):
                 figures[i] |= _curve("pcc", shares)
             for i, pairs in annotated.items():
-                if is_measurable(posed[i].vertices):
+                if i in sound:
                     touching = self.self_contact.touching(np.asarray(posed[i].vertices[0], np.float64))
                     figures[i] |= _region_figures(touching, pairs, alone=True)
             return
@@ -206,16 +217,14 @@ class Evaluator:
 
     def _penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
-            if is_measurable(posed[i].vertices):
-                depth, shared = penetration_in(self.patches, posed[i].vertices)
-                figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
-                figures[i]["penetration_volume_l"] = shared
+            depth, shared = penetration_in(self.patches, posed[i].vertices)
+            figures[i]["penetration_max_mm"], figures[i]["penetration_mean_mm"] = depth.max_mm, depth.mean_mm
+            figures[i]["penetration_volume_l"] = shared
 
     def _own_penetration(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         for i in places:
-            if is_measurable(posed[i].vertices):
-                deepest = max(self.self_penetration.deepest_m(person) for person in posed[i].vertices)
-                figures[i]["self_penetration_max_mm"] = 1000.0 * deepest
+            deepest = max(self.self_penetration.deepest_m(person) for person in posed[i].vertices)
+            figures[i]["self_penetration_max_mm"] = 1000.0 * deepest
 
     def _reprojection(self, places: list[int], posed: Sequence[Posed], figures: list[dict[str, Any]]) -> None:
         scenes = [posed[i].scene for i in places]
@@ -370,28 +379,54 @@ class _Truth(NamedTuple):
 
 
 @in_double()
-def _errors(
-    joints: jax.Array,
-    true_joints: jax.Array,
-    pelvis: jax.Array,
-    true_pelvis: jax.Array,
-    vertices: jax.Array,
-    true_vertices: jax.Array,
+def _joint_errors(
+    joints: jax.Array, true_joints: jax.Array, pelvis: jax.Array, true_pelvis: jax.Array
 ) -> dict[str, jax.Array]:
-    """Errors of S scenes of P people, each (S,)."""
+    """Errors of the joints of S scenes of P people, each (S,)."""
     found = {
         "pa_mpjpe_mm": pose.pa_mpjpe_mm(joints, true_joints),
         "mpjpe_mm": pose.mpjpe_mm(joints, true_joints, pelvis, true_pelvis),
         "translation_mpjpe_mm": pose.translation_mpjpe_mm(joints, true_joints),
         "scale_translation_mpjpe_mm": pose.scale_translation_mpjpe_mm(joints, true_joints),
-        "pve_mm": pose.pve_mm(vertices, true_vertices, pelvis, true_pelvis),
-        "pa_pve_mm": pose.pa_mpjpe_mm(vertices, true_vertices),
     }
     if joints.shape[1] > 1:
         found["joint_pa_mpjpe_mm"] = pose.joint_pa_mpjpe_mm(joints, true_joints)
     if joints.shape[1] == 2:
         found["pelvis_vector_mm"] = pose.pelvis_vector_mm(pelvis, true_pelvis)
     return found
+
+
+@in_double()
+def _vertex_errors(
+    pelvis: jax.Array, true_pelvis: jax.Array, vertices: jax.Array, true_vertices: jax.Array
+) -> dict[str, jax.Array]:
+    """Errors of the vertices of S scenes of P people, each (S,)."""
+    return {
+        "pve_mm": pose.pve_mm(vertices, true_vertices, pelvis, true_pelvis),
+        "pa_pve_mm": pose.pa_mpjpe_mm(vertices, true_vertices),
+    }
+
+
+def _vertex_errors_compiled(
+    loops: ModuleType, pelvis: np.ndarray, true_pelvis: np.ndarray, vertices: np.ndarray, true_vertices: np.ndarray
+) -> dict[str, np.ndarray]:
+    """`_vertex_errors` in passes over the vertices: XLA is slow along rows of three."""
+    pairs = [
+        (np.array(found, np.float64), np.array(truth, np.float64))
+        for scene, true_scene in zip(vertices, true_vertices, strict=True)
+        for found, truth in zip(scene, true_scene, strict=True)
+    ]
+    sums = (np.stack(parts) for parts in zip(*(loops.moments(*pair) for pair in pairs), strict=True))
+    shape = (len(pairs), 3)
+    best = similarity_of(*_padded(sums))
+    turns, offsets = best.scale[:, None, None] * best.rotation, best.translation
+    shifts = true_pelvis.reshape(shape).astype(np.float64) - pelvis.reshape(shape).astype(np.float64)
+    errors = [
+        (loops.mean_error(*pair, np.eye(3), shift), loops.mean_error(*pair, turn, offset))
+        for pair, shift, turn, offset in zip(pairs, shifts, turns, offsets, strict=False)  # the last are padding
+    ]
+    means = 1000.0 * np.array(errors).reshape(*vertices.shape[:2], 2).mean(axis=1)
+    return {"pve_mm": means[:, 0], "pa_pve_mm": means[:, 1]}
 
 
 _TRUTH_FIGURES = tuple(

@@ -7,6 +7,7 @@ ten thousand vertices; nothing that can matter is left out, so what is measured 
 from __future__ import annotations
 
 import functools
+from types import ModuleType
 
 import numpy as np
 
@@ -23,9 +24,13 @@ class Patches:
       rest: (V, 3) vertices at rest.
       faces: (F, 3) the surface.
       hull: (H, 3) a closed surface for inside tests; None: the surface is closed.
+      kernels: compiled loops (`metrics.kernels`), or none.
     """
 
-    def __init__(self, rest: np.ndarray, faces: np.ndarray, hull: np.ndarray | None = None) -> None:
+    def __init__(
+        self, rest: np.ndarray, faces: np.ndarray, hull: np.ndarray | None = None, kernels: ModuleType | None = None
+    ) -> None:
+        self._kernels = kernels
         self._rest = rest = np.asarray(rest, np.float64)
         self.surface = Surface(rest, np.asarray(faces, np.int64))
         self.hull = self.surface if hull is None else Surface(rest, np.asarray(hull, np.int64))
@@ -38,12 +43,13 @@ class Patches:
     @functools.cached_property
     def skin_mesh(self) -> Mesh:
         """The surface, for crossings of its edges; all vertices are on it."""
-        return Mesh(self._rest, self.surface.faces, every=True)
+        return Mesh(self._rest, self.surface.faces, every=True, kernels=self._kernels)
 
     @functools.cached_property
     def hull_mesh(self) -> Mesh:
         """The closed surface, for crossings of its edges and faces."""
-        return self.skin_mesh if self.hull is self.surface else Mesh(self._rest, self.hull.faces)
+        one = self.hull is self.surface
+        return self.skin_mesh if one else Mesh(self._rest, self.hull.faces, kernels=self._kernels)
 
 
 def vertex_groups(ids: np.ndarray, rest: np.ndarray) -> Groups:

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from prosepose_jax.metrics.boxes import Boxes, enclosed
-from prosepose_jax.metrics.crossings import Crossings, Placed, crossings_of, facing, windings
+from prosepose_jax.metrics.crossings import Crossings, Placed, both_ways, crossings, windings
 from prosepose_jax.metrics.depths import depths_in
 from prosepose_jax.metrics.overlap import volume_of
 from prosepose_jax.metrics.patches import Patches
@@ -104,7 +104,7 @@ class _Person:
     """One posed body: its skin, and the closed surface that others may be inside of."""
 
     def __init__(self, patches: Patches, vertices: np.ndarray, shift: np.ndarray) -> None:
-        self._patches, self.vertices = patches, vertices
+        self._patches, self.vertices, self.shift = patches, vertices, shift
         self.skin = patches.skin_mesh.placed(vertices + shift)
         one = patches.hull_mesh is patches.skin_mesh
         self.hull = self.skin if one else patches.hull_mesh.placed(vertices + shift)
@@ -138,11 +138,9 @@ class _Pair:
         self._patches, self._ways = patches, ((first, second), (second, first))
         self._one = first.hull is first.skin
         if self._one:
-            near = facing(first.skin, second.skin)
-            nears = [near, near[::-1]]
+            self._found = both_ways(first.skin, second.skin)
         else:
-            nears = [facing(mine.skin, other.hull) for mine, other in self._ways]
-        self._found = [crossings_of(mine.skin, other.hull, near) for (mine, other), near in self._by_way(nears)]
+            self._found = [crossings(mine.skin, other.hull) for mine, other in self._ways]
         self._numbers = [other.winding_of(mine.skin, found) for (mine, other), found in self._by_way(self._found)]
 
     def _by_way(self, values: Sequence[_T]) -> Iterator[tuple[tuple[_Person, _Person], _T]]:
@@ -152,7 +150,11 @@ class _Pair:
         """Of the vertices of each that are inside the other, m."""
         for (mine, other), numbers in self._by_way(self._numbers):
             points = mine.vertices[numbers >= 1] if numbers is not None else self._inside_by_rays(mine, other)
-            if len(points):
+            if not len(points):
+                continue
+            if other.skin.nodes is not None:
+                yield other.skin.distances(points + other.shift)
+            else:
                 yield depths_in(points, self._patches.surface, other.vertices, other.surface_boxes)
 
     def _inside_by_rays(self, mine: _Person, other: _Person) -> np.ndarray:
@@ -165,8 +167,7 @@ class _Pair:
         found, numbers = self._found, self._numbers
         if not self._one:
             hulls = [person.hull for person, _ in self._ways]
-            near = facing(*hulls)
-            found = [crossings_of(hulls[0], hulls[1], near), crossings_of(hulls[1], hulls[0], near[::-1])]
+            found = both_ways(*hulls)
             numbers = [other.winding_of(mine.hull, one) for (mine, other), one in self._by_way(found)]
         shared = None
         if numbers[0] is not None and numbers[1] is not None:

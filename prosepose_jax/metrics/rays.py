@@ -14,7 +14,7 @@ _FEW = 1 << 15  # pairs of a ray and a triangle: so many are looked at one by on
 _COLUMNS = 96  # rays across the shared box, for the volume
 _CELL_M = 0.002  # rays of people stand closer than this
 # Rays start this far beside their points (m): no ray meets a vertex or an edge of float32 coordinates exactly.
-_RAY_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0)])
+RAY_SHIFT = 1e-9 * np.array([1.0, np.sqrt(2.0)])
 
 
 def crossing_numbers(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -243,7 +243,7 @@ def ray_crossings(rays: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np
       (n,) int: +1 where the line along +z leaves through the triangle, -1 where it enters, 0 where it misses; and the
       heights (n,) at which they meet.
     """
-    x, y = (corners[:, :, axis] - (rays[:, axis, None] + _RAY_SHIFT[axis]) for axis in (0, 1))
+    x, y = (corners[:, :, axis] - (rays[:, axis, None] + RAY_SHIFT[axis]) for axis in (0, 1))
     w2, w0, w1 = (x[:, i] * y[:, j] - y[:, i] * x[:, j] for i, j in ((0, 1), (1, 2), (2, 0)))
     above = (w0 > 0) & (w1 > 0) & (w2 > 0)
     below = (w0 < 0) & (w1 < 0) & (w2 < 0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +38,11 @@ class RegionTiles:
     Args:
       regions: of the body.
       template: (V, 3) rest vertices; neighbours at rest share tiles.
+      kernels: compiled loops (`metrics.kernels`), or none.
     """
 
-    def __init__(self, regions: Regions, template: np.ndarray) -> None:
+    def __init__(self, regions: Regions, template: np.ndarray, kernels: ModuleType | None = None) -> None:
+        self._kernels = kernels
         template = np.asarray(template, np.float64)
         tiles: list[np.ndarray] = []
         owners: list[int] = []
@@ -54,6 +57,8 @@ class RegionTiles:
         self._owner = np.array(owners, dtype=np.int64)
         self._starts = np.searchsorted(self._owner[::_BLOCK], np.arange(NUM_REGIONS + 1))
         self._of: dict[frozenset[int], np.ndarray] = {}
+        self._tiles = np.ascontiguousarray(self._ids.T)
+        self._tile_starts = np.searchsorted(self._owner, np.arange(NUM_REGIONS + 1))
 
     def pair_distances(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> np.ndarray:
         """The distance of every pair of regions, over all vertices of the regions.
@@ -78,8 +83,19 @@ class RegionTiles:
 
     def both(self, vertices: np.ndarray, pairs: Sequence[RegionPair]) -> tuple[np.ndarray, np.ndarray]:
         """`pair_distances` and `touching` of the same people."""
+        if self._kernels is not None and np.isfinite(vertices[:2]).all():
+            return self._both_compiled(self._kernels, vertices, pairs)
         placed = self._placed(vertices)
         return self._pair_distances(placed, pairs), self._touching(placed, TOUCH_M)
+
+    def _both_compiled(
+        self, kernels: ModuleType, vertices: np.ndarray, pairs: Sequence[RegionPair]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        bodies = [np.array(vertices[person], np.float64, order="C") for person in (0, 1)]
+        boxes = [kernels.tile_boxes(body, self._tiles) for body in bodies]
+        given = (*bodies, self._tiles, *boxes, self._tile_starts)
+        firsts, seconds = (_padded_sets([pair[side] for pair in pairs]) for side in (0, 1))
+        return kernels.region_distances(*given, firsts, seconds), kernels.regions_touching(*given, TOUCH_M)
 
     def _pair_distances(self, placed: tuple[_Tiles, _Tiles], pairs: Sequence[RegionPair]) -> np.ndarray:
         found = np.full(len(pairs), np.inf)
@@ -134,6 +150,14 @@ class RegionTiles:
         axes = (np.ascontiguousarray(np.asarray(vertices[person], np.float64).T) for person in (0, 1))
         first, second = (body.take(self._ids, axis=1) for body in axes)
         return _Tiles.of(first), _Tiles.of(second)
+
+
+def _padded_sets(sets: Sequence[frozenset[int]]) -> np.ndarray:
+    """(C, n) sets of regions, filled up with -1."""
+    found = np.full((len(sets), max(1, *map(len, sets), 1)), -1, np.int64)
+    for row, regions in zip(found, sets, strict=True):
+        row[: len(regions)] = sorted(regions)
+    return found
 
 
 class _Tiles(NamedTuple):

@@ -7,6 +7,7 @@ the folds at every joint are left out. Its depth is the distance to the nearest 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,8 @@ from prosepose_jax.body.segments import Segments
 from prosepose_jax.metrics.boxes import Boxes, Groups, enclosed
 from prosepose_jax.metrics.depths import depths_in
 from prosepose_jax.metrics.patches import Surface, vertex_groups
-from prosepose_jax.metrics.rays import crossing_numbers
+from prosepose_jax.metrics.rays import RAY_SHIFT, crossing_numbers
+from prosepose_jax.metrics.trees import leaves_of
 
 _AT_ONCE = 8  # vertices whose depth is measured before the next deepest is asked about
 
@@ -28,6 +30,23 @@ class _Segment(NamedTuple):
     skin_ids: np.ndarray
 
 
+class _Loop(NamedTuple):
+    """A segment as the compiled loop takes it."""
+
+    asked: np.ndarray  # (V,) bool
+    hull: np.ndarray  # (H, 3)
+    hull_leaves: np.ndarray
+    hull_corners: np.ndarray
+    skin: np.ndarray  # (S, 3)
+    skin_leaves: np.ndarray
+    skin_corners: np.ndarray
+
+    @classmethod
+    def of(cls, segment: _Segment, rest: np.ndarray) -> _Loop:
+        hull, skin = segment.hull.faces, segment.skin.faces
+        return cls(segment.asked, hull, *leaves_of(rest, hull), skin, *leaves_of(rest, skin))
+
+
 class SelfPenetration:
     """Depths inside the own body, for many poses of one body.
 
@@ -35,9 +54,12 @@ class SelfPenetration:
       rest: (V, 3) vertices at rest; neighbours there share a patch.
       faces: (F, 3) of the full mesh.
       segments: of the body, cut out of its full mesh.
+      kernels: compiled loops (`metrics.kernels`), or none.
     """
 
-    def __init__(self, rest: np.ndarray, faces: np.ndarray, segments: Segments) -> None:
+    def __init__(
+        self, rest: np.ndarray, faces: np.ndarray, segments: Segments, kernels: ModuleType | None = None
+    ) -> None:
         rest, faces = np.asarray(rest, np.float64), np.asarray(faces, np.int64)
         self._points = vertex_groups(np.arange(len(rest)), rest)
         self._segments = []
@@ -54,6 +76,10 @@ class SelfPenetration:
         self._asked = np.array([[segment.asked[ids].any() for segment in self._segments] for ids in sets], bool)
         self._asked = self._asked.reshape(len(sets), len(self._segments))
         self._of_segment = np.cumsum([0, *map(len, patches)])
+        self._kernels = kernels
+        width = max(map(len, sets))
+        self._sets = np.stack([np.pad(ids, (0, width - len(ids)), "edge") for ids in sets])
+        self._loops = [_Loop.of(segment, rest) for segment in self._segments] if kernels is not None else []
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
         """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""
@@ -69,8 +95,14 @@ class SelfPenetration:
 
         No vertex is deeper than its distance to the nearest vertex of the skin, so few have to be measured.
         """
-        vertices = np.asarray(vertices, np.float64)
         deepest = 0.0
+        if self._kernels is not None:
+            vertices = np.array(vertices, np.float64, order="C")
+            of_sets = self._kernels.tile_boxes(vertices, self._sets)
+            for loop in self._loops:
+                deepest = float(self._kernels.deepest(vertices, self._sets, of_sets, *loop, RAY_SHIFT, deepest))
+            return deepest
+        vertices = np.asarray(vertices, np.float64)
         for segment, inside in self._inside(vertices):
             most = cKDTree(vertices[segment.skin_ids]).query(vertices[inside])[0]
             order = np.argsort(-most)

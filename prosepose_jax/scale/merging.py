@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from prosepose_jax.io import EntryWriter
 from prosepose_jax.metrics.evaluate import KINDS
 from prosepose_jax.metrics.streaming import StreamedMeans
 from prosepose_jax.scale import records
@@ -80,9 +80,8 @@ def merge_metrics(stores: list[Store], file: Path) -> Merged:
     merged = Merged()
     means = {kind: StreamedMeans() for kind in KINDS}
     seen: set[str] | None = set() if len(stores) > 1 else None
-    with open(file, "w", encoding="utf-8") as out:
-        out.write('{"scenes": {')
-        separator = "\n"
+    with open(file, "wb") as out:
+        writer = EntryWriter(out)
         for store in stores:
             for record in all_records(store):
                 entries = records.read_entries(store, record.block)
@@ -92,17 +91,11 @@ def merge_metrics(stores: list[Store], file: Path) -> Merged:
                 merged.count(record)
                 for key in record.scenes:
                     if key in entries:
-                        separator = _write_entry(out, separator, key, entries[key]["entry"])
+                        writer.add(key, entries[key]["entry"])
                         means[_kind(entries[key])].add(entries[key]["entry"])
         merged.mean = {kind: mean.value() for kind, mean in means.items() if mean.any()}
-        out.write('\n}, "mean": ' + json.dumps(merged.mean, ensure_ascii=False, allow_nan=False, indent=2) + "}\n")
+        writer.finish(mean=merged.mean)
     return merged
-
-
-def _write_entry(out: IO[str], separator: str, key: str, entry: Any) -> str:
-    out.write(f"{separator}{json.dumps(key, ensure_ascii=False)}: ")
-    out.write(json.dumps(entry, ensure_ascii=False, allow_nan=False))
-    return ",\n"
 
 
 def _kind(value: dict[str, Any]) -> str:

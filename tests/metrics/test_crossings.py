@@ -14,8 +14,7 @@ from prosepose_jax.metrics.crossings import Crossings, Mesh, crossings_of, facin
 from prosepose_jax.metrics.patches import Patches
 from prosepose_jax.metrics.penetration import penetration_in
 
-# The package has a function of the same name.
-penetration_module = importlib.import_module("prosepose_jax.metrics.penetration")
+crossings_module = importlib.import_module("prosepose_jax.metrics.crossings")
 
 
 def bent(seed: int, stretch: float = 1.0, cuts: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +157,7 @@ def test_contradictions_are_left_to_rays(monkeypatch: pytest.MonkeyPatch) -> Non
         return found._replace(jump=np.where(np.arange(len(found.jump)) % 5 == 0, -found.jump, found.jump))
 
     for damaged in (one_lost, turned):
-        monkeypatch.setattr(penetration_module, "crossings_of", damaged)
+        monkeypatch.setattr(crossings_module, "crossings_of", damaged)
         by_rays = penetration_in(patches, people)
         assert by_rays[0] == pytest.approx(plain[0])
         assert by_rays[1] == pytest.approx(plain[1], rel=5e-3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +14,10 @@ from fabricated_run import made_fit, made_scene
 from prosepose_jax.apps import _evaluating
 from prosepose_jax.apps import evaluate as app
 from prosepose_jax.io import save_fit, save_scene, write_json
+from prosepose_jax.metrics.evaluate import CHUNK
 from prosepose_jax.scene import Fit
+
+scenes_module = importlib.import_module("prosepose_jax.io.scenes")
 
 
 @pytest.fixture
@@ -122,13 +127,15 @@ def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, s
         if number != 3:
             save_fit(tmp_path / "run", made_fit(small_body, f"s{number}", apart_m=0.1 + 0.05 * number))
     (tmp_path / "run" / "fits" / "s2.npz").write_bytes(b"PK no fit")
+    (tmp_path / "scenes" / "s1b.npz").write_bytes(b"PK no scene")
     found = []
     for processes in (1, 2):
         out = tmp_path / f"{processes}.json"
         flags = [f"--body={small_body_file}", f"--processes={processes}", f"--out={out}"]
         assert _main(tmp_path, *flags) == 1
         found.append((json.loads(out.read_text()), capsys.readouterr().err))
-    assert found[0] == found[1] and "FAILED s3: no fit" in found[0][1]
+    assert found[0] == found[1] and "FAILED s3: no fit" in found[0][1] and "FAILED s1b: " in found[0][1]
+    assert list(found[0][0]["scenes"]) == ["s0", "s1", "s2", "s4"]
     assert (
         found[0][0]["scenes"]["s0"]["penetration_max_mm"] > 0 and "unreadable" in found[0][0]["scenes"]["s2"]["status"]
     )
@@ -136,3 +143,30 @@ def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, s
 
 def test_few_scenes_are_worth_no_process():
     assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * _evaluating.WORTH_A_PROCESS - 1) == 1
+
+
+class _Counting:
+    """Stands for an evaluator."""
+
+    def entries(self, rows, parser, sequences):
+        return [{"status": "ok"} for _ in rows]
+
+
+def test_scenes_are_read_as_they_are_measured_and_let_go(tmp_path, make_scene, monkeypatch):
+    file = save_scene(tmp_path, make_scene(keypoints=np.ones((2, 25, 3))))
+    fit = Fit("scene", "ok")
+    read = []
+    load = scenes_module.load_scene_noted
+
+    def noted(path):
+        scene, note = load(path)
+        read.append(weakref.ref(scene))
+        return scene, note
+
+    monkeypatch.setattr(scenes_module, "load_scene_noted", noted)
+    found = _evaluating.evaluate_files(_Counting(), [(file, ())] * 150, {"scene": fit}, {}, "published")
+    for number, (key, kind, entry) in enumerate(found, start=1):
+        assert (key, kind, entry) == ("scene", "two_person", {"status": "ok"})
+        assert len(read) <= number + CHUNK
+        assert sum(one() is not None for one in read) <= CHUNK + 1
+    assert number == len(read) == 150
