@@ -1,8 +1,8 @@
 """Compiled programs of the tests, kept between sessions under pytest's cache folder.
 
 A session works on a folder of its own that begins with links to what is kept, so sessions do not meet. JAX writes its
-entries in place and a test may kill the process that does: only those that can be read to their end are kept. JAX names
-an entry after the whole program, the compiler's options and versions, so changed code finds nothing wrong, only nothing.
+entries in place and a test may kill the process that does: only those that can be read to their end are kept. An entry
+is named after the whole program, the compiler's options and versions: code that has changed finds none.
 """
 
 from __future__ import annotations

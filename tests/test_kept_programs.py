@@ -29,8 +29,10 @@ def test_whole_entries_are_kept_and_torn_ones_are_not(tmp_path: Path) -> None:
 def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
     kept = kept_folder(tmp_path)
     session = begin(kept)
-    for age, name in enumerate("abc"):
+    for name in "abc":
         (session / name).write_bytes(zlib.compress(os.urandom(1000)))
-        os.utime(session / name, (1e9 - age, 1e9 - age))
-    end(session, kept, most_bytes=2500)
+    end(session, kept)
+    for age, name in enumerate("abc"):
+        os.utime(kept / name, (1e9 - age, 1e9 - age))
+    end(begin(kept), kept, most_bytes=2500)
     assert {file.name for file in kept.iterdir()} == {"a", "b"}
