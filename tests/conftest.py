@@ -129,7 +129,7 @@ def _keep_small_programs() -> Iterator[None]:
         yield
 
 
-_MOST_SHARE = 0.2
+_MOST_SHARE = 0.3
 
 
 @pytest.fixture(autouse=True)

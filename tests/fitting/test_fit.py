@@ -194,8 +194,7 @@ def test_heuristic_draws_people_together(small_body: BodyModel, make_scene, shor
     scene = make_scene(0, apart=1.4)
     short_config.stage2.steps = 0
     short_config.stage1.fallback_weights.heuristic = 10000.0  # people who are seen so far apart stay there otherwise
-    settings = fewer_terms(settings_from_config(short_config), keep=("heuristic",))
-    fit = fit_scenes(small_body, [scene], None, settings)[scene.key]
+    fit = fit_scenes(small_body, [scene], None, short_config)[scene.key]
     assert fit.status == "fallback" and fit.answers == 0
 
     def gap(vertices: np.ndarray) -> float:

@@ -242,6 +242,7 @@ def test_hostile_texts_are_text(browser, tmp_path, small_body, monkeypatch, as_f
     page.close()
 
 
+@pytest.mark.heavy
 def test_injected_scripts_would_not_run(browser, report, tmp_path):
     """The second fence: even markup that got through runs nothing."""
     copy = tmp_path / "report.html"
