@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.apps.main import main
 from prosepose_jax.io.claim import claimed
@@ -21,7 +22,10 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 @pytest.mark.heavy
-def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_small_variant_of_a_packaged_sweep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fewer_terms(monkeypatch)
     workdir = tmp_path / "sweep"
     status, out, err = _run(capsys, "--config=configs/ablation_answers.py:smoke", f"--workdir={workdir}")
     assert status == 0, err
