@@ -88,6 +88,7 @@ def test_folders_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.Ca
     assert status == 2 and f"{tmp_path}/c/points" in err
 
 
+@pytest.mark.heavy
 def test_a_full_disk_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
