@@ -8,6 +8,10 @@ TORCH ?= torch==2.13.0
 # A rival in the body benchmark only.
 BODY_MODELS ?= body-models==0.26.2
 
+# Bytecode is kept: without it every worker rewrites two hundred test files, and every process that a test starts
+# compiles the package again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-fast test-slow test-cluster fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
 	bench bench-long bench-check bench-tables ablations docs report-js
 

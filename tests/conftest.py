@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import mmap
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from kept_programs import begin, end, kept_folder
 
 # Before anything imports JAX or VTK: tests run on the CPU and without a display.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -28,23 +30,31 @@ def _xla_knows(flag: str) -> bool:
 
 
 def _cheap_compilation() -> str:
-    # The fusion emitters make fast kernels and take two thirds of the compile time of a stage.
-    emitters = "xla_cpu_use_fusion_emitters"
-    return "--xla_backend_optimization_level=0" + (f" --{emitters}=false" if _xla_knows(emitters) else "")
+    # The fusion emitters make fast kernels and take two thirds of the compile time of a stage; dividing a program for
+    # several threads takes a sixth of the processor time of what is left, which the other worker needs.
+    wanted = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": "false",
+              "xla_cpu_parallel_codegen_split_count": 1}  # fmt: skip
+    return " ".join(f"--{flag}={value}" for flag, value in wanted.items() if _xla_knows(flag))
 
 
-# Tests compile many small programs and run each a few times: cheap compilation, and equal programs once a session,
-# for all workers and the processes that tests start (which inherit these variables).
+# Tests compile many small programs and run each a few times: cheap compilation, and equal programs once for all workers
+# and the processes that tests start (which inherit these variables), and for later sessions.
 if "XLA_FLAGS" not in os.environ:
     os.environ["XLA_FLAGS"] = _cheap_compilation()
-_CACHE = tempfile.TemporaryDirectory(prefix="prosepose-tests-")
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", _CACHE.name)
+_KEPT = kept_folder(Path(__file__).resolve().parents[1])
+_PROGRAMS: Path | None = None
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a worker has that of its session
+    _PROGRAMS = begin(_KEPT)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_PROGRAMS)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Caches of GPU compilers: their folder would be part of every entry's name.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 
 import jax
 import pytest
 from small_scenes import small_scene
 
+from prosepose_jax.apps import _runtime
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.fitting.compiled import forget_compiled, share_of_maps
 from prosepose_jax.scene import Scene
@@ -93,7 +103,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in heavy)
 
 
-_MOST_SHARE = 0.2
+def pytest_collection_finish() -> None:
+    """What thousands of collected tests consist of stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Keeps the session's compiled programs for the next one; in the process that began it, after all workers."""
+    if _PROGRAMS is not None:
+        end(_PROGRAMS, _KEPT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_small_programs() -> Iterator[None]:
+    """Commands called in this process keep small programs, too: a user's cache is spared them."""
+    plain = _runtime._set_up_cache
+
+    def keep_all() -> None:
+        plain()
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_runtime, "_set_up_cache", keep_all)
+        yield
+
+
+_MOST_SHARE = 0.3
 
 
 @pytest.fixture(autouse=True)

@@ -70,6 +70,7 @@ def test_the_fit_imports_nothing_heavy() -> None:
     assert _run(("prosepose_jax", *(f"prosepose_jax.{room}" for room in rooms))) == []
 
 
+@pytest.mark.heavy
 def test_the_check_would_see_a_heavy_import() -> None:
     found = next((name for name in _HEAVY if "." not in name and importlib.util.find_spec(name)), None)
     if found is None:

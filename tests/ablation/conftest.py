@@ -20,7 +20,8 @@ from prosepose_jax.scene import Scene
 
 FOCAL, SIZE = 600.0, 640
 KEYS = ("first", "second", "third")
-FEW_STEPS = {"stage1": {"steps": 4}, "stage2": {"steps": 2}, "lm": {"steps": 4}, "batch_size": 2}
+# Calls of two scenes each: as many as a sweep has, they share one compilation.
+FEW_STEPS = {"stage1": {"steps": 4}, "stage2": {"steps": 2}, "lm": {"steps": 4}, "batch_size": 2, "scenes_per_call": 2}
 
 
 def _scene(body: BodyModel, key: str, seed: int) -> Scene:

@@ -50,7 +50,7 @@ class Stopped(Exception):
 def finished(
     inputs: Path, small_body_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[ConfigDict, Path, object]:
-    """A sweep that was stopped after two fits, torn in its last line, and started again."""
+    """A sweep that was stopped in the middle of its second call, torn in its last line, and started again."""
     from prosepose_jax.ablation.building import sweep
 
     from .conftest import FEW_STEPS
@@ -60,13 +60,13 @@ def finished(
     config = sweep("Small", POINTS, "mean", scenes=scenes, config=FEW_STEPS)
     workdir = tmp_path_factory.mktemp("sweep")
 
-    def stop_after_two(done: int, total: int) -> None:
+    def stop_after_three(done: int, total: int) -> None:
         assert total == 12  # 18 records of fits, of which 6 are shared
-        if done == 2:
+        if done == 3:
             raise Stopped
 
     with pytest.raises(Stopped):
-        run_sweep(expand(config), workdir, step=stop_after_two)
+        run_sweep(expand(config), workdir, step=stop_after_three)
     written = {file: file.read_bytes() for file in workdir.rglob("scenes.jsonl")}
     torn = next(file for file in written if b'"steps"' in written[file])
     torn.write_bytes(written[torn] + b'{"key": "third", "prob')
@@ -79,7 +79,7 @@ def test_equal_problems_are_fitted_once(finished) -> None:
     _, _, (sweep, outcome, _) = finished
     records = {point.name: outcome.records[point] for point in sweep.points}
     assert all(set(found) == set(KEYS) for found in records.values())
-    assert outcome.fits == 12 - 2
+    assert outcome.fits == 12 - 3
     assert not outcome.failures
     for key in KEYS:
         for same, other in (("mean", "t = 4"), ("t = 1", "no answers")):
@@ -95,7 +95,7 @@ def test_equal_problems_are_fitted_once(finished) -> None:
 def test_what_a_stopped_run_had_is_kept(finished) -> None:
     config, workdir, (_, outcome, written) = finished
     before = sum(content.count(b"\n") for content in written.values())
-    assert outcome.kept == before > 3  # the initial estimates and the records of two fits
+    assert outcome.kept == before > 3  # the initial estimates and the records of three fits
     for file, content in written.items():
         assert file.read_bytes().startswith(content)
     # Nothing to do any more, and nothing is written.
@@ -124,13 +124,13 @@ def test_figures_are_those_of_a_fit_by_itself(finished, inputs: Path, small_body
 @pytest.mark.heavy
 def test_a_changed_point_is_fitted_again(make_sweep: Callable[..., ConfigDict], tmp_path: Path) -> None:
     points = [{"name": "a"}]
-    first = run_sweep(expand(make_sweep(points, "a", count=1)), tmp_path)
+    first = run_sweep(expand(make_sweep(points, "a", count=2)), tmp_path)
     points[0]["config"] = {"stage1.weights.contact": 10.0}
-    second = run_sweep(expand(make_sweep(points, "a", count=1)), tmp_path)
-    assert (first.fits, second.fits) == (1, 1) and second.kept == 1  # the initial estimate
+    second = run_sweep(expand(make_sweep(points, "a", count=2)), tmp_path)
+    assert (first.fits, second.fits) == (2, 2) and second.kept == 2  # the initial estimates
     (file,) = (f for f in tmp_path.rglob("scenes.jsonl") if f.parent.name == "a")
-    assert len(file.read_text(encoding="utf-8").splitlines()) == 2
-    assert len(read_records(file.parent)) == 1
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 4
+    assert len(read_records(file.parent)) == 2
 
 
 @pytest.mark.heavy
@@ -143,10 +143,10 @@ def test_a_scene_that_cannot_be_fitted_does_not_stop_the_others(
     texts = json.loads((inputs / "answers.json").read_text(encoding="utf-8"))
     texts["second"] = [{"table_response": "| hand | hand |", "pair": [0, 5]}]
     write_json(answers, texts)
-    config = make_sweep([{"name": "a"}], "a", count=2)
+    config = make_sweep([{"name": "a"}], "a", count=3)
     config.scenes.answers = str(answers)
     outcome = run_sweep(expand(config), tmp_path / "work")
-    assert outcome.fits == 1
+    assert outcome.fits == 2
     assert list(outcome.failures) == ["a: second"] and "pair [0, 5]" in outcome.failures["a: second"]
 
     # Also when nothing is left to do.
@@ -161,10 +161,10 @@ def test_a_scene_file_that_cannot_be_read_does_not_stop_the_others(
     scenes = tmp_path / "scenes"
     shutil.copytree(inputs / "scenes", scenes)
     (scenes / "zz.npz").write_bytes(b"torn")
-    config = make_sweep([{"name": "a"}], "a", count=1)
+    config = make_sweep([{"name": "a"}], "a", count=2)
     config.scenes.folder = str(scenes)
     outcome = run_sweep(expand(config), tmp_path / "work")
-    assert outcome.fits == 1 and set(outcome.failures) == {"initial: zz", "a: zz"}
+    assert outcome.fits == 2 and set(outcome.failures) == {"initial: zz", "a: zz"}
 
 
 @pytest.mark.heavy
@@ -172,12 +172,15 @@ def test_what_breaks_one_group_does_not_stop_the_others(
     make_sweep: Callable[..., ConfigDict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A device without memory, say: the table is made of the rest, and the next run tries again."""
-    points = [{"name": "a"}, {"name": "broken", "config": {"lm.steps": 3}}, {"name": "c", "config": {"lm.steps": 2}}]
+    # Of other robust scales: not served together, and yet by the same program.
+    others = [{"name": name, "config": {"contact.robust_m": robust}} for name, robust in (("broken", 0.2), ("c", 0.3))]
+    points = [{"name": "a"}, *others]
+    broken = settings_from_config(expand(make_sweep(points, "a", count=2)).points[2].config).scales
     fit = Fitter.fit_prepared
 
     def out_of_memory(self: Fitter, *arguments: Any) -> Any:
         for count, found in enumerate(fit(self, *arguments)):
-            if self.settings.lm.steps == 3 and count == 1:
+            if self.settings.scales == broken and count == 1:
                 raise RuntimeError("RESOURCE_EXHAUSTED: out of memory\nmore")
             yield found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.apps.main import main
 from prosepose_jax.io.claim import claimed
@@ -21,7 +22,10 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 @pytest.mark.heavy
-def test_the_small_variant_of_a_packaged_sweep(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_small_variant_of_a_packaged_sweep(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_fewer_terms(monkeypatch)
     workdir = tmp_path / "sweep"
     status, out, err = _run(capsys, "--config=configs/ablation_answers.py:smoke", f"--workdir={workdir}")
     assert status == 0, err
@@ -84,6 +88,7 @@ def test_folders_that_cannot_be_used_are_named(tmp_path: Path, capsys: pytest.Ca
     assert status == 2 and f"{tmp_path}/c/points" in err
 
 
+@pytest.mark.heavy
 def test_a_full_disk_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.apps._run import _lock_config
 from prosepose_jax.apps.main import main
@@ -58,8 +59,9 @@ def _refused(case: Case, capsys: pytest.CaptureFixture[str], *arguments: str) ->
 
 @pytest.mark.heavy
 def test_bad_scenes_are_named_and_the_others_done(
-    case: Case, make_scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str]
+    case: Case, make_scene: Callable[..., Scene], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    use_fewer_terms(monkeypatch)
     for seed, key in enumerate(("good_a", "good_b", "wrong_pair"), start=1):
         save_scene(case.scenes, make_scene(key, seed))
     save_scene(case.scenes, make_scene("one_person", 4, people=1))

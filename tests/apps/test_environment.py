@@ -68,6 +68,7 @@ def test_what_cannot_work_is_one_line(variables: dict[str, str], words: tuple[st
     assert line.startswith("prosepose: ") and all(word in line for word in words), line
 
 
+@pytest.mark.heavy
 def test_a_folder_that_cannot_be_written_is_noted() -> None:
     done = _run({"JAX_COMPILATION_CACHE_DIR": "/dev/null/cache"})
     assert done.returncode == 0, done.stderr

@@ -176,14 +176,16 @@ def test_second_call_refits_nothing(copied: Case, capsys: pytest.CaptureFixture[
 def test_changed_answers_are_fitted_again(copied: Case, capsys: pytest.CaptureFixture[str]) -> None:
     before = _times(copied.workdir / "fits")
     answers = _json(copied.root / "answers.json")
-    key = next(k for k in answers if k == "exact")
-    answers[key] = [{"table_response": "| head | head |"}]
+    # As usable as before, and of two scenes: the shapes of other tests' second runs.
+    for key in ("exact", "removed"):
+        answers[key] = [{"table_response": TABLE}, {"table_response": f"{PROSE} Neither can anybody else."}]
     changed = copied.root / "changed.json"
     changed.write_text(json.dumps(answers), encoding="utf-8")
     assert copied.fit(f"--answers={changed}") == 0
     after = _times(copied.workdir / "fits")
-    assert {name for name in after if after[name] != before[name]} == {"exact.npz"}
-    assert "exact: the scene or its answers changed" in capsys.readouterr().err
+    assert {name for name in after if after[name] != before[name]} == {"exact.npz", "removed_0.npz"}
+    error = capsys.readouterr().err
+    assert all(f"{key}: the scene or its answers changed" in error for key in ("exact", "removed_0"))
 
 
 @pytest.mark.heavy

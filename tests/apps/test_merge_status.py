@@ -219,6 +219,7 @@ def test_no_listing_grows_with_the_run(
     assert len(listed) <= 8
 
 
+@pytest.mark.heavy
 def test_pictures_go_where_the_fits_go(fitting: FakeFitting, tmp_path: Path, small_body_file: Path) -> None:
     pytest.importorskip("fsspec")
     keys = make_scenes(tmp_path / "scenes", 2)

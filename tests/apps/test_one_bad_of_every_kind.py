@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from damaged_scenes import ABSURD, UNREADABLE, as_printed, named_failures, write_damaged
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.apps.main import main
 from prosepose_jax.io import load_fits, save_scene
@@ -39,7 +40,12 @@ def fitted(mixed: Case) -> tuple[int, str]:
     import io
 
     errors = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(errors),
+    ):
+        use_fewer_terms(patch)
         status = mixed.fit("--nopictures", steps=(2, 1))
     return status, errors.getvalue()
 

@@ -254,6 +254,7 @@ def test_memory_ratios() -> None:
     assert memory.peak_mib() > 50
 
 
+@pytest.mark.heavy
 def test_official_file_is_the_embedded_body(tmp_path: Path, body: BodyModel) -> None:
     again = load_body(write_official_body(tmp_path))
     assert again.pose_dirs is None

@@ -20,7 +20,7 @@ GOLDENS = Path(__file__).resolve().parents[1] / "data" / "goldens_smplx.npz"
 SOURCES = {"embedded": standins.EMBEDDED, "small": standins.SMALL}
 
 
-@pytest.fixture(scope="module", params=list(SOURCES))
+@pytest.fixture(scope="module", params=["small", pytest.param("embedded", marks=pytest.mark.heavy)])
 def golden(request, tmp_path_factory) -> tuple[BodyModel, dict[str, np.ndarray]]:
     """A body read from a file with dense pose blend shapes, and what smplx makes of it."""
     with np.load(GOLDENS, allow_pickle=False) as stored:

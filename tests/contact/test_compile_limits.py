@@ -26,7 +26,7 @@ def _losses(program) -> np.ndarray:
     return np.asarray(program_losses(program.arrays, distances.astype(np.float32)))
 
 
-@pytest.mark.parametrize("parser", ["published", "extended"])
+@pytest.mark.parametrize("parser", [pytest.param("published", marks=pytest.mark.heavy), "extended"])
 def test_many_rows_of_many_alternatives(parser):
     rng = random.Random(0)
     texts = [_answer(rng, 60, 3) for _ in range(6)]

@@ -147,6 +147,7 @@ def test_part_distances_are_minima_over_fine_regions():
             assert found[i, j] == table[np.ix_(parts[first], parts[second])].min()
 
 
+@pytest.mark.heavy
 def test_contact_loss_equals_brute_force_on_real_vertices(small_body, people):
     rng = np.random.default_rng(30)
     parts = brute_force.coarse_parts()

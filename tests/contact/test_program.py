@@ -57,11 +57,12 @@ def _assert_losses_agree(found: np.ndarray, wanted: np.ndarray) -> None:
     assert not wrong.any(), list(zip(np.flatnonzero(wrong), found[wrong], wanted[wrong], strict=True))[:5]
 
 
-def test_losses_equal_brute_force_on_2000_random_answer_sets():
-    """2,000 sets, at least a third of which repeat ambiguous parts on both people."""
+@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.heavy)])
+def test_losses_equal_brute_force_on_random_answer_sets(count):
+    """Sets of which at least a third repeat ambiguous parts on both people."""
     rng = np.random.default_rng(20)
     programs, tables, wanted, coupled = [], [], [], 0
-    for index in range(2000):
+    for index in range(count):
         number = 1 + int(rng.integers(3))
         found = [random_answers.two_person_text(rng, 14 if index % 20 == 0 else 8) for _ in range(number)]
         texts = [text for text, _ in found]
@@ -71,7 +72,7 @@ def test_losses_equal_brute_force_on_2000_random_answer_sets():
         programs.append(compile_answers(texts, order=order).arrays)
         tables.append(table)
         wanted.append(brute_force.two_person_loss(texts, _lookup(table), order))
-    assert coupled >= 2000 / 3
+    assert coupled >= count / 3
     stacked = stack_arrays(programs)
     losses = jax.jit(jax.vmap(program_loss))(stacked, jnp.array(tables)[:, None])
     _assert_losses_agree(np.asarray(losses), np.array(wanted))

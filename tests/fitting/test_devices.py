@@ -37,7 +37,6 @@ np.savez(sys.argv[3], devices=sorted(devices), **{fit.key: fit.vertices for fit 
 
 def few_steps():
     """Stage 1 alone, a few steps, more scenes than slots."""
-
     config = load_config("two_person")
     config.lm.steps, config.stage2.steps, config.batch_size = 6, 0, 2
     return fewer_terms(settings_from_config(config))

@@ -10,9 +10,11 @@ from shape_units import body_in_other_units, turn
 from small_scenes import answer
 
 from prosepose_jax.body import BodyModel
-from prosepose_jax.fitting import fit_scenes
+from prosepose_jax.fitting import fit_scenes, settings_from_config
 from prosepose_jax.scene import Scene
 
+# Of no weight in stage 1, or of scenes without answers alone; they take half of the compilation.
+_SEARCHES = ("penetration", "self_penetration", "heuristic")
 _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
 
 
@@ -38,8 +40,10 @@ def test_the_same_body_in_other_shape_units_has_the_same_fits(
     # To the minimum: the way there depends on the axes that betas have, as damping is along them.
     short_config.stage1.steps = short_config.lm.steps = 300
     short_config.lm.tolerance, short_config.lm.patience = 1e-7, 20
+    settings = settings_from_config(short_config)
+    settings = dataclasses.replace(settings, terms=tuple(t for t in settings.terms if t.name not in _SEARCHES))
     fits = [
-        fit_scenes(body, [seen], {scene.key: _ANSWERS}, short_config)[scene.key]
+        fit_scenes(body, [seen], {scene.key: _ANSWERS}, settings)[scene.key]
         for body, seen in ((small_body, scene), (body_in_other_units(small_body, scale, rotation), other))
     ]
     assert all(fit.status == "ok" for fit in fits)

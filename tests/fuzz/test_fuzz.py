@@ -38,6 +38,7 @@ def test_damaged_inputs_end_in_input_errors(name: str, tmp_path: Path) -> None:
     _feed(name, 25, tmp_path)
 
 
+@pytest.mark.heavy
 @pytest.mark.filterwarnings("ignore")
 def test_other_tools_files_too(tmp_path: Path) -> None:
     for name in _FOREIGN:

@@ -84,6 +84,7 @@ def test_damaged_files_are_refused_untouched(tmp_path: Path, line: str, words: s
     assert file.read_text() == content
 
 
+@pytest.mark.heavy
 def test_a_second_program_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     code = f"from prosepose_jax.lmm import AnswerLog; AnswerLog({str(file)!r})"

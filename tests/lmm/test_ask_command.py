@@ -264,6 +264,7 @@ def test_empty_answers_of_a_thinking_model_get_a_hint(scenes, tmp_path: Path, mo
     assert "4 answers hold no text" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     """`prosepose ask --inspect=… | head -1`, with more to say than a pipe holds."""
     answers = tmp_path / "a.json"

@@ -91,6 +91,7 @@ def test_vertices_are_rooted_at_the_pelvis() -> None:
     assert pve_mm(vertices + np.array([0.0, 0.02, 0.0]), vertices, pelvis, pelvis) == pytest.approx(20.0)
 
 
+@pytest.mark.heavy
 def test_a_batch_is_its_scenes_and_traces_follow_their_type(scenes) -> None:
     found, truth = scenes
     pelvis, true_pelvis = found[:, :, 0], truth[:, :, 0]

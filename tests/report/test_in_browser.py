@@ -214,7 +214,7 @@ def test_usable_on_a_narrow_screen_and_by_keyboard(browser, report):
     page.close()
 
 
-@pytest.mark.parametrize("as_folder", [False, True])
+@pytest.mark.parametrize("as_folder", [False, pytest.param(True, marks=pytest.mark.heavy)])
 def test_hostile_texts_are_text(browser, tmp_path, small_body, monkeypatch, as_folder):
     if as_folder:
         monkeypatch.setattr(report_html, "MOST_BYTES", 1)
@@ -242,6 +242,7 @@ def test_hostile_texts_are_text(browser, tmp_path, small_body, monkeypatch, as_f
     page.close()
 
 
+@pytest.mark.heavy
 def test_injected_scripts_would_not_run(browser, report, tmp_path):
     """The second fence: even markup that got through runs nothing."""
     copy = tmp_path / "report.html"

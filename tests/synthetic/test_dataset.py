@@ -92,6 +92,7 @@ def test_a_file_of_before_families_is_read_and_tells_what_it_lacks(tmp_path, tru
         load_truth(file)
 
 
+@pytest.mark.heavy
 def test_a_folder_of_before_families_serves_them(tmp_path, small_body, maker, lenient):
     args = (small_body, "self_contact", 1, 9, tmp_path)
     made = make_truths(*args, templates=("tree",), maker=maker)[0]

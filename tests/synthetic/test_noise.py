@@ -60,6 +60,7 @@ def test_swapped_limbs_occur_at_their_rate():
     assert abs(np.mean(swapped) - 0.2) < 0.04
 
 
+@pytest.mark.heavy
 def test_touching_limbs_get_larger_errors_and_levels_are_ordered():
     pose = np.zeros((21, 3))
     base = RegressorNoise(joint_degrees=8.0, towards_rest=0.0)

@@ -73,7 +73,7 @@ def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray]) -> N
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.0])
-@pytest.mark.parametrize("pose_dirs", [True, False])
+@pytest.mark.parametrize("pose_dirs", [pytest.param(True, marks=pytest.mark.heavy), False])
 def test_vertices_and_joints_equal_the_body_and_forward_mode(
     small_body: BodyModel, pose_dirs: bool, scale: float
 ) -> None:
@@ -98,6 +98,7 @@ def test_vertices_and_joints_equal_the_body_and_forward_mode(
         _assert_fields_equal(directed_gradient(rows, kin, levers, some), expected)
 
 
+@pytest.mark.heavy
 def test_directed_gradient_equals_forward_mode(small_body: BodyModel) -> None:
     body, params = _body(small_body, True), _params(0.3)
     # As the penetration term holds them: the shaped and bent rest vertices are constants.

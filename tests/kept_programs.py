@@ -1,0 +1,82 @@
+"""Compiled programs of the tests, kept between sessions under pytest's cache folder.
+
+A session works on a folder of its own that begins with links to what is kept, so sessions do not meet. JAX writes its
+entries in place and a test may kill the process that does: only those that can be read to their end are kept. An entry
+is named after the whole program, the compiler's options and versions: code that has changed finds none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+MOST_BYTES = 3 * 2**30
+_ABANDONED_S = 86_400.0
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+
+
+def kept_folder(root: Path) -> Path:
+    """Where this machine's programs are kept: in the repository's `.pytest_cache`, or else among temporary files."""
+    if not os.access(root, os.W_OK):
+        root = Path(tempfile.gettempdir()) / f"prosepose-tests-{os.getuid()}"
+    # They are machine code for its processor.
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return root / ".pytest_cache" / "d" / f"programs-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
+
+
+def begin(kept: Path) -> Path:
+    """A new folder for a session, with all that is kept."""
+    kept.mkdir(parents=True, exist_ok=True)
+    for folder in kept.parent.glob("session-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(folder, ignore_errors=True)
+    session = Path(tempfile.mkdtemp(prefix="session-", dir=kept.parent))
+    for file in kept.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another session has just dropped it
+            os.link(file, session / file.name)
+    return session
+
+
+def end(session: Path, kept: Path, most_bytes: int = MOST_BYTES) -> None:
+    """Keeps the session's whole new entries, drops those longest unused beyond a size, and removes the folder."""
+    for file in session.iterdir():
+        if not (kept / file.name).exists() and _is_whole(file):
+            with contextlib.suppress(FileExistsError):
+                os.link(file, kept / file.name)
+    shutil.rmtree(session, ignore_errors=True)
+    total = 0
+    for file, stat in sorted(((f, f.stat()) for f in kept.iterdir()), key=lambda pair: -_last_use(pair[1])):
+        total += stat.st_size
+        if total > most_bytes:
+            file.unlink(missing_ok=True)
+
+
+def _last_use(stat: os.stat_result) -> float:
+    return max(stat.st_atime, stat.st_mtime)
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether an entry, which JAX compresses with zstandard where it is installed, can be read to its end."""
+    data = file.read_bytes()
+    if data.startswith(_ZSTANDARD):
+        import zstandard
+
+        try:
+            return bool(zstandard.ZstdDecompressor().decompress(data))
+        except zstandard.ZstdError:
+            return False
+    try:
+        return bool(zlib.decompress(data))
+    except zlib.error:
+        return False
