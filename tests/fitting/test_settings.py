@@ -11,6 +11,7 @@ from small_scenes import answer
 from prosepose_jax.ablation.problems import digest_problem
 from prosepose_jax.config import load_config
 from prosepose_jax.contact.aggregation import AggregationSettings
+from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
 
@@ -38,6 +39,7 @@ NUMBERS = [
     dataclasses.replace(DEFAULT, lm=dataclasses.replace(DEFAULT.lm, tolerance=1e-3, damping=0.5)),
     _changed(move_betas=False),
     _changed(steps=7),
+    _changed(tolerance=0.1),
     _changed(weights={"contact": 5.0}),
 ]
 STRUCTURES = [
@@ -53,6 +55,29 @@ STRUCTURES = [
 @pytest.mark.parametrize("other", NUMBERS)
 def test_numbers_ask_for_no_other_compilation(other: FitSettings) -> None:
     assert other != DEFAULT and other.structure == DEFAULT.structure
+
+
+@pytest.mark.parametrize(
+    "config, expected",
+    [("two_person", (3e-3, 1e-4)), ("parity_two_person", (1e-4, 1e-4)), ("parity_self_contact", (1e-4, 1e-4))],
+)
+def test_a_stage_may_have_a_tolerance_of_its_own(config: str, expected: tuple[float, float]) -> None:
+    settings = settings_from_config(load_config(config))
+    settings = dataclasses.replace(settings, solver="lm")
+    assert [float(settings.numbers(k)["tolerance"]) for k in range(2)] == pytest.approx(expected)
+    # Levenberg–Marquardt's alone.
+    others = dataclasses.replace(settings, solver="lbfgs")
+    assert [float(others.numbers(k)["tolerance"]) for k in range(2)] == pytest.approx([1e-4, 1e-4])
+
+
+@pytest.mark.parametrize("value", [-1.0, "little", float("nan")])
+def test_a_tolerance_that_is_none_is_named(value: object) -> None:
+    config = load_config("two_person")
+    with config.unlocked():
+        del config.stage1["tolerance"]
+        config.stage1.tolerance = value
+    with pytest.raises(InputError, match=r"stage1\.tolerance"):
+        settings_from_config(config)
 
 
 @pytest.mark.parametrize("other", STRUCTURES)
