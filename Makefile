@@ -131,12 +131,14 @@ ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable),
 	done
 	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
 
+# How many people there are to learn from, and for how long: until the loss on those held out rises again.
 PRIOR_DIR ?= out/prior
-PRIOR_STEPS ?= 12000
+PRIOR_PEOPLE ?= 655
+PRIOR_STEPS ?= 9200
 prior: $(VENV)/.plain ## make pairs and train the packaged prior over two people again (resumable; docs/buddi.md)
-	$(BIN)/python -m prosepose_jax.synthetic.make_pairs --out=$(PRIOR_DIR)/pairs.npz --count=800
+	$(BIN)/python -m prosepose_jax.synthetic.make_pairs --out=$(PRIOR_DIR)/pairs.npz --count=$(PRIOR_PEOPLE)
 	$(BIN)/prosepose train-prior --pairs=$(PRIOR_DIR)/pairs.npz --workdir=$(PRIOR_DIR)/training --steps=$(PRIOR_STEPS) \
-		--batch=128 --learning_rate=3e-4
+		--batch=64 --learning_rate=1e-3 --warmup=300 --dropout=0 --width=128 --layers=3 --save_every=200
 	cp $(PRIOR_DIR)/training/prior.npz smpl_assets/pair_prior.npz
 
 TABLE_DIR ?= out/generated_table

@@ -36,11 +36,14 @@ flags.DEFINE_string("workdir", None, "folder to write to", flag_values=FLAGS)
 flags.DEFINE_integer("steps", 20_000, "in all", 1, flag_values=FLAGS)
 flags.DEFINE_integer("batch", 256, "pairs a step", 1, flag_values=FLAGS)
 flags.DEFINE_float("learning_rate", 1e-4, "of Adam", 0.0, flag_values=FLAGS)
+flags.DEFINE_integer("warmup", 0, "steps in which the rate rises from 0", 0, flag_values=FLAGS)
+flags.DEFINE_float("transl", 200.0, "weight of the way from person to person", 0.0, flag_values=FLAGS)
 flags.DEFINE_bool("conditional", False, "guided by the scenes' initial estimates", flag_values=FLAGS)
 flags.DEFINE_integer("width", 96, "of a token (published: 152)", 8, flag_values=FLAGS)
 flags.DEFINE_integer("layers", 4, "of the network (published: 6)", 1, flag_values=FLAGS)
 flags.DEFINE_integer("heads", 8, "of attention", 1, flag_values=FLAGS)
 flags.DEFINE_integer("hidden", 256, "width of the feed-forward part (published: 500)", 1, flag_values=FLAGS)
+flags.DEFINE_float("dropout", 0.1, "share, in training alone", 0.0, 0.9, flag_values=FLAGS)
 flags.DEFINE_integer("save_every", 500, "steps between two states on disk", 1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of everything random", 0, flag_values=FLAGS)
 flags.DEFINE_bool("tensorboard", False, "also write DIR/tensorboard (extra tensorboard)", flag_values=FLAGS)
@@ -49,7 +52,10 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 _HELD_OUT = 0.1
 _FEWEST = 10  # pairs
 # What a run that goes on must have in common with the one before; --steps, --save_every and --tensorboard may differ.
-_SAME = ("batch", "learning_rate", "conditional", "width", "layers", "heads", "hidden", "seed")
+_SAME = (
+    "batch", "learning_rate", "warmup", "transl", "conditional", "width", "layers", "heads", "hidden", "dropout",
+    "seed",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:
@@ -78,9 +84,11 @@ def _run() -> int:
         raise InputError(f"--batch={FLAGS.batch}: expected a multiple of the {jax.local_device_count()} devices")
     learnt, held_out, mark = _pairs()
     network = Buddi(
-        conditional=FLAGS.conditional, width=FLAGS.width, layers=FLAGS.layers, heads=FLAGS.heads, hidden=FLAGS.hidden
-    )
-    trainer = Trainer(network, learnt, Training(batch=FLAGS.batch, learning_rate=FLAGS.learning_rate))
+        conditional=FLAGS.conditional, width=FLAGS.width, layers=FLAGS.layers, heads=FLAGS.heads, hidden=FLAGS.hidden,
+        dropout=FLAGS.dropout,
+    )  # fmt: skip
+    training = Training(batch=FLAGS.batch, learning_rate=FLAGS.learning_rate, warmup=FLAGS.warmup, transl=FLAGS.transl)
+    trainer = Trainer(network, learnt, training)
     workdir = Path(FLAGS.workdir)
     make_folder(workdir, "the folder of the training")
     with claimed(workdir):

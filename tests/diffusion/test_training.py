@@ -54,7 +54,7 @@ def test_errors_by_hand() -> None:
     found = prediction_errors(dataclasses.replace(turned, pose=half), clean)
     expected = {"orient": 0.0, "pose": 8.0 / 2, "betas": 4.0, "kid": 0.0, "transl": 0.25 / 2}  # means over people
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, abs=1e-5)
-    assert float(total_loss(found, Training())) == pytest.approx(10 * 4.0 + 0.1 * 4.0 + 0.125, rel=1e-5)
+    assert float(total_loss(found, Training())) == pytest.approx(10 * 4.0 + 0.1 * 4.0 + 200 * 0.125, rel=1e-5)
 
 
 def test_exchanged_and_dropped(pairs: PairSet) -> None:

@@ -1,0 +1,35 @@
+"""What is the free prior over two people worth? The same fits with it and without it.
+
+    prosepose ablate --config=configs/ablation_prior.py --workdir=DIR
+    prosepose ablate --config=configs/ablation_prior.py:buddi --workdir=DIR
+
+64 generated scenes of a seed that no pair of the prior's training comes from: the default with answers and without;
+"buddi": both published configs of BUDDI (configs/buddi.py, configs/buddi_answers.py), solved by Levenberg–Marquardt
+with fixed draws (docs/buddi.md, "In the fit"). The reference of each is the same fit with the prior's weight at 0.
+"""
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation.building import FEW, grid, sweep, variant
+
+QUICK = {"buddi.checkpoint": "free", "buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
+WITHOUT = {
+    f"{stage}.{weights}.buddi": 0.0 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
+}
+FITS: dict[str, dict] = {
+    "default": {"base": "two_person_prior"},
+    "default without answers": {"base": "two_person_prior", "config": {"contact.use_answers": False}},
+}
+BUDDI: dict[str, dict] = {
+    "BUDDI": {"base": "buddi", "config": QUICK},
+    "BUDDI with answers": {"base": "buddi_answers", "config": QUICK},
+}
+
+
+def get_config(name: str | None = None) -> ConfigDict:
+    """The sweep: of the default or, named "buddi", of BUDDI's configs."""
+    points = [{"name": "without the prior", "config": WITHOUT}, {"name": "with the prior"}]
+    config = sweep(
+        "The free prior", grid(BUDDI if name == "buddi" else FITS, points), "without the prior", scenes={"count": FEW}
+    )
+    return variant(config, None if name == "buddi" else name)
