@@ -38,6 +38,7 @@ _OUT = flags.DEFINE_string("out", None, ".npz to write", required=True)
 _COUNT = flags.DEFINE_integer("count", 2000, "people that are made, two each", 1)
 _VIEWS = flags.DEFINE_integer("views", 8, "pairs of each: cameras around them", 1)
 _SEED = flags.DEFINE_integer("seed", 9001, "of everything random", 0)
+_TEMPLATES = flags.DEFINE_list("templates", [], "interactions; default: all of two people")
 _BODY = flags.DEFINE_string("body", None, "body file in SMPL-X format; the embedded body when not given")
 
 # Left and right of the 21 body joints, which are joints 1 to 21 of the body.
@@ -119,9 +120,13 @@ def main(argv: Sequence[str]) -> None:
     path = Path(_OUT.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     this = {"seed": _SEED.value, "views": _VIEWS.value, "samples": SAMPLES, "steps": STEPS}
+    # What is left out counts too: tries of a file go through the same templates in turn.
+    this |= {"templates": len(_TEMPLATES.value or TWO_PERSON)}
     pairs, source, tries = _begun(path, this)
     maker = SceneMaker(load_body(_BODY.value), SAMPLES, STEPS)
-    names = tuple(TWO_PERSON)
+    names = tuple(_TEMPLATES.value or TWO_PERSON)
+    if unknown := sorted(set(names) - set(TWO_PERSON)):
+        raise InputError(f"--templates: unknown {', '.join(unknown)}, expected some of {', '.join(TWO_PERSON)}")
     start, first = time.perf_counter(), tries
     while True:
         made = len(set(source))

@@ -55,7 +55,7 @@ def test_it_is_small_and_any_config_of_a_prior_takes_it(prior: Any) -> None:
 
 
 def test_it_brings_noisy_pairs_back(prior: Any, demo_pairs: Pair) -> None:
-    """Packaged scenes are none of its training; poses, orientations and the way between the people come nearer to the truth."""
+    """Packaged scenes are none of its training; poses, orientations and the way between them come nearer."""
     schedule, count = cosine_schedule(), len(demo_pairs.transl)
     levels = jnp.full(count, LEVEL)
     seen = noisy(schedule, demo_pairs, levels, jax.random.key(0))
