@@ -101,7 +101,9 @@ def try_pairs(maker: SceneMaker, template: str, seed: Sequence[int], views: int)
     return found
 
 
-def _begun(path: Path, this: dict[str, int]) -> tuple[list[dict[str, np.ndarray]], list[int], int]:
+def _begun(
+    path: Path, this: dict[str, int], names: Sequence[str]
+) -> tuple[list[dict[str, np.ndarray]], list[int], int]:
     """Pairs, their sources and the tries of an earlier run."""
     if not path.is_file():
         return [], [], 0
@@ -110,6 +112,8 @@ def _begun(path: Path, this: dict[str, int]) -> tuple[list[dict[str, np.ndarray]
         found = float(reader.floats(name, ()))
         if found != value:
             raise InputError(f"{path}: field {name}: its pairs were made with {found:g}, now it is {value}")
+    if reader.raw("templates").tolist() != list(names):
+        raise InputError(f"{path}: field templates: its pairs were made of others than {', '.join(names)}")
     arrays = {name: reader.raw(name) for name in FIELDS}
     pairs = [{name: array[i] for name, array in arrays.items()} for i in range(len(arrays["transl"]))]
     return pairs, [int(n) for n in reader.raw("source")], int(reader.floats("tries", ()))
@@ -120,20 +124,19 @@ def main(argv: Sequence[str]) -> None:
     path = Path(_OUT.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     this = {"seed": _SEED.value, "views": _VIEWS.value, "samples": SAMPLES, "steps": STEPS}
-    # What is left out counts too: tries of a file go through the same templates in turn.
-    this |= {"templates": len(_TEMPLATES.value or TWO_PERSON)}
-    pairs, source, tries = _begun(path, this)
-    maker = SceneMaker(load_body(_BODY.value), SAMPLES, STEPS)
     names = tuple(_TEMPLATES.value or TWO_PERSON)
     if unknown := sorted(set(names) - set(TWO_PERSON)):
         raise InputError(f"--templates: unknown {', '.join(unknown)}, expected some of {', '.join(TWO_PERSON)}")
+    pairs, source, tries = _begun(path, this, names)
+    maker = SceneMaker(load_body(_BODY.value), SAMPLES, STEPS)
     start, first = time.perf_counter(), tries
     while True:
         made = len(set(source))
         if made >= _COUNT.value or (tries - first) % _SAVE_EVERY == 0:
             if pairs:
                 columns = {name: np.stack([pair[name] for pair in pairs]) for name in FIELDS}
-                write_npz(path, {**columns, "source": np.array(source, np.int32), "tries": tries, **this})
+                of_file = {"source": np.array(source, np.int32), "templates": np.array(names), "tries": tries}
+                write_npz(path, {**columns, **of_file, **this})
             seconds = time.perf_counter() - start
             print(f"{made} of {_COUNT.value} people of {tries} tries, {seconds:.0f} s", flush=True)
         if made >= _COUNT.value:

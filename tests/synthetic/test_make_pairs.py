@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from prosepose_jax.body import BodyModel, axis_angle_to_matrix, pose_body
-from prosepose_jax.synthetic.make_pairs import MIRROR, mirrored, seen_people
+from prosepose_jax.errors import InputError
+from prosepose_jax.synthetic.make_pairs import MIRROR, _begun, mirrored, seen_people
 from prosepose_jax.synthetic.refine import Start, start_params
 
 
@@ -52,3 +53,17 @@ def test_cameras_stand_all_around_and_keep_the_people_as_they_are(people: Start)
         assert camera[1, 1] < -0.9  # the floor's upward normal points up in the picture
         headings.append(np.degrees(np.arctan2(camera[0, 2], camera[0, 0])) % 360)
     assert np.histogram(headings, bins=4, range=(0, 360))[0].min() > 3
+
+
+def test_a_file_goes_on_with_the_same_interactions_alone(tmp_path, people: Start) -> None:
+    root, vertices = np.zeros((2, 3)), np.asarray(people.transl)[:, None] + np.eye(3)
+    pair = seen_people(people, vertices, root, np.random.default_rng(0))
+    content = {name: value[None] for name, value in pair.items()} | {"source": np.array([7]), "tries": 64, "seed": 3}
+    np.savez(tmp_path / "pairs.npz", **content, templates=np.array(["hug", "handshake"]))
+    pairs, source, tries = _begun(tmp_path / "pairs.npz", {"seed": 3}, ("hug", "handshake"))
+    assert (source, tries) == ([7], 64)
+    np.testing.assert_array_equal(pairs[0]["body_pose"], pair["body_pose"])
+    with pytest.raises(InputError, match="pairs.npz.*templates.*hug, conga"):
+        _begun(tmp_path / "pairs.npz", {"seed": 3}, ("hug", "conga"))
+    with pytest.raises(InputError, match="field seed: its pairs were made with 3, now it is 4"):
+        _begun(tmp_path / "pairs.npz", {"seed": 4}, ("hug", "handshake"))
