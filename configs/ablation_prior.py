@@ -6,13 +6,15 @@
 64 generated scenes of a seed that no pair of the prior's training comes from: the default with answers and without;
 "buddi": both published configs of BUDDI (configs/buddi.py, configs/buddi_answers.py), solved by Levenberg–Marquardt
 with fixed draws (docs/buddi.md, "In the fit"). The reference of each is the same fit with the prior's weight at 0.
+Another prior: --config.config.buddi.checkpoint=FILE.
 """
 
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation.building import FEW, grid, sweep, variant
 
-QUICK = {"buddi.checkpoint": "free", "buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
+PRIOR = {"buddi": {"checkpoint": "free"}}
+QUICK = {"buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
 WITHOUT = {
     f"{stage}.{weights}.buddi": 0.0 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
 }
@@ -29,7 +31,7 @@ BUDDI: dict[str, dict] = {
 def get_config(name: str | None = None) -> ConfigDict:
     """The sweep: of the default or, named "buddi", of BUDDI's configs."""
     points = [{"name": "without the prior", "config": WITHOUT}, {"name": "with the prior"}]
-    config = sweep(
-        "The free prior", grid(BUDDI if name == "buddi" else FITS, points), "without the prior", scenes={"count": FEW}
-    )
+    fits = grid(BUDDI if name == "buddi" else FITS, points)
+    config = sweep("The free prior", fits, "without the prior", base="two_person_prior", config=PRIOR,
+                   scenes={"count": FEW})  # fmt: skip
     return variant(config, None if name == "buddi" else name)
