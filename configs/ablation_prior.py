@@ -15,9 +15,19 @@ from prosepose_jax.ablation.building import FEW, grid, sweep, variant
 
 PRIOR = {"buddi": {"checkpoint": "free"}}
 QUICK = {"buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
-WITHOUT = {
-    f"{stage}.{weights}.buddi": 0.0 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
-}
+
+
+def _weight(factor: float) -> dict[str, float]:
+    """Overrides: the prior's weight times a factor."""
+    names = ("weights", "fallback_weights")
+    return {f"{stage}.{weights}.buddi": factor for stage in ("stage1", "stage2") for weights in names}
+
+
+POINTS = [
+    {"name": "without the prior", "config": _weight(0.0)},
+    {"name": "with the prior"},
+    {"name": "a third of its weight", "config": _weight(1.0 / 3.0)},
+]
 FITS: dict[str, dict] = {
     "default": {"base": "two_person_prior"},
     "default without answers": {"base": "two_person_prior", "config": {"contact.use_answers": False}},
@@ -30,8 +40,7 @@ BUDDI: dict[str, dict] = {
 
 def get_config(name: str | None = None) -> ConfigDict:
     """The sweep: of the default or, named "buddi", of BUDDI's configs."""
-    points = [{"name": "without the prior", "config": WITHOUT}, {"name": "with the prior"}]
-    fits = grid(BUDDI if name == "buddi" else FITS, points)
+    fits = grid(BUDDI, POINTS[:2]) if name == "buddi" else grid(FITS, POINTS)
     config = sweep("The free prior", fits, "without the prior", base="two_person_prior", config=PRIOR,
                    scenes={"count": FEW})  # fmt: skip
     return variant(config, None if name == "buddi" else name)

@@ -118,7 +118,10 @@ def _footnotes(specs: Sequence[RowSpec], made: set[str]) -> list[str]:
         )
     prior = [spec.title for spec in specs if spec.name in made and spec.needs_prior]
     if FLAGS.buddi == FREE_PRIOR and prior:
-        found.append(f"{', '.join(prior)}: with the packaged prior, trained on generated pairs, not with BUDDI's.")
+        found.append(
+            f"{', '.join(prior)}: with the packaged prior in the place of BUDDI's; it was trained on generated pairs, "
+            "of the same interactions as generated scenes (docs/buddi.md)."
+        )
     return found
 
 
