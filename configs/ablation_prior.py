@@ -17,16 +17,16 @@ PRIOR = {"buddi": {"checkpoint": "free"}}
 QUICK = {"buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
 
 
-def _weight(factor: float) -> dict[str, float]:
-    """Overrides: the prior's weight times a factor."""
+def _weight(weight: float) -> dict[str, float]:
+    """Overrides: the prior's weight in both stages."""
     names = ("weights", "fallback_weights")
-    return {f"{stage}.{weights}.buddi": factor for stage in ("stage1", "stage2") for weights in names}
+    return {f"{stage}.{weights}.buddi": weight for stage in ("stage1", "stage2") for weights in names}
 
 
 POINTS = [
     {"name": "without the prior", "config": _weight(0.0)},
     {"name": "with the prior"},
-    {"name": "a third of its weight", "config": _weight(1.0 / 3.0)},
+    {"name": "three times its weight", "config": _weight(1.0)},
 ]
 FITS: dict[str, dict] = {
     "default": {"base": "two_person_prior"},

@@ -3,13 +3,16 @@
     prosepose fit --config=configs/two_person_prior.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
 configs/two_person.py and score distillation with fixed draws, so that Levenberg–Marquardt can judge it. The prior was
-trained on generated pairs alone: what it is worth on other people is not known. docs/buddi.md has what it is worth on
-generated ones. Another prior: --config.buddi.checkpoint=FILE.
+trained on generated pairs alone; docs/buddi.md has what it is worth on interactions that it knows, and on others.
+Another prior: --config.buddi.checkpoint=FILE.
 """
 
 from ml_collections import ConfigDict
 
 from prosepose_jax.config import load_config
+
+# 1 is best on interactions that the prior knows and harms on others; at a third no harm could be measured.
+WEIGHT = 1.0 / 3.0
 
 
 def get_config() -> ConfigDict:
@@ -29,5 +32,5 @@ def get_config() -> ConfigDict:
         }
     )
     for stage in (config.stage1, config.stage2):
-        stage.weights.buddi = stage.fallback_weights.buddi = 1.0
+        stage.weights.buddi = stage.fallback_weights.buddi = WEIGHT
     return config

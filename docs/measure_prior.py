@@ -1,6 +1,7 @@
 """Measures the free prior's samples, its targets and its cost in a fit, and writes them into docs/buddi.md.
 
-    python docs/measure_prior.py --pairs=out/prior/pairs.npz --cache=out/prior/scenes
+    python docs/measure_prior.py --pairs=out/prior/pairs.npz --cache=out/prior/scenes --count=128
+    python docs/measure_prior.py … --parts=costs --configs=two_person_prior --fits=24
 
 Samples stand beside the pairs that the prior was trained on, and beside random pairs: people of different pairs, put
 where the people of a third stand. Fits per second are those of generated scenes, made in the cache, once compiled.
@@ -45,11 +46,13 @@ _DOCUMENT = Path(__file__).resolve().parent / "buddi.md"
 _TOUCHING_M, _DEEP_MM = 0.02, 20.0
 _FIT_SEED, _REPEATS = 2001, 2
 _LEVELS, _DRAWS = (20, 100, 200), 8
+_QUICK = {"solver": "lm", "contact.search": "cells", "buddi.draws": _DRAWS}
 _PAIRS = flags.DEFINE_string("pairs", None, "pairs of the training (make_pairs)", required=True)
 _CACHE = flags.DEFINE_string("cache", None, "folder of the scenes that are fitted", required=True)
 _PRIOR = flags.DEFINE_string("prior", "free", "the prior")
 _COUNT = flags.DEFINE_integer("count", 256, "pairs of each kind", 2)
 _PARTS = flags.DEFINE_list("parts", ["samples", "targets", "costs"], "what is measured")
+_CONFIGS = flags.DEFINE_list("configs", ["two_person_prior", "buddi_answers"], "whose costs are measured")
 _FITS = flags.DEFINE_integer("fits", 64, "scenes that are fitted", 1)
 
 
@@ -163,18 +166,19 @@ def costs_table(body: BodyModel, cache: Path, prior: str, count: int) -> str:
     answers = {scene.key: texts for scene, texts in seen}
     scenes = [scene for scene, _ in seen]
     lines = ["| config | fits a second | the same without the prior |", "|---|---|---|"]
-    for name, fields in {
-        "two_person_prior": {},
-        "buddi_answers": {"solver": "lm", "contact.search": "cells", "buddi.draws": 8},
-    }.items():
+    for name in _CONFIGS.value:
+        fields = (
+            {} if name == "two_person_prior" else {"solver": "lm", "contact.search": "cells", "buddi.draws": _DRAWS}
+        )
         speeds = []
         for without in (False, True):
             config = load_config(name)
             config.update_from_flattened_dict({**fields, "buddi.checkpoint": prior})
             if without:
-                for stage in (config.stage1, config.stage2):
-                    stage.weights.buddi = stage.fallback_weights.buddi = 0.0
-                del config.buddi
+                with config.unlocked():
+                    for stage in (config.stage1, config.stage2):
+                        del stage.weights.buddi, stage.fallback_weights.buddi
+                    del config.buddi
             seconds = []
             for _ in range(_REPEATS + 1):
                 start = time.perf_counter()
