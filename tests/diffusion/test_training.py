@@ -166,7 +166,8 @@ def flags_of(defined, words: list[str]):
     import copy
 
     flags = copy.deepcopy(defined)
-    flags(["prosepose", *words])
+    flags.unparse_flags()
+    flags(["prosepose", "--scenes=", "--noconditional", "--seed=0", *words])
     return flags
 
 
