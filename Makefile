@@ -13,7 +13,7 @@ BODY_MODELS ?= body-models==0.26.2
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-fast test-slow test-cluster fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
-	bench bench-long bench-check bench-tables ablations docs report-js
+	bench bench-long bench-check bench-tables ablations prior generated-table docs report-js
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -134,6 +134,33 @@ ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable),
 			--scenes=$(ABLATIONS_DIR)/scenes $(ABLATIONS_FLAGS) || exit 1; \
 	done
 	$(BIN)/python -m prosepose_jax.ablation.document --sweeps=$(ABLATIONS_DIR) --document=docs/results.md
+
+# How many people there are to learn from, and for how long: until the loss on those held out rises again.
+PRIOR_DIR ?= out/prior
+PRIOR_PEOPLE ?= 655
+PRIOR_STEPS ?= 9200
+prior: $(VENV)/.plain ## make pairs and train the packaged prior over two people again (resumable; docs/buddi.md)
+	$(BIN)/python -m prosepose_jax.synthetic.make_pairs --out=$(PRIOR_DIR)/pairs.npz --count=$(PRIOR_PEOPLE)
+	$(BIN)/prosepose train-prior --pairs=$(PRIOR_DIR)/pairs.npz --workdir=$(PRIOR_DIR)/training --steps=$(PRIOR_STEPS) \
+		--batch=64 --learning_rate=1e-3 --warmup=300 --dropout=0 --width=128 --layers=3 --save_every=200
+	cp $(PRIOR_DIR)/training/prior.npz smpl_assets/pair_prior.npz
+
+TABLE_DIR ?= out/generated_table
+TABLE_COUNT ?= 300
+TABLE_SEED ?= 2001
+TABLE_LEVELS ?= low middle high
+TABLE_ROWS ?= regressor,heuristic,no_answers,published,default,oracle,buddi,buddi_answers
+# All levels are about the same people, so their truths are made once. TABLE_ROWS=published makes one row and leaves the
+# others for later; what is fitted is not fitted again.
+generated-table: $(VENV)/.plain ## the papers' table on generated scenes at three noise levels (resumable; docs/table.md)
+	first=$(TABLE_DIR)/$(firstword $(TABLE_LEVELS)); for level in $(TABLE_LEVELS); do \
+		here=$(TABLE_DIR)/$$level; \
+		if [ ! -d $$here/truth ] && [ $$here != $$first ]; then mkdir -p $$here && cp -r $$first/truth $$here/truth; fi; \
+		$(BIN)/prosepose generate --kind=two_person --count=$(TABLE_COUNT) --seed=$(TABLE_SEED) --level=$$level \
+			--out=$$here --sheet=0 || exit 1; \
+		$(BIN)/prosepose table --scenes=$$here/scenes --answers=$$here/answers.jsonl --workdir=$$here/table --quick \
+			--buddi=free --rows=$(TABLE_ROWS) || exit 1; \
+	done
 
 $(VENV)/.docs: $(VENV)/.plain
 	$(BIN)/python -m pip install --quiet -e '.[docs]'

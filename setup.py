@@ -85,7 +85,7 @@ ASSETS = "prosepose_jax._smpl_assets"
 # By name: a licensed file that was put beside them must not get into a wheel.
 ASSET_FILES = [
     "body.npz", "body_keypoints.json", "body_kid_template.npy", "body_lowres.npz", "pose_prior.npz",
-    "build_figures.json", "LICENSE.txt", "README.md",
+    "pair_prior.npz", "build_figures.json", "LICENSE.txt", "README.md",
 ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ def get_config() -> ConfigDict:
             "relative_transl": 1000.0,
             "betas": 0.0,
             "dropout": False,  # True: as the release, which never switches it off
+            "draws": 0,  # 0: fresh noise at every search, for Adam; else the mean of so many that stay the same
             "refresh_every": 1,  # Adam: steps for which a draw of the prior is kept
         }
     )

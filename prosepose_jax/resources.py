@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -25,3 +26,12 @@ def configs_dir() -> Path:
 def demo_dir() -> Path:
     """The folder of the packaged scenes and recorded answers."""
     return _PACKAGE / "demo"
+
+
+FREE_PRIOR = "free"
+"""Stands for the packaged prior of two people wherever a checkpoint of one is named."""
+
+
+def checkpoint_file(name: str | os.PathLike[str]) -> Path:
+    """The file of a prior of two people (docs/buddi.md); `FREE_PRIOR` is the packaged one."""
+    return smpl_assets_dir() / "pair_prior.npz" if str(name) == FREE_PRIOR else Path(name)

@@ -156,7 +156,7 @@ def test_wheel_carries_configs_body_and_demo(wheel: zipfile.ZipFile) -> None:
     expected = {f"prosepose_jax/_configs/{file.name}": file for file in (ROOT / "configs").glob("*.py")}
     assert len(expected) >= 5
     assets = ("body.npz", "body_keypoints.json", "body_lowres.npz", "body_kid_template.npy", "pose_prior.npz",
-              "LICENSE.txt")  # fmt: skip
+              "pair_prior.npz", "LICENSE.txt")  # fmt: skip
     expected |= {f"prosepose_jax/_smpl_assets/{name}": ROOT / "smpl_assets" / name for name in assets}
     demo = ROOT / "prosepose_jax" / "demo"
     expected |= {f"prosepose_jax/demo/{file.relative_to(demo).as_posix()}": file

@@ -19,6 +19,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io import write_json
 from prosepose_jax.io.fits import fits_folder
 from prosepose_jax.io.lock import read_known
+from prosepose_jax.resources import checkpoint_file
 from prosepose_jax.scene import Answer, Scene
 from prosepose_jax.untrusted import as_input_error, open_regular
 
@@ -106,7 +107,7 @@ def file_digests(config: Mapping[str, Any]) -> dict[str, str]:
       InputError: a file cannot be read.
     """
     return {
-        f"{section}.{field}": content_digest(path)
+        f"{section}.{field}": content_digest(str(checkpoint_file(path)) if field == "checkpoint" else path)
         for section in ("body", "prior", "buddi")
         for field, path in dict(config.get(section, {})).items()
         if isinstance(path, str) and path

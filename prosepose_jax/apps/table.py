@@ -45,7 +45,8 @@ flags.DEFINE_list("rows", [], "rows to show; default: all that can be made", fla
 flags.DEFINE_list("runs", [], "NAME=DIR: rows taken from folders of runs", flag_values=FLAGS)
 flags.DEFINE_string("reference", "default", "the row that differences are taken to", flag_values=FLAGS)
 flags.DEFINE_multi_string("set", [], "FIELD=VALUE for the config of every row, e.g. body.path=FILE", flag_values=FLAGS)
-flags.DEFINE_string("buddi", None, "checkpoint of BUDDI, for its rows (docs/buddi.md)", flag_values=FLAGS)
+flags.DEFINE_string("buddi", None, "checkpoint of BUDDI for its rows; free: the packaged prior", flag_values=FLAGS)
+flags.DEFINE_bool("quick", False, "solve published objectives by Levenberg-Marquardt", flag_values=FLAGS)
 flags.DEFINE_string("joint_regressor", None, "J14 or H36M regressor of the body", flag_values=FLAGS)
 flags.DEFINE_list("formats", ["text", "markdown", "latex", "csv", "json"], "files to write", flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of the bootstrap", flag_values=FLAGS)
@@ -92,7 +93,7 @@ def _run() -> int:
             title = f"{where}: {len(mine)} scenes of {'two people' if kind == 'two_person' else 'one person'}"
             tables.append(
                 make_table(rows, kind, title=title, dataset=FLAGS.dataset or "", reference=FLAGS.reference,
-                           seed=FLAGS.seed)
+                           footnotes=_footnotes(specs, set(rows) - set(runs)), seed=FLAGS.seed)
             )  # fmt: skip
     for table in tables:
         print(FORMATS["text"][1](table))
@@ -102,6 +103,26 @@ def _run() -> int:
             write_text(workdir / f"{stem}.{ending}", writer(table))
     print(f"written: {workdir} ({', '.join(FORMATS[name][0] for name in FLAGS.formats)})")
     return 1 if failed else 0
+
+
+def _footnotes(specs: Sequence[RowSpec], made: set[str]) -> list[str]:
+    """How rows were made that differ from their configs."""
+    from prosepose_jax.resources import FREE_PRIOR
+
+    found = []
+    quick = [spec.title for spec in specs if spec.name in made and spec.quick]
+    if FLAGS.quick and quick:
+        found.append(
+            f"{', '.join(quick)}: the published objective, solved by Levenberg–Marquardt with exact nearest vertices "
+            "instead of the published optimiser."
+        )
+    prior = [spec.title for spec in specs if spec.name in made and spec.needs_prior]
+    if FLAGS.buddi == FREE_PRIOR and prior:
+        found.append(
+            f"{', '.join(prior)}: with the packaged prior in the place of BUDDI's; it was trained on generated pairs, "
+            "of the same interactions as generated scenes (docs/buddi.md)."
+        )
+    return found
 
 
 def _given_runs() -> Iterator[tuple[str, Path]]:
@@ -277,6 +298,8 @@ def _row(
         if not FLAGS.buddi:
             return "needs --buddi, a checkpoint"
         overrides["buddi.checkpoint"] = FLAGS.buddi
+    if FLAGS.quick:
+        overrides |= spec.quick
     config = _config(spec.config, overrides)
     set_up_jax()
     print(f"row {spec.name}: {len(scenes)} scenes, config {spec.config}", file=sys.stderr)

@@ -1,8 +1,10 @@
 """`prosepose train-prior`: a diffusion prior over two people, learnt from scenes whose people are known.
 
   prosepose train-prior --scenes=SCENES[,SCENES] --workdir=DIR [--steps=20000]
+  prosepose train-prior --pairs=FILE[,FILE] --workdir=DIR
 
-Learns from the true people of all scenes of two; a tenth of them is held out. Writes DIR/prior.npz, which
+Learns from the true people of all scenes of two, or from pairs that `python -m prosepose_jax.synthetic.make_pairs`
+made; a tenth of them is held out, of pairs a tenth of the people. Writes DIR/prior.npz, which
 `prosepose fit --config=buddi --config.buddi.checkpoint=DIR/prior.npz` reads, DIR/state.msgpack, from which the same
 command goes on where it was stopped (a larger --steps goes further), and DIR/losses.jsonl. All devices share a batch.
 Exit status: 0 all steps done, 2 bad usage or unusable input.
@@ -29,15 +31,19 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_list("scenes", [], "folders of scenes with known people", flag_values=FLAGS)
+flags.DEFINE_list("pairs", [], "files of pairs, of prosepose_jax.synthetic.make_pairs", flag_values=FLAGS)
 flags.DEFINE_string("workdir", None, "folder to write to", flag_values=FLAGS)
 flags.DEFINE_integer("steps", 20_000, "in all", 1, flag_values=FLAGS)
 flags.DEFINE_integer("batch", 256, "pairs a step", 1, flag_values=FLAGS)
 flags.DEFINE_float("learning_rate", 1e-4, "of Adam", 0.0, flag_values=FLAGS)
+flags.DEFINE_integer("warmup", 0, "steps in which the rate rises from 0", 0, flag_values=FLAGS)
+flags.DEFINE_float("transl", 200.0, "weight of the way from person to person", 0.0, flag_values=FLAGS)
 flags.DEFINE_bool("conditional", False, "guided by the scenes' initial estimates", flag_values=FLAGS)
 flags.DEFINE_integer("width", 96, "of a token (published: 152)", 8, flag_values=FLAGS)
 flags.DEFINE_integer("layers", 4, "of the network (published: 6)", 1, flag_values=FLAGS)
 flags.DEFINE_integer("heads", 8, "of attention", 1, flag_values=FLAGS)
 flags.DEFINE_integer("hidden", 256, "width of the feed-forward part (published: 500)", 1, flag_values=FLAGS)
+flags.DEFINE_float("dropout", 0.1, "share, in training alone", 0.0, 0.9, flag_values=FLAGS)
 flags.DEFINE_integer("save_every", 500, "steps between two states on disk", 1, flag_values=FLAGS)
 flags.DEFINE_integer("seed", 0, "of everything random", 0, flag_values=FLAGS)
 flags.DEFINE_bool("tensorboard", False, "also write DIR/tensorboard (extra tensorboard)", flag_values=FLAGS)
@@ -46,7 +52,10 @@ flags.DEFINE_bool("help", False, "show this help", short_name="h", flag_values=F
 _HELD_OUT = 0.1
 _FEWEST = 10  # pairs
 # What a run that goes on must have in common with the one before; --steps, --save_every and --tensorboard may differ.
-_SAME = ("batch", "learning_rate", "conditional", "width", "layers", "heads", "hidden", "seed")
+_SAME = (
+    "batch", "learning_rate", "warmup", "transl", "conditional", "width", "layers", "heads", "hidden", "dropout",
+    "seed",
+)  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:
@@ -55,9 +64,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run() -> int:
-    for name, what in (("scenes", "folders of scenes with known people"), ("workdir", "the folder to write to")):
-        if not FLAGS[name].value:
-            raise InputError(f"--{name} is missing: {what}")
+    if not FLAGS.scenes and not FLAGS.pairs:
+        raise InputError("--scenes is missing: folders of scenes with known people (or --pairs: files of pairs)")
+    if not FLAGS.workdir:
+        raise InputError("--workdir is missing: the folder to write to")
+    if FLAGS.pairs and FLAGS.conditional:
+        raise InputError("--pairs: files of pairs have no estimates to guide a --conditional network; use --scenes")
     if FLAGS.width % (2 * FLAGS.heads):
         raise InputError(f"--width={FLAGS.width}: expected a multiple of twice --heads={FLAGS.heads}")
     from prosepose_jax.apps._runtime import set_up_jax
@@ -72,9 +84,11 @@ def _run() -> int:
         raise InputError(f"--batch={FLAGS.batch}: expected a multiple of the {jax.local_device_count()} devices")
     learnt, held_out, mark = _pairs()
     network = Buddi(
-        conditional=FLAGS.conditional, width=FLAGS.width, layers=FLAGS.layers, heads=FLAGS.heads, hidden=FLAGS.hidden
-    )
-    trainer = Trainer(network, learnt, Training(batch=FLAGS.batch, learning_rate=FLAGS.learning_rate))
+        conditional=FLAGS.conditional, width=FLAGS.width, layers=FLAGS.layers, heads=FLAGS.heads, hidden=FLAGS.hidden,
+        dropout=FLAGS.dropout,
+    )  # fmt: skip
+    training = Training(batch=FLAGS.batch, learning_rate=FLAGS.learning_rate, warmup=FLAGS.warmup, transl=FLAGS.transl)
+    trainer = Trainer(network, learnt, training)
     workdir = Path(FLAGS.workdir)
     make_folder(workdir, "the folder of the training")
     with claimed(workdir):
@@ -132,27 +146,60 @@ def _pairs() -> tuple[PairSet, PairSet, str]:
     from prosepose_jax.io import load_scenes
 
     people: list[tuple[Any, ...]] = []
+    source: list[tuple[str, int]] = []  # pairs of one source show the same people: all are learnt from, or none
     for folder in FLAGS.scenes:
         scenes = load_scenes(folder)
         for key, reason in scenes.failures.items():
             print(f"note: {key}: {reason}", file=sys.stderr)
         people += _known(scenes)
-    if len(people) < _FEWEST:
+        source += [("", number) for number in range(len(source), len(people))]
+    for file in FLAGS.pairs:
+        made, sources = _made(Path(file))
+        people += made
+        source += [(file, number) for number in sources]
+    groups = list(dict.fromkeys(source))
+    if len(groups) < _FEWEST:
         raise InputError(
             f"--scenes={','.join(FLAGS.scenes)}: expected {_FEWEST} scenes or more of two people with ground truth "
-            f"(gt_global_orient, gt_body_pose, gt_betas, gt_transl), found {len(people)}"
+            f"(gt_global_orient, gt_body_pose, gt_betas, gt_transl), found {len(groups)}"
         )
-    order = np.random.default_rng(FLAGS.seed).permutation(len(people))
-    count = max(1, round(_HELD_OUT * len(people)))
+    away = held_out_of(groups, FLAGS.seed)
     mark = hashlib.sha256()
     for pair in people:
         for values in pair:
             mark.update(np.ascontiguousarray(values, np.float32).tobytes())
     return (
-        _pair_set([people[i] for i in order[count:]]),
-        _pair_set([people[i] for i in order[:count]]),
-        (mark.hexdigest()[:16]),
+        _pair_set([pair for pair, mine in zip(people, source, strict=True) if mine not in away]),
+        _pair_set([pair for pair, mine in zip(people, source, strict=True) if mine in away]),
+        mark.hexdigest()[:16],
     )
+
+
+def held_out_of(groups: Sequence[Any], seed: int) -> set[Any]:
+    """A tenth of them, one at least."""
+    import numpy as np
+
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return {groups[i] for i in order[: max(1, round(_HELD_OUT * len(groups)))]}
+
+
+def _made(file: Path) -> tuple[list[tuple[Any, ...]], list[int]]:
+    """The pairs of a file of `prosepose_jax.synthetic.make_pairs`, as `_known` has them, and whose people they show."""
+    import numpy as np
+
+    from prosepose_jax.io._npz import FieldReader, read_npz
+
+    reader = FieldReader(file, read_npz(file))
+    shapes: dict[str, tuple[int | str, ...]] = {
+        "global_orient": ("N", 2, 3), "body_pose": ("N", 2, 21, 3), "betas": ("N", 2, "B"), "kid_scale": ("N", 2),
+        "transl": ("N", 2, 3),
+    }  # fmt: skip
+    columns = [reader.floats(name, shape) for name, shape in shapes.items()]
+    source = np.asarray(reader.floats("source", ("N",)), np.int64)
+    for name, column in zip(shapes, columns, strict=True):
+        if len(column) != len(source):
+            raise reader.fail(name, f"expected one entry for each of {len(source)} sources, found {len(column)}")
+    return [tuple(column[i] for column in columns) for i in range(len(source))], source.tolist()
 
 
 def _known(scenes: Sequence[Scene]) -> Iterator[tuple[Any, ...]]:
@@ -189,8 +236,8 @@ def _pair_set(people: Sequence[tuple[Any, ...]]) -> PairSet:
         arrays: dict[str, Any] = {name: jnp.asarray(np.stack(values), jnp.float32) for name, values in stacked.items()}
         return from_params(dataclasses.replace(BodyParams.zeros(2), **arrays))
 
-    columns = list(zip(*people, strict=True))
-    return PairSet(pair(columns[:5]), pair(columns[5:]) if FLAGS.conditional else None)
+    guidance = pair(list(zip(*(one[5:] for one in people), strict=True))) if FLAGS.conditional else None
+    return PairSet(pair(list(zip(*(one[:5] for one in people), strict=True))), guidance)
 
 
 def _lock(file: Path, this: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Training the denoiser on pairs of people: noise, one prediction, the distance to the clean pair.
 
 As BUDDI was trained (docs/buddi.md, "Training"), with two differences: betas and translations enter as means over the
-batch, not as sums, so that their weight does not grow with the batch, and vertices are not compared.
+batch, not as sums, so that their weight does not grow with the batch (that of translations is about what it was as a
+sum; with 1 on the mean nobody learns where people stand), and vertices are not compared.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Training:
     Attributes:
       batch: pairs a step.
       learning_rate: of Adam.
+      warmup: steps in which it rises to that from 0 (published: 0).
       clip: largest norm of a gradient.
       exchange: share of pairs whose people are exchanged.
       average: what the averaged weights keep of themselves in a step; 0: no averaging.
@@ -44,13 +46,14 @@ class Training:
 
     batch: int = 256
     learning_rate: float = 1e-4
+    warmup: int = 0
     clip: float = 1.0
     exchange: float = 0.5
     average: float = 0.999
     rotations: float = 10.0
     betas: float = 0.1
     kid: float = 0.1
-    transl: float = 1.0
+    transl: float = 200.0
     guidance_dropped: float = 0.2
     guidance_kept: float = 0.7
 
@@ -180,7 +183,12 @@ class Trainer:
         if training.batch % len(devices):
             raise ValueError(f"a batch of {training.batch} cannot be shared by {len(devices)} devices")
         self.network, self.training, self.schedule = network, training, cosine_schedule()
-        self._optimiser = optax.chain(optax.clip_by_global_norm(training.clip), optax.adam(training.learning_rate))
+        rate = (
+            optax.linear_schedule(0.0, training.learning_rate, training.warmup)
+            if training.warmup
+            else (training.learning_rate)
+        )
+        self._optimiser = optax.chain(optax.clip_by_global_norm(training.clip), optax.adam(rate))
         mesh = Mesh(np.array(devices), ("batch",))
         self._shared = NamedSharding(mesh, PartitionSpec("batch"))
         self._everywhere = NamedSharding(mesh, PartitionSpec())

@@ -16,7 +16,8 @@ import numpy as np
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.distance import region_distances
 from prosepose_jax.metrics.geodesic import SurfaceDistances
-from prosepose_jax.metrics.penetration import penetration
+from prosepose_jax.metrics.patches import Patches
+from prosepose_jax.metrics.penetration import penetration_in
 from prosepose_jax.metrics.rays import crossing_numbers
 from prosepose_jax.synthetic.balance import imbalance
 from prosepose_jax.synthetic.joint_limits import limit_excesses
@@ -112,6 +113,7 @@ class Yardstick:
         self._table = jax.jit(lambda a, b: region_distances(body.regions, a, b))
         template = np.asarray(body.v_template, np.float64)
         self._template = template
+        self._patches = Patches(template, self.faces)
         self._geodesic = SurfaceDistances(template, self.faces, SELF_GEODESIC_M)
         ids, mask = np.asarray(body.regions.vertex_ids), np.asarray(body.regions.mask)
         # Region of each vertex; lists that overlap give a vertex several.
@@ -207,7 +209,7 @@ class Yardstick:
         checks = Checks(tuple(gaps), np.nan, np.nan, floor, bend, excess, balance)
         if not thorough and not checks.stands:
             return checks
-        between = penetration(vertices, self.faces).max_mm / 1000.0 if len(vertices) > 1 else 0.0
+        between = penetration_in(self._patches, vertices, volume=False)[0].max_mm / 1000.0
         checks = dataclasses.replace(checks, penetration=between)
         if not thorough and between > PENETRATION_LIMIT_M:
             return checks

@@ -106,6 +106,7 @@ def make_table(
     dataset: str = "",
     specs: Sequence[RowSpec] | None = None,
     reference: str = "default",
+    footnotes: Sequence[str] = (),
     seed: int = 0,
 ) -> Table:
     """Puts the figures of several runs on the same scenes into one table.
@@ -119,6 +120,7 @@ def make_table(
       dataset: whose published figures stand beside ours; "": none.
       specs: the rows in order with their titles; None: those of the papers, others after them.
       reference: the row that differences are taken to; the first that is there if it isn't.
+      footnotes: what a reader must know of the rows besides.
       seed: of the bootstrap.
 
     Raises:
@@ -133,7 +135,7 @@ def make_table(
         reference = present[-1].name if len(present) == 1 else present[0].name
     done = {spec.name: _finished(rows[spec.name]) for spec in present}
     joint_set = _joint_set(done)
-    columns, footnotes = [], []
+    columns, remarks = [], []
     common: dict[str, list[str]] = {}
     for metric in COLUMNS[kind]:
         having = {name: set(values_of(metric, entries)) for name, entries in done.items()}
@@ -145,13 +147,13 @@ def make_table(
         everything = set.union(*sharing.values())
         if len(common[metric.name]) < len(everything):
             lost = len(everything) - len(common[metric.name])
-            footnotes.append(
+            remarks.append(
                 f"{metric.heading}: over the {len(common[metric.name])} scenes that every row has; {lost} of "
                 f"{len(everything)} lack a row."
             )
         absent = sorted(set(done) - set(sharing))
         if absent:
-            footnotes.append(f"{metric.heading}: not measured for {', '.join(absent)}.")
+            remarks.append(f"{metric.heading}: not measured for {', '.join(absent)}.")
     if not columns:
         raise InputError("no row has any of the table's figures: " + ", ".join(m.name for m in COLUMNS[kind]))
     compared = sorted(set.intersection(*(set(entries) for entries in done.values())))
@@ -161,15 +163,15 @@ def make_table(
         for spec in present
     )  # fmt: skip
     if len(compared) < _FEW:
-        footnotes.append(f"Intervals over {len(compared)} scene{'s' if len(compared) != 1 else ''} say little.")
+        remarks.append(f"Intervals over {len(compared)} scene{'s' if len(compared) != 1 else ''} say little.")
     if any(line.fallback for line in lines):
-        footnotes.append("[…]: over the scenes whose fit used answers; the others took the fallback.")
+        remarks.append("[…]: over the scenes whose fit used answers; the others took the fallback.")
     if any(cell.published for line in lines for cell in line.cells.values()):
-        footnotes += [*notes(dataset), *exchanged_note(dataset)]
+        remarks += [*notes(dataset), *exchanged_note(dataset)]
     missing = [spec.title for spec in known if spec.name not in done]
     if missing:
-        footnotes.append(f"Rows without fits: {', '.join(missing)}.")
-    return Table(title, kind, tuple(columns), lines, joint_set, reference, tuple(footnotes))
+        remarks.append(f"Rows without fits: {', '.join(missing)}.")
+    return Table(title, kind, tuple(columns), lines, joint_set, reference, (*footnotes, *remarks))
 
 
 def _finished(entries: Entries) -> dict[str, Mapping[str, Any]]:

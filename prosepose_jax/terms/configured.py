@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.resources import FREE_PRIOR, checkpoint_file
 from prosepose_jax.terms.base import Term
 from prosepose_jax.untrusted import as_input_error, open_regular
 
 _SECTION = "buddi"
+_MOST_DRAWS = 256  # each is a pass through the network at every search
 _FIELDS: Mapping[str, type] = {
     "checkpoint": str, "conditional": bool, "timestep": int, "pose": float, "relative_transl": float, "betas": float,
-    "dropout": bool,
+    "dropout": bool, "draws": int,
 }  # fmt: skip
 
 
@@ -40,14 +41,21 @@ def configured_terms(config: Mapping[str, Any], always: tuple[Term, ...]) -> tup
     if not path:
         raise InputError(
             "config: field buddi.checkpoint is empty, expected a checkpoint of BUDDI "
-            "(--config.buddi.checkpoint=FILE, docs/buddi.md)"
+            f"(--config.buddi.checkpoint=FILE; {FREE_PRIOR}: the packaged free one; docs/buddi.md)"
         )
     if not 0 <= found["timestep"] < 1000:
         raise InputError(f"config: field buddi.timestep is {found['timestep']}, expected 0 to 999")
-    loaded = load_buddi(Path(path), conditional=conditional)
+    if not 0 <= found["draws"] <= _MOST_DRAWS:
+        raise InputError(f"config: field buddi.draws is {found['draws']}, expected 0 to {_MOST_DRAWS}")
+    path = str(checkpoint_file(path))
+    loaded = load_buddi(path, conditional=conditional)
     with as_input_error(path), open_regular(path) as file:
         mark = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return (*always, PairPrior(network=loaded.network, weights=loaded.weights, mark=mark, **found))
+    comparable = found["draws"] > 0
+    return (
+        *always,
+        PairPrior(comparable=comparable, network=loaded.network, weights=loaded.weights, mark=mark, **found),
+    )
 
 
 def _field(section: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -29,6 +29,7 @@ from prosepose_jax.terms.points import joint_rows
 
 # Norms have no curvature to offer at 0: below these (rad or units of betas; m) the pull is divided by them instead.
 _FLOOR, _FLOOR_M = 1e-2, 1e-3
+_FIXED = 0  # seed of draws that stay the same
 _ESTIMATE = ("global_orient", "body_pose", "betas", "kid_scale", "transl")
 
 
@@ -54,8 +55,9 @@ class Target:
 class PairPrior(Term):
     """Σ weight · ‖now − denoised‖ over body poses, the way from person to person, and betas.
 
-    The target is drawn anew at every search, so that the value says nothing about which of two steps is better: the
-    term moves a step of Levenberg–Marquardt and does not judge it.
+    Published: the target is drawn anew at every search, so that the value says nothing about which of two steps is
+    better: the term moves a step of Levenberg–Marquardt and does not judge it. With `draws` the noise is drawn once:
+    then the value is a function of the people alone, and `comparable` is True.
 
     Attributes:
       network: the denoiser; a conditional one is guided by the scene's estimate.
@@ -66,6 +68,7 @@ class PairPrior(Term):
       relative_transl: weight of the way from person 0 to person 1, a metre.
       betas: weight of a person's betas.
       dropout: leave the network's dropout active, as the release does.
+      draws: 0: fresh noise at every search; else the target is the mean over so many draws that stay the same.
     """
 
     name: str = "buddi"
@@ -80,6 +83,7 @@ class PairPrior(Term):
     relative_transl: float = 1000.0
     betas: float = 0.0
     dropout: bool = False
+    draws: int = 0
 
     def prepare_body(self, body: BodyModel, prior: Any) -> Model:
         return Model(jax.tree.map(jnp.asarray, self.weights), cosine_schedule())
@@ -99,9 +103,18 @@ class PairPrior(Term):
         def one(params: BodyParams, key: jax.Array, estimate: dict[str, jax.Array] | None) -> Target:
             pair = jax.tree.map(lambda x: x[:2], params)
             guidance = None if estimate is None else relative(from_params(_estimated(pair, estimate)))
-            noise_key, dropout_key = jax.random.split(key)
-            denoise = denoiser(self.network, model.weights, guidance, dropout_key if self.dropout else None)
-            found = distillation_target(denoise, model.schedule, noise_key, pair, self.timestep)
+
+            def draw(key: jax.Array) -> BodyParams:
+                noise_key, dropout_key = jax.random.split(key)
+                denoise = denoiser(self.network, model.weights, guidance, dropout_key if self.dropout else None)
+                return distillation_target(denoise, model.schedule, noise_key, pair, self.timestep)
+
+            if self.draws:
+                # The same for all scenes and searches. All targets are near the pair: their vectors may be averaged.
+                drawn = jax.vmap(draw)(jax.random.split(jax.random.key(_FIXED), self.draws))
+                found = jax.tree.map(lambda x: jnp.mean(x, axis=0), drawn)
+            else:
+                found = draw(key)
             root = jax.vmap(lambda p: rest_joints(lookup.body, p.betas, p.expression, p.kid_scale)[0])(pair)
             return Target(
                 body_pose=params.body_pose.at[:2].set(found.body_pose),

@@ -54,7 +54,7 @@ def test_errors_by_hand() -> None:
     found = prediction_errors(dataclasses.replace(turned, pose=half), clean)
     expected = {"orient": 0.0, "pose": 8.0 / 2, "betas": 4.0, "kid": 0.0, "transl": 0.25 / 2}  # means over people
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, abs=1e-5)
-    assert float(total_loss(found, Training())) == pytest.approx(10 * 4.0 + 0.1 * 4.0 + 0.125, rel=1e-5)
+    assert float(total_loss(found, Training())) == pytest.approx(10 * 4.0 + 0.1 * 4.0 + 200 * 0.125, rel=1e-5)
 
 
 def test_exchanged_and_dropped(pairs: PairSet) -> None:
@@ -136,12 +136,48 @@ def test_the_command_trains_goes_on_and_writes_a_prior(scenes, tmp_path, capsys)
         load_buddi(tmp_path / "whole" / "prior.npz", conditional=True)
 
 
+def test_pairs_of_the_same_people_are_held_out_together(tmp_path, monkeypatch) -> None:
+    from prosepose_jax.apps import train_prior
+
+    rng, source = np.random.default_rng(0), np.repeat(np.arange(20), 3)
+    place = np.zeros((60, 2, 3), np.float32)
+    place[:, 1, 0] = source  # tells whose pair it is
+    pairs = {
+        "global_orient": rng.normal(size=(60, 2, 3)), "body_pose": rng.normal(size=(60, 2, 21, 3)),
+        "betas": rng.normal(size=(60, 2, 10)), "kid_scale": np.zeros((60, 2)), "transl": place, "source": source,
+    }  # fmt: skip
+    np.savez(tmp_path / "pairs.npz", **pairs)
+
+    def read(file: str):
+        flags = flags_of(train_prior.FLAGS, [f"--pairs={tmp_path / file}"])
+        monkeypatch.setattr(train_prior, "FLAGS", flags)
+        return train_prior._pairs()
+
+    learnt, held_out, _ = read("pairs.npz")
+    mine, theirs = (set(np.asarray(found.clean.transl)[:, 1, 0].tolist()) for found in (learnt, held_out))
+    assert (learnt.size, held_out.size) == (54, 6) and not mine & theirs and len(theirs) == 2
+    np.savez(tmp_path / "short.npz", **pairs | {"source": source[:-1]})
+    with pytest.raises(InputError, match="short.npz.*global_orient.*59 sources, found 60"):
+        read("short.npz")
+
+
+def flags_of(defined, words: list[str]):
+    """A verb's flags as a command line sets them."""
+    import copy
+
+    flags = copy.deepcopy(defined)
+    flags.unparse_flags()
+    flags(["prosepose", "--scenes=", "--noconditional", "--seed=0", *words])
+    return flags
+
+
 def test_bad_usage(tmp_path, capsys) -> None:
     def refused(*flags: str) -> str:
         assert main(["prosepose", "train-prior", *flags]) == 2
         return capsys.readouterr().err
 
     assert "--scenes is missing" in refused(f"--workdir={tmp_path}")
+    assert "no estimates to guide" in refused("--pairs=x", f"--workdir={tmp_path}", "--conditional")
     assert "--width=20" in refused("--scenes=x", f"--workdir={tmp_path}", "--width=20")
     scene = dataclasses.replace(made_scene("a"), keypoints=np.ones((2, 25, 3)))
     save_scene(tmp_path / "few", scene)

@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from prosepose_jax.config import load_config
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics.records import METRICS
@@ -169,3 +170,19 @@ def test_annotated_regions_become_an_answer_that_parses(make_scene) -> None:
     # Every fine region lies in some part.
     every = annotated_answer(make_scene(gt_region_pairs=np.stack([np.arange(75)] * 2, axis=1)))
     assert len(PARSERS["extended"](every.text, "two_person").rows) > 10
+
+
+def test_quick_rows_change_the_solver_and_leave_the_objective() -> None:
+    quick = [spec for specs in ROWS.values() for spec in specs if spec.quick]
+    assert {spec.name for spec in quick} == {"published", "buddi", "buddi_answers"}
+    for spec in quick:
+        config, plain = load_config(spec.config), load_config(spec.config)
+        config.update_from_flattened_dict(dict(spec.quick))
+        assert (config.solver, plain.solver) == ("lm", "adam")
+        assert (config.stage1, config.stage2) == (plain.stage1, plain.stage2)
+        assert ("buddi" in config) == spec.needs_prior and (not spec.needs_prior or config.buddi.draws > 0)
+
+
+def test_footnotes_of_the_caller_come_first(rows) -> None:
+    table = make_table(rows, "two_person", footnotes=["solved in another way"])
+    assert table.footnotes[0] == "solved in another way" and len(table.footnotes) > 1

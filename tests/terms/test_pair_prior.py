@@ -39,13 +39,14 @@ PLAIN = jnp.float32(0.0)
 
 
 @functools.cache
-def _term(conditional: bool = False, dropout: bool = False) -> PairPrior:
+def _term(conditional: bool = False, dropout: bool = False, draws: int = 0) -> PairPrior:
     network = Buddi(conditional=conditional, width=8, layers=1, heads=2, hidden=12)
     guidance = Pair.zeros() if conditional else None
     weights = jax.jit(network.init)(jax.random.key(3), Pair.zeros(), jnp.int32(0), guidance)["params"]
     return PairPrior(
-        network=network, weights=weights, mark=f"random {conditional}", betas=WEIGHTS.betas, dropout=dropout
-    )
+        comparable=draws > 0, network=network, weights=weights, mark=f"random {conditional}", betas=WEIGHTS.betas,
+        dropout=dropout, draws=draws,
+    )  # fmt: skip
 
 
 def _people(scenes: int = 2, people: int = 2, seed: int = 0) -> BodyParams:
@@ -135,6 +136,33 @@ def test_acceptance_ignores_it() -> None:
     assert float(problem.judged(jnp.array([3.0, 5.0]))) == 3.0
 
 
+def test_fixed_draws_depend_on_the_people_alone_and_are_judged(small_body: BodyModel, drawn: Any) -> None:
+    """The mean of several draws, whichever search asks and whatever its key; so steps can be compared by it."""
+    params, keys, one = drawn
+    term = _term(draws=4)
+    held = _look_up(term, small_body, params, keys)
+    for a, b in zip(
+        jax.tree.leaves(held), jax.tree.leaves(_look_up(term, small_body, params, keys[::-1])), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    denoise = denoiser(term.network, term.weights)
+
+    @jax.jit
+    def pose(key: jax.Array) -> jax.Array:
+        return distillation_target(denoise, cosine_schedule(), key, _pick(params, 0), term.timestep).body_pose
+
+    noises = [jax.random.split(key)[0] for key in jax.random.split(jax.random.key(0), 4)]
+    mean = np.mean([pose(key) for key in noises], axis=0)
+    np.testing.assert_allclose(held.body_pose[0], mean, atol=1e-5)
+    assert float(jnp.abs(held.body_pose - one.body_pose).max()) > 1e-4  # a single fresh draw is another target
+    nothing: Any = None
+    problem = Problem(
+        model=nothing, scene=nothing, start=nothing, held={}, weights={}, active={}, numbers=nothing, terms=(),
+        records=(Keypoints(), term),
+    )  # fmt: skip
+    assert float(problem.judged(jnp.array([3.0, 5.0]))) == 8.0
+
+
 @pytest.mark.heavy
 def test_a_batch_equals_its_scenes_alone_and_draws_anew(small_body: BodyModel) -> None:
     term, params, keys = _term(dropout=True), _people(), jax.random.split(jax.random.key(7), 2)
@@ -182,7 +210,10 @@ def test_the_config_says_what_is_missing() -> None:
     config.buddi.checkpoint = "nowhere.pt"
     with pytest.raises(InputError, match=r"nowhere\.pt"):
         settings_from_config(config)
-    config.buddi.timestep = 1000
+    config.buddi.draws = 1000
+    with pytest.raises(InputError, match=r"buddi\.draws is 1000, expected 0 to 256"):
+        settings_from_config(config)
+    config.buddi.draws, config.buddi.timestep = 0, 1000
     with pytest.raises(InputError, match=r"buddi\.timestep is 1000, expected 0 to 999"):
         settings_from_config(config)
     assert load_config("buddi").stage1.weights["buddi"] == 1.0
