@@ -37,7 +37,7 @@ TOLERANCE = 1e-3
 
 def solver_config(solver: str, steps: int) -> Any:
     """The default config with this solver and so many steps of stage 1."""
-    return never_stopping("two_person", {"stage1.steps": steps, "solver": solver})
+    return never_stopping("two_person", {"stage1.steps": steps, "stage1.tolerance": 1e-4, "solver": solver})
 
 
 def is_known(solver: str) -> bool:

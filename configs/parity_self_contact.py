@@ -35,5 +35,5 @@ def get_config() -> ConfigDict:
         stage.fallback_weights = stage.weights.copy_and_resolve_references()
         stage.fallback_weights.contact = 0.0
     config.stage2.move_betas = False
-    config.stage1.tolerance = config.lm.tolerance
+    del config.stage1["tolerance"]
     return config

@@ -49,7 +49,7 @@ def get_config() -> ConfigDict:
         nothing = dict.fromkeys(stage.weights, 0.0)
         stage.weights, stage.fallback_weights = ConfigDict(nothing | weights), ConfigDict(nothing | fallback)
     config.stage2.move_betas = False
-    config.stage1.tolerance = config.lm.tolerance
+    del config.stage1["tolerance"]  # lm.tolerance in both
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

@@ -125,7 +125,7 @@ def get_config() -> ConfigDict:
             "lm": {
                 "steps": 60,  # most steps of a stage
                 "damping": 0.01,  # at the first step
-                "tolerance": 1e-4,  # a smaller relative gain is too little
+                "tolerance": 1e-4,  # a smaller relative gain is too little; of a stage that has none of its own
                 "patience": 3,  # done after so many steps in a row with too little gain
             },
             "lbfgs": {"steps": 300, "refresh_every": 10, "tolerance": 1e-4, "memory": 10, "linesearch_steps": 10},

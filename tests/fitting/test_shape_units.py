@@ -39,7 +39,7 @@ def test_the_same_body_in_other_shape_units_has_the_same_fits(
     short_config.stage2.steps = 0
     # To the minimum: the way there depends on the axes that betas have, as damping is along them.
     short_config.stage1.steps = short_config.lm.steps = 300
-    short_config.lm.tolerance, short_config.lm.patience = 1e-7, 20
+    short_config.stage1.tolerance, short_config.lm.patience = 1e-7, 20
     settings = settings_from_config(short_config)
     settings = dataclasses.replace(settings, terms=tuple(t for t in settings.terms if t.name not in _SEARCHES))
     fits = [

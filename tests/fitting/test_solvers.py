@@ -164,9 +164,9 @@ def test_what_differs_in_numbers_shares_one_compilation(
     """Weights, robust scales, tolerances, which numbers move and which stage it is."""
     other = dataclasses.replace(
         settings,
-        stages=tuple(dataclasses.replace(s, move_betas=False) for s in settings.stages[::-1]),
+        stages=tuple(dataclasses.replace(s, move_betas=False, tolerance=1e-2) for s in settings.stages[::-1]),
         scales={**settings.scales, "contact": 0.1, "keypoints": 0.0},
-        lm=dataclasses.replace(settings.lm, damping=0.1, tolerance=1e-3),
+        lm=dataclasses.replace(settings.lm, damping=0.1),
     )
     assert other.structure == settings.structure
     model, arrays = inputs
