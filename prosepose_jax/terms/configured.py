@@ -35,7 +35,7 @@ def configured_terms(config: Mapping[str, Any], always: tuple[Term, ...]) -> tup
     from prosepose_jax.diffusion import load_buddi
     from prosepose_jax.terms.pair_prior import PairPrior
 
-    section = dict(config[_SECTION])
+    section = {"draws": 0, **config[_SECTION]}  # sections of old have no draws
     found = {name: _field(section, name, kind) for name, kind in _FIELDS.items()}
     path, conditional = found.pop("checkpoint"), found.pop("conditional")
     if not path:

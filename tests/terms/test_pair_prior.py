@@ -216,5 +216,9 @@ def test_the_config_says_what_is_missing() -> None:
     config.buddi.draws, config.buddi.timestep = 0, 1000
     with pytest.raises(InputError, match=r"buddi\.timestep is 1000, expected 0 to 999"):
         settings_from_config(config)
+    config = load_config("two_person_prior")
+    del config.buddi["draws"]  # as sections were written once: published
+    (prior,) = (term for term in settings_from_config(config).terms if term.name == "buddi")
+    assert isinstance(prior, PairPrior) and prior.draws == 0 and not prior.comparable
     assert load_config("buddi").stage1.weights["buddi"] == 1.0
     assert "buddi" not in {term.name for term in settings_from_config(load_config("two_person")).terms}
