@@ -1,4 +1,4 @@
-"""Compiled programs of the tests, kept between sessions under pytest's cache folder.
+"""Compiled programs of the tests, kept between sessions in pytest's cache folder.
 
 A session works on a folder of its own that begins with links to what is kept, so sessions do not meet. JAX writes its
 entries in place and a test may kill the process that does: only those that can be read to their end are kept. An entry
@@ -31,7 +31,8 @@ def kept_folder(root: Path) -> Path:
     except OSError:
         lines = []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return root / ".pytest_cache" / "d" / f"programs-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
+    # Not under `d`, which `pytest --cache-clear` removes after the session has begun.
+    return root / ".pytest_cache" / f"programs-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
 
 
 def begin(kept: Path) -> Path:
@@ -50,6 +51,9 @@ def begin(kept: Path) -> Path:
 
 def end(session: Path, kept: Path, most_bytes: int = MOST_BYTES) -> None:
     """Keeps the session's whole new entries, drops those longest unused beyond a size, and removes the folder."""
+    if not session.is_dir():  # somebody has emptied the cache folder
+        return
+    kept.mkdir(parents=True, exist_ok=True)
     for file in session.iterdir():
         if not (kept / file.name).exists() and _is_whole(file):
             with contextlib.suppress(FileExistsError):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -36,3 +39,41 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
         os.utime(kept / name, (1e9 - age, 1e9 - age))
     end(begin(kept), kept, most_bytes=2500)
     assert {file.name for file in kept.iterdir()} == {"a", "b"}
+
+
+def test_a_cleared_cache_folder_ends_no_session_in_an_error(tmp_path: Path) -> None:
+    kept = kept_folder(tmp_path)
+    session = begin(kept)
+    shutil.rmtree(kept.parent)
+    end(session, kept)
+    session = begin(kept)
+    (session / "a-cache").write_bytes(zlib.compress(b"program"))
+    shutil.rmtree(kept)
+    end(session, kept)
+    assert [file.name for file in kept.iterdir()] == ["a-cache"]
+
+
+def test_pytests_own_clearing_leaves_programs(tmp_path: Path) -> None:
+    """`pytest --cache-clear` clears after conftest.py has begun a session."""
+    (tmp_path / "conftest.py").write_text(
+        "from pathlib import Path\n"
+        "from kept_programs import begin, end, kept_folder\n"
+        "KEPT = kept_folder(Path(__file__).parent)\n"
+        "SESSION = begin(KEPT)\n"
+        "def pytest_unconfigure():\n"
+        "    end(SESSION, KEPT)\n"
+    )
+    (tmp_path / "test_one.py").write_text("from conftest import SESSION\ndef test(): assert SESSION.is_dir()\n")
+    session = begin(kept_folder(tmp_path))
+    (session / "a-cache").write_bytes(zlib.compress(b"program"))
+    end(session, kept_folder(tmp_path))
+    (tmp_path / ".pytest_cache" / "d").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--cache-clear", f"--rootdir={tmp_path}", str(tmp_path)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent),
+                           "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (tmp_path / ".pytest_cache" / "d").exists()
+    assert [file.name for file in kept_folder(tmp_path).iterdir()] == ["a-cache"]
