@@ -1,8 +1,8 @@
 """Compiled programs of the tests, kept between sessions in pytest's cache folder.
 
-A session works on a folder of its own that begins with links to what is kept, so sessions do not meet. JAX writes its
-entries in place and a test may kill the process that does: only those that can be read to their end are kept. An entry
-is named after the whole program, the compiler's options and versions: code that has changed finds none.
+A session works on a folder of its own that begins with links to what is kept, or copies, so sessions do not meet. JAX
+writes its entries in place and a test may kill the process that does: only those that can be read to their end are
+kept. An entry is named after the whole program, the compiler's options and versions: code that has changed finds none.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def begin(kept: Path) -> Path:
     session = Path(tempfile.mkdtemp(prefix="session-", dir=kept.parent))
     for file in kept.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another session has just dropped it
-            os.link(file, session / file.name)
+            _link_or_copy(file, session / file.name)
     return session
 
 
@@ -56,14 +56,24 @@ def end(session: Path, kept: Path, most_bytes: int = MOST_BYTES) -> None:
     kept.mkdir(parents=True, exist_ok=True)
     for file in session.iterdir():
         if not (kept / file.name).exists() and _is_whole(file):
-            with contextlib.suppress(FileExistsError):
-                os.link(file, kept / file.name)
+            os.replace(file, kept / file.name)  # in one step: other sessions see it whole or not at all
     shutil.rmtree(session, ignore_errors=True)
+    found = []
+    for file in kept.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another session has just dropped it
+            found.append((file, file.stat()))
     total = 0
-    for file, stat in sorted(((f, f.stat()) for f in kept.iterdir()), key=lambda pair: -_last_use(pair[1])):
+    for file, stat in sorted(found, key=lambda pair: -_last_use(pair[1])):
         total += stat.st_size
         if total > most_bytes:
             file.unlink(missing_ok=True)
+
+
+def _link_or_copy(file: Path, to: Path) -> None:
+    try:
+        os.link(file, to)
+    except OSError:  # some mounts have no hard links
+        shutil.copy2(file, to)
 
 
 def _last_use(stat: os.stat_result) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import pytest
 from kept_programs import begin, end, kept_folder
 
 
@@ -39,6 +41,32 @@ def test_the_longest_unused_goes_first(tmp_path: Path) -> None:
         os.utime(kept / name, (1e9 - age, 1e9 - age))
     end(begin(kept), kept, most_bytes=2500)
     assert {file.name for file in kept.iterdir()} == {"a", "b"}
+
+
+def test_file_systems_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*paths: Path) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no hard links")
+
+    monkeypatch.setattr(os, "link", refuse)
+    kept, whole = kept_folder(tmp_path), zlib.compress(b"program")
+    for name in "ab":
+        session = begin(kept)
+        assert {file.name for file in session.iterdir()} == {file.name for file in kept.iterdir()}
+        (session / name).write_bytes(whole)
+        end(session, kept)
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == {"a": whole, "b": whole}
+
+
+def test_what_another_session_drops_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, gone = kept_folder(tmp_path), kept_folder(tmp_path) / "gone"
+    session = begin(kept)
+    (session / "a").write_bytes(zlib.compress(b"program"))
+    plain = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: [*plain(folder), *([gone] if folder == kept else [])])
+    end(session, kept)
+    session = begin(kept)
+    assert [file.name for file in session.iterdir()] == ["a"]
+    end(session, kept)
 
 
 def test_a_cleared_cache_folder_ends_no_session_in_an_error(tmp_path: Path) -> None:
