@@ -7,10 +7,12 @@ kept. An entry is named after the whole program, the compiler's options and vers
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 import zlib
@@ -24,7 +26,7 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 def kept_folder(root: Path) -> Path:
     """Where this machine's programs are kept: in the repository's `.pytest_cache`, or else among temporary files."""
     if not os.access(root, os.W_OK):
-        root = Path(tempfile.gettempdir()) / f"prosepose-tests-{os.getuid()}"
+        root = _private(Path(tempfile.gettempdir()) / f"prosepose-tests-{os.getuid()}")
     # They are machine code for its processor.
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -33,6 +35,21 @@ def kept_folder(root: Path) -> Path:
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     # Not under `d`, which `pytest --cache-clear` removes after the session has begun.
     return root / ".pytest_cache" / f"programs-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
+
+
+def _private(folder: Path) -> Path:
+    """The folder if it is this user's alone, or else one that lasts as long as this process.
+
+    Others can guess its name and make it first; what it holds is loaded and run.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return folder
+    fresh = tempfile.mkdtemp(prefix="prosepose-tests-")
+    atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+    return Path(fresh)
 
 
 def begin(kept: Path) -> Path:
@@ -63,8 +80,8 @@ def end(session: Path, kept: Path, most_bytes: int = MOST_BYTES) -> None:
         with contextlib.suppress(FileNotFoundError):  # another session has just dropped it
             found.append((file, file.stat()))
     total = 0
-    for file, stat in sorted(found, key=lambda pair: -_last_use(pair[1])):
-        total += stat.st_size
+    for file, status in sorted(found, key=lambda pair: -_last_use(pair[1])):
+        total += status.st_size
         if total > most_bytes:
             file.unlink(missing_ok=True)
 
@@ -76,8 +93,8 @@ def _link_or_copy(file: Path, to: Path) -> None:
         shutil.copy2(file, to)
 
 
-def _last_use(stat: os.stat_result) -> float:
-    return max(stat.st_atime, stat.st_mtime)
+def _last_use(status: os.stat_result) -> float:
+    return max(status.st_atime, status.st_mtime)
 
 
 def _is_whole(file: Path) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -67,6 +69,31 @@ def test_what_another_session_drops_meanwhile_is_passed_over(tmp_path: Path, mon
     session = begin(kept)
     assert [file.name for file in session.iterdir()] == ["a"]
     end(session, kept)
+
+
+def test_programs_among_temporary_files_are_this_users_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machine code is loaded from there: whatever somebody else may have made first is left alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # a repository that cannot be written to
+    user = os.getuid()
+    own = tmp_path / f"prosepose-tests-{user}"
+
+    def found() -> Path:
+        folder = tmp_path / kept_folder(tmp_path / "repository").relative_to(tmp_path).parts[0]
+        assert stat.S_ISDIR(folder.lstat().st_mode) and not folder.lstat().st_mode & 0o077
+        return folder
+
+    assert found() == own and found() == own  # made, and found again
+    own.chmod(0o777)
+    assert found() not in (own, found())
+    shutil.rmtree(own)
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    own.symlink_to(tmp_path / "elsewhere")
+    assert found() != own
+    another = tmp_path / f"prosepose-tests-{user + 1}"
+    another.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    assert found() != another
 
 
 def test_a_cleared_cache_folder_ends_no_session_in_an_error(tmp_path: Path) -> None:
