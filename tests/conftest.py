@@ -41,11 +41,11 @@ def _cheap_compilation() -> str:
 # and the processes that tests start (which inherit these variables), and for later sessions.
 if "XLA_FLAGS" not in os.environ:
     os.environ["XLA_FLAGS"] = _cheap_compilation()
-_KEPT = kept_folder(Path(__file__).resolve().parents[1])
-_PROGRAMS: Path | None = None
+_PROGRAMS: tuple[Path, Path] | None = None  # the session's, and those that are kept
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a worker has that of its session
-    _PROGRAMS = begin(_KEPT)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_PROGRAMS)
+    _kept = kept_folder(Path(__file__).resolve().parents[1])
+    _PROGRAMS = begin(_kept), _kept
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_PROGRAMS[0])
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Caches of GPU compilers: their folder would be part of every entry's name.
 os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
@@ -112,7 +112,7 @@ def pytest_collection_finish() -> None:
 def pytest_unconfigure() -> None:
     """Keeps the session's compiled programs for the next one; in the process that began it, after all workers."""
     if _PROGRAMS is not None:
-        end(_PROGRAMS, _KEPT)
+        end(*_PROGRAMS)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -70,6 +70,16 @@ def test_a_stage_may_have_a_tolerance_of_its_own(config: str, expected: tuple[fl
     assert [float(others.numbers(k)["tolerance"]) for k in range(2)] == pytest.approx([1e-4, 1e-4])
 
 
+@pytest.mark.parametrize("search", ["cells", "exact", "sample"])
+def test_the_search_of_a_config_arrives(search: str) -> None:
+    config = load_config("two_person")
+    config.contact.search, config.contact.sample_size = search, 17
+    settings = settings_from_config(config)
+    assert (settings.search, settings.sample_size) == (search, 17)
+    # Only one of them draws samples: for the others another number is no other compilation.
+    assert (settings.structure.search, settings.structure.sample_size) == (search, 17 if search == "sample" else 0)
+
+
 @pytest.mark.parametrize("value", [-1.0, "little", float("nan")])
 def test_a_tolerance_that_is_none_is_named(value: object) -> None:
     config = load_config("two_person")
