@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import signal
 import weakref
 
 import numpy as np
@@ -13,6 +14,7 @@ from fabricated_run import made_fit, made_scene
 
 from prosepose_jax.apps import _evaluating
 from prosepose_jax.apps import evaluate as app
+from prosepose_jax.apps.main import main
 from prosepose_jax.io import save_fit, save_scene, write_json
 from prosepose_jax.metrics.evaluate import CHUNK
 from prosepose_jax.scene import Fit
@@ -141,8 +143,24 @@ def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, s
     )
 
 
-def test_few_scenes_are_worth_no_process():
-    assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * _evaluating.WORTH_A_PROCESS - 1) == 1
+@pytest.mark.parametrize(("found", "worth"), [(None, 100), (object(), 250)])
+def test_few_scenes_are_worth_no_process(monkeypatch, found, worth):
+    monkeypatch.setattr(_evaluating.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(_evaluating.os, "sched_getaffinity", lambda pid: range(8), raising=False)
+    assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * worth - 1) == 1
+    assert _evaluating.processes_for(2 * worth) == 2
+
+
+@pytest.mark.heavy
+def test_a_process_that_dies_is_no_traceback(run_folder, monkeypatch, capsys):
+    folder, _ = run_folder
+    monkeypatch.setattr(_evaluating, "_begin", signal.raise_signal)  # in the place of a job is the signal
+    monkeypatch.setattr(_evaluating, "Job", lambda *_: signal.SIGKILL)
+    before = sorted((folder / "run").rglob("*"))
+    status = main(["prosepose", "evaluate", f"--scenes={folder}/scenes", f"--fits={folder}/run", "--processes=2"])
+    err = capsys.readouterr().err
+    assert status == 3 and "try --processes=1; nothing was written, the same command begins anew" in err
+    assert "Traceback" not in err and sorted((folder / "run").rglob("*")) == before
 
 
 class _Counting:
