@@ -16,7 +16,7 @@ from prosepose_jax.apps import _evaluating
 from prosepose_jax.apps import evaluate as app
 from prosepose_jax.apps.main import main
 from prosepose_jax.io import save_fit, save_scene, write_json
-from prosepose_jax.metrics.evaluate import CHUNK
+from prosepose_jax.metrics.evaluate import CHUNK, Evaluator
 from prosepose_jax.scene import Fit
 
 scenes_module = importlib.import_module("prosepose_jax.io.scenes")
@@ -141,6 +141,25 @@ def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, s
     assert (
         found[0][0]["scenes"]["s0"]["penetration_max_mm"] > 0 and "unreadable" in found[0][0]["scenes"]["s2"]["status"]
     )
+
+
+def test_a_figure_that_is_no_number_fails_its_scene_alone(run_folder, monkeypatch, capsys):
+    folder, _ = run_folder
+    measured = Evaluator.many
+
+    def one_overflows(evaluator, posed):
+        found = measured(evaluator, posed)
+        of_a = next(figures for figures, one in zip(found, posed, strict=True) if one.scene.key == "a")
+        of_a["pve_mm"] = np.inf
+        return found
+
+    monkeypatch.setattr(Evaluator, "many", one_overflows)
+    assert _main(folder) == 1
+    assert capsys.readouterr().err == "FAILED a: scene a: figure pve_mm is no finite number\n"
+    table = json.loads((folder / "run" / "metrics.json").read_text())
+    assert set(table["scenes"]["a"]) == {"status", "error"} and table["scenes"]["b"]["pcc"] > 0
+    mean = table["mean"]["two_person"]
+    assert (mean["scenes"], mean["fitted"], mean["failed"]) == (2, 1, 1)
 
 
 @pytest.mark.parametrize(("found", "worth"), [(None, 100), (object(), 250)])
