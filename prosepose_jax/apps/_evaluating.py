@@ -1,4 +1,4 @@
-"""Fits of a folder evaluated scene by scene, in one process or several; memory does not grow with the scenes.
+"""Fits of a folder evaluated scene by scene, in one process or several; of the scenes their answers stay in memory.
 
 What is measured on the host (depths, volumes, distances along the surface) keeps one core busy. Each process reads a
 part of the scenes and fits itself; the figures are those of one process, in the same order.
@@ -7,9 +7,11 @@ part of the scenes and fits itself; the figures are those of one process, in the
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
     from prosepose_jax.metrics.sequences import Sequences
     from prosepose_jax.scene import Answer, Fit
 
-WORTH_A_PROCESS = 250
-"""Scenes that take as long as a process takes to start: about 6 s of processor time, with compiled loops 25 ms each
-(benchmarks/evaluate_fits.py; with NumPy alone 100 scenes)."""
+WORTH_A_PROCESS = {True: 250, False: 100}
+"""Scenes that take as long as a process takes to start, with compiled loops and with NumPy alone: about 6 s of
+processor time, 25 ms and 62 ms each (benchmarks/evaluate_fits.py)."""
 
 _PART = 64  # scenes handed over at a time
 Entry = tuple[str, str, dict[str, Any]]
@@ -57,8 +59,9 @@ class Job:
 
 def processes_for(scenes: int) -> int:
     """As many as there are cores, unless there is too little to do."""
+    worth = WORTH_A_PROCESS[importlib.util.find_spec("numba") is not None]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, scenes // WORTH_A_PROCESS))
+    return max(1, min(cores, scenes // worth))
 
 
 def evaluate_in_processes(
@@ -71,12 +74,20 @@ def evaluate_in_processes(
       files: of the scenes to be measured.
       answers: of each scene.
       processes: how many; memory grows with them.
+
+    Raises:
+      ChildProcessError: one of them died.
     """
     given = list(zip(files, answers, strict=True))
     parts = [given[start : start + _PART] for start in range(0, len(given), _PART)]
     # Started anew, not forked: threads of JAX do not survive a fork.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (job,)) as pool:
-        yield from chain.from_iterable(pool.map(_evaluate, parts))
+    try:
+        with ProcessPoolExecutor(processes, get_context("spawn"), _begin, (job,)) as pool:
+            yield from chain.from_iterable(pool.map(_evaluate, parts))
+    except BrokenProcessPool:
+        raise ChildProcessError(
+            f"one of {processes} processes died, probably for want of memory: try --processes=1"
+        ) from None
 
 
 def evaluate_files(

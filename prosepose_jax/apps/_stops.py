@@ -21,6 +21,7 @@ from prosepose_jax.untrusted import one_line
 REFUSED_BY_SYSTEM = 3
 _SIGNALS = ("SIGTERM", "SIGHUP")
 _SOON_S = 0.05
+_ANEW = ("evaluate",)  # verbs that keep nothing of what they began
 
 
 class Stopped(KeyboardInterrupt):
@@ -93,7 +94,7 @@ def signals_as_interrupts() -> Iterator[None]:
 def interrupted(verb: str, error: KeyboardInterrupt) -> int:
     """Says how to go on; returns the exit status."""
     by = f" by {error}" if isinstance(error, Stopped) else ""
-    print(f"prosepose {verb}: stopped{by}; the same command goes on where it was", file=sys.stderr)
+    print(f"prosepose {verb}: stopped{by}; the same command {_again(verb)}", file=sys.stderr)
     return error.status if isinstance(error, Stopped) else 130
 
 
@@ -105,8 +106,10 @@ def refused(verb: str, error: OSError | MemoryError) -> int:
         file = f"{one_line(error.filename)}: " if error.filename else ""
         what = f"{file}{(error.strerror or one_line(error)).lower()}"
     with contextlib.suppress(OSError):  # the disk that is full may hold the log
-        print(
-            f"prosepose {verb}: {what}; what is finished is kept, the same command goes on where it was",
-            file=sys.stderr,
-        )
+        kept = "nothing was written" if verb in _ANEW else "what is finished is kept"
+        print(f"prosepose {verb}: {what}; {kept}, the same command {_again(verb)}", file=sys.stderr)
     return REFUSED_BY_SYSTEM
+
+
+def _again(verb: str) -> str:
+    return "begins anew" if verb in _ANEW else "goes on where it was"

@@ -35,7 +35,8 @@ from prosepose_jax.untrusted import open_regular
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "ml-collections", "absl-py", "pillow", "tqdm")
 _EXTRAS = {
     "gemini": "google-generativeai", "google-genai": "google-genai", "openai": "openai", "heic": "pillow-heif",
-    "export": "pygltflib", "report": "pyvista", "smplx": "smplx", "cuda": "jax-cuda12-plugin", "tpu": "libtpu",
+    "export": "pygltflib", "fast": "numba", "report": "pyvista", "smplx": "smplx", "cuda": "jax-cuda12-plugin",
+    "tpu": "libtpu",
 }  # fmt: skip
 _VARIABLES = ("JAX_PLATFORMS", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS", "XLA_PYTHON_CLIENT_MEM_FRACTION",
               "JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_X64")  # fmt: skip

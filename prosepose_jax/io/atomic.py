@@ -19,6 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from prosepose_jax.io._processes import process_is_gone
+
 
 @contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
@@ -47,7 +49,9 @@ _DEEPEST = 2  # a run's files lie in its folder and in folders of it, a sweep's 
 
 
 def remove_temporaries(folder: str | os.PathLike[str]) -> int:
-    """Removes what killed processes left of half-written files in a folder that nobody else writes to.
+    """Removes what killed processes left of half-written files in a folder.
+
+    Those of other processes that still run are spared: an evaluation, which claims nothing, may write for hours.
 
     Args:
       folder: of a run; hidden folders and those more than two levels below are left alone.
@@ -61,7 +65,8 @@ def remove_temporaries(folder: str | os.PathLike[str]) -> int:
         depth = len(Path(root).relative_to(folder).parts)
         below[:] = [] if depth >= _DEEPEST else [name for name in below if not name.startswith(".")]
         for name in files:
-            if _TEMPORARY.fullmatch(name):
+            found = _TEMPORARY.fullmatch(name)
+            if found and (int(found[2]) == os.getpid() or process_is_gone(int(found[2]))):
                 with contextlib.suppress(OSError):
                     os.unlink(os.path.join(root, name))
                     removed += 1

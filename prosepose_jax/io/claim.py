@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from prosepose_jax.errors import InputError
+from prosepose_jax.io._processes import process_is_gone
 from prosepose_jax.io.atomic import remove_temporaries
 from prosepose_jax.untrusted import parse_json, read_bytes, shown
 
@@ -191,19 +192,6 @@ class Lease:
 def _is_dead(owner: dict[str, Any]) -> bool:
     """Whether the owner was a process of this machine that is gone."""
     return owner.get("host") == socket.gethostname() and process_is_gone(owner.get("pid"))
-
-
-def process_is_gone(pid: object) -> bool:
-    """Whether this machine has no process of that id; False where it cannot be told."""
-    if not isinstance(pid, int) or pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
 
 
 @contextlib.contextmanager

@@ -14,19 +14,20 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
+from prosepose_jax.metrics._kept_loops import Kept
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _FIRST = 1024  # crossings there is room for at first
 _DEEP = 256  # nodes that wait at most: two trees of 64 levels, of which each leaves one a level
 
 
 def _compiled(function: _Function) -> _Function:
-    """Compiled when first called, and kept beside the file, or in the user's cache where that can't be written to."""
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to keep anything in
-        compiled = numba.njit(error_model="numpy")(function)
-    return cast(_Function, compiled)
+    """Compiled when first called, and kept in the user's cache where that can be written to."""
+    loop: Any = numba.njit(error_model="numpy")(function)
+    kept = Kept.of(function, __file__)
+    if kept is not None:
+        loop._cache = kept
+    return cast(_Function, loop)
 
 
 @_compiled

@@ -170,15 +170,21 @@ def region_contact(touching: np.ndarray, pairs: Sequence[ContactPair], alone: bo
 
     Returns:
       {"precision", "recall", "f1", "iou"}.
+
+    Raises:
+      IndexError: a pair names a region that there is none of.
     """
     touching = np.asarray(touching, bool)
+    named = {region for pair in pairs for side in pair for region in side}
+    if named and not 0 <= min(named) <= max(named) < len(touching):
+        raise IndexError(f"regions: expected 0 to {len(touching) - 1}, found {sorted(named)}")
     if alone:
         touching = touching | touching.T
-    wanted = np.zeros_like(touching)
+    wanted = np.zeros(touching.shape, bool)
     places = [[a * len(touching) + b for a in first for b in second] for first, second in pairs]
     said_of = touching.ravel().tolist()
     hits = [any(said_of[place] for place in of_pair) for of_pair in places]
-    wanted.ravel()[[place for of_pair in places for place in of_pair]] = True
+    wanted.flat[[place for of_pair in places for place in of_pair]] = True
     if alone:
         wanted |= wanted.T
         touching, wanted = np.triu(touching), np.triu(wanted)

@@ -48,6 +48,7 @@ class Mesh:
       edges: (E, 2), each once, the smaller vertex first.
       face_edges: (F + links, 3) the edges from corner k to corner k + 1.
       along: (F + links, 3) +1 where the face runs through its edge from the first vertex to the other, else -1.
+      owned: (F + links, 3) the edges that are looked up with each face, -1 for none; each edge is so with one face.
       leaves: of the tree over the faces; each is a cluster.
     """
 
@@ -66,10 +67,9 @@ class Mesh:
         self.along = np.where(ends[..., 0] < ends[..., 1], 1, -1)
         self._sides, self._side_starts = inverted(self.face_edges, len(self.edges))
         self._ring = Ring(faces)
-        # An edge is looked up with one of its faces.
         first = self._sides[self._side_starts[:-1]]
-        self._owned = np.full(faces.shape, -1)
-        self._owned[first // 3, first % 3] = np.arange(len(self.edges))
+        self.owned = np.full(faces.shape, -1)
+        self.owned[first // 3, first % 3] = np.arange(len(self.edges))
         self.leaves = leaves_of(rest, faces)
         self._clusters = np.ascontiguousarray(self.leaves.faces.T)
         patches = self.leaves.faces.reshape(len(self.leaves.faces) // _CLUSTERS, -1)
@@ -95,10 +95,6 @@ class Mesh:
         """The faces at each edge as 3 · face + corner, those of edge e from place e of the second array to e + 1."""
         return self._sides, self._side_starts
 
-    def owned(self, faces: np.ndarray) -> np.ndarray:
-        """(n, 3) edges that are looked up with faces (n,), -1 for none; each edge is so with one face."""
-        return self._owned.take(faces, axis=0)
-
     def placed(self, vertices: np.ndarray) -> Placed:
         """The mesh in posed vertices (V, 3)."""
         points = np.array(vertices, np.float64, order="C")
@@ -109,10 +105,6 @@ class Mesh:
         above = nodes[len(nodes) // 2 // _CLUSTERS : len(nodes) // _CLUSTERS]  # of patches
         low, high = (np.ascontiguousarray(corner.T) for corner in (above[:, :3], above[:, 3:]))
         return Placed(self, axes, low, high, points, nodes)
-
-    def owns(self) -> np.ndarray:
-        """(F + links, 3) the edges that are looked up with each face, -1 for none."""
-        return self._owned
 
     def parts(self, patches: np.ndarray, axes: np.ndarray) -> _Parts:
         """The clusters and faces of some patches, with their boxes."""
@@ -251,7 +243,7 @@ def crossings(first: Placed, second: Placed) -> Crossings:
     kernels = first.mesh.kernels
     if kernels is None or first.nodes is None or second.nodes is None:
         return crossings_of(first, second, facing(first, second))
-    edges = (first.mesh.owns(), first.mesh.edges)
+    edges = (first.mesh.owned, first.mesh.edges)
     return Crossings(*kernels.crossings(*first.walked(), *edges, *second.walked()))
 
 
@@ -266,7 +258,7 @@ def crossings_of(first: Placed, second: Placed, near: tuple[np.ndarray, np.ndarr
       second: the mesh whose faces.
       near: pairs of faces of the two, from `facing`.
     """
-    owned = first.mesh.owned(near[0])
+    owned = first.mesh.owned.take(near[0], axis=0)
     row, corner = np.nonzero(owned >= 0)
     edge, face = owned[row, corner], near[1].take(row)
     used = np.zeros(len(second.mesh.faces), bool)

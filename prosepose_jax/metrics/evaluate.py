@@ -26,6 +26,7 @@ from prosepose_jax.metrics.contact import (
     region_contact,
     shares_below,
 )
+from prosepose_jax.metrics.finite import finite_entry
 from prosepose_jax.metrics.geodesic import SurfaceDistances
 from prosepose_jax.metrics.joint_sets import JointSet
 from prosepose_jax.metrics.kernels import kernels
@@ -542,6 +543,8 @@ def evaluate_rows(
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(key, kind, entry) of each scene in their order; only `chunk` scenes are in memory at a time.
 
+    A scene with a figure that is no finite number has an "error" instead of figures.
+
     Args:
       evaluator: of the fits' body.
       rows: scenes with their fits, read as they are asked for.
@@ -552,7 +555,8 @@ def evaluate_rows(
     waiting = iter(rows)
     while part := list(islice(waiting, chunk)):
         for row, entry in zip(part, evaluator.entries(part, parser, sequences), strict=True):
-            yield row.scene.key, KINDS[0] if row.scene.num_people > 1 else KINDS[1], entry
+            key = row.scene.key
+            yield key, KINDS[0] if row.scene.num_people > 1 else KINDS[1], finite_entry(key, entry)
 
 
 def summarise(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,9 +6,13 @@ import functools
 import importlib.util
 from types import ModuleType
 
+from absl import logging
+
+from prosepose_jax.untrusted import one_line
+
 
 def kernels(compiled: bool = True) -> ModuleType | None:
-    """The compiled loops (`metrics._compiled`); None where they are not wanted or Numba is not installed."""
+    """The compiled loops (`metrics._compiled`); None where they are not wanted or Numba cannot be used."""
     return _kernels() if compiled else None
 
 
@@ -16,6 +20,9 @@ def kernels(compiled: bool = True) -> ModuleType | None:
 def _kernels() -> ModuleType | None:
     if importlib.util.find_spec("numba") is None:
         return None
-    from prosepose_jax.metrics import _compiled
-
+    try:
+        from prosepose_jax.metrics import _compiled
+    except (ImportError, OSError) as error:  # made for another NumPy, or its library cannot be loaded
+        logging.warning("Numba cannot be loaded (%s): NumPy does its work, more slowly", one_line(error))
+        return None
     return _compiled

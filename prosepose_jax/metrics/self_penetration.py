@@ -77,9 +77,10 @@ class SelfPenetration:
         self._asked = self._asked.reshape(len(sets), len(self._segments))
         self._of_segment = np.cumsum([0, *map(len, patches)])
         self._kernels = kernels
-        width = max(map(len, sets))
-        self._sets = np.stack([np.pad(ids, (0, width - len(ids)), "edge") for ids in sets])
-        self._loops = [_Loop.of(segment, rest) for segment in self._segments] if kernels is not None else []
+        if kernels is not None:
+            width = max(map(len, sets))
+            self._sets = np.stack([np.pad(ids, (0, width - len(ids)), "edge") for ids in sets])
+            self._loops = [_Loop.of(segment, rest) for segment in self._segments]
 
     def depths_m(self, vertices: np.ndarray) -> np.ndarray:
         """(V,) depth of each vertex (V, 3) inside far segments of the same person, m; 0 outside."""

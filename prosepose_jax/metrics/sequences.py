@@ -40,6 +40,8 @@ class Sequences:
     def add(self, key: str, part: str, joints: np.ndarray, truth: np.ndarray) -> None:
         """A frame's joints and the true ones (P, n, 3), m; `part` is "" for the fit, "initial", "no_answers".
 
+        One that is not finite is left out.
+
         Raises:
           InputError: the key's frame is no number, or was there before.
         """
@@ -48,6 +50,8 @@ class Sequences:
             return
         if not match["frame"].isascii() or not match["frame"].isdigit():
             raise InputError(f"scene {key}: sequences: expected a number as frame, found {match['frame']!r}")
+        if not (np.isfinite(joints).all() and np.isfinite(truth).all()):
+            return  # a gap
         frames = self._frames.setdefault(match["sequence"], {}).setdefault(part, {})
         if frames.setdefault(int(match["frame"]), (joints, truth))[0] is not joints:
             raise InputError(f"scene {key}: sequences: frame {match['frame']} of {match['sequence']} is there twice")

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from prosepose_jax.io.claim import process_is_gone
+from prosepose_jax.io._processes import process_is_gone
 from prosepose_jax.scale.plan import FOLDER
 from prosepose_jax.scale.shard import Shard
 from prosepose_jax.storage import Store

@@ -9,6 +9,7 @@ from typing import Any
 
 from prosepose_jax.io import EntryWriter
 from prosepose_jax.metrics.evaluate import KINDS
+from prosepose_jax.metrics.finite import finite_entry
 from prosepose_jax.metrics.streaming import StreamedMeans
 from prosepose_jax.scale import records
 from prosepose_jax.scale.records import BlockRecord
@@ -91,8 +92,12 @@ def merge_metrics(stores: list[Store], file: Path) -> Merged:
                 merged.count(record)
                 for key in record.scenes:
                     if key in entries:
-                        writer.add(key, entries[key]["entry"])
-                        means[_kind(entries[key])].add(entries[key]["entry"])
+                        entry = finite_entry(key, entries[key]["entry"])
+                        if entry is not entries[key]["entry"]:
+                            merged.failed += 1
+                            merged.failures[key] = entry["error"]
+                        writer.add(key, entry)
+                        means[_kind(entries[key])].add(entry)
         merged.mean = {kind: mean.value() for kind, mean in means.items() if mean.any()}
         writer.finish(mean=merged.mean)
     return merged

@@ -64,7 +64,7 @@ def test_what_is_wrong_has_advice_and_a_status(tmp_path: Path, monkeypatch, caps
 
 def test_every_extra_that_users_install_is_named(tmp_path: Path, capsys) -> None:
     _, out = _report(capsys, f"--workdir={tmp_path}")
-    for extra in ("gemini", "google-genai", "openai", "heic", "export", "report", "smplx", "cuda", "tpu"):
+    for extra in ("gemini", "google-genai", "openai", "heic", "export", "fast", "report", "smplx", "cuda", "tpu"):
         assert re.search(rf"^  {extra} ", out, re.MULTILINE)
 
 

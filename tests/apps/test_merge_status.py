@@ -71,6 +71,17 @@ def test_one_run_comes_out(run: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert read(run / "metrics.json") == metrics
 
 
+def test_a_figure_that_is_no_number_ends_no_merge(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = next(file for file in sorted((run / records.METRICS).iterdir()) if "s000" in file.read_text())
+    block = read(file)
+    block["s000"]["entry"]["pve_mm"] = 12345.5
+    file.write_text(json.dumps(block).replace("12345.5", "1e999"))
+    assert main(["prosepose", "merge", str(run)]) == 1
+    metrics = read(run / "metrics.json")
+    assert "figure pve_mm is no finite number" in metrics["scenes"]["s000"]["error"]
+    assert "error" not in metrics["scenes"]["s001"] and "FAILED s000: scene s000: figure" in capsys.readouterr().err
+
+
 def test_a_large_run_has_a_report_of_some(run: Path) -> None:
     main(["prosepose", "merge", str(run), "--report_scenes=3"])
     report = (run / "report.html").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from prosepose_jax.apps import main as app
-from prosepose_jax.apps._stops import Stopped, signals_as_interrupts
+from prosepose_jax.apps._stops import Stopped, interrupted, refused, signals_as_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,11 @@ def test_other_threads_leave_signals_alone() -> None:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
+
+
+def test_what_keeps_nothing_does_not_say_that_it_goes_on(capsys) -> None:
+    assert interrupted("evaluate", KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "prosepose evaluate: stopped; the same command begins anew\n"
+    assert refused("evaluate", MemoryError()) == 3
+    told = "prosepose evaluate: not enough memory; nothing was written, the same command begins anew\n"
+    assert capsys.readouterr().err == told

@@ -51,8 +51,16 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_what_killed_processes_left_half_written_is_removed(tmp_path: Path) -> None:
-    left = [tmp_path / ".a.json.123-0123abcd.tmp", tmp_path / "fits" / ".b.npz.9-ffffffff.tmp"]
-    kept = [tmp_path / ".a.tmp", tmp_path / "a.tmp", tmp_path / ".hidden" / ".b.npz.9-ffffffff.tmp"]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = [
+        tmp_path / f".a.json.{ended.pid}-0123abcd.tmp", tmp_path / "fits" / f".b.npz.{ended.pid}-ffffffff.tmp",
+        tmp_path / f".a.json.{os.getpid()}-0123abcd.tmp",
+    ]  # fmt: skip
+    kept = [
+        tmp_path / ".a.tmp", tmp_path / "a.tmp", tmp_path / ".hidden" / f".b.npz.{ended.pid}-ffffffff.tmp",
+        tmp_path / f".metrics.json.{os.getppid()}-0123abcd.tmp",  # of a process that still runs
+    ]  # fmt: skip
     for file in (*left, *kept):
         file.parent.mkdir(exist_ok=True)
         file.touch()

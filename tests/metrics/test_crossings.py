@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from test_penetration_metrics import box, every_triangle, winding
 
-from prosepose_jax.metrics import crossing_numbers, penetration_and_volume, shared_volume, surface_depths
+from prosepose_jax.metrics import crossing_numbers, penetration_and_volume, rays, shared_volume, surface_depths
 from prosepose_jax.metrics.crossings import Crossings, Mesh, crossings_of, facing, windings
+from prosepose_jax.metrics.kernels import kernels
 from prosepose_jax.metrics.patches import Patches
 from prosepose_jax.metrics.penetration import penetration_in
 
 crossings_module = importlib.import_module("prosepose_jax.metrics.crossings")
+penetration_module = importlib.import_module("prosepose_jax.metrics.penetration")
 
 
 def bent(seed: int, stretch: float = 1.0, cuts: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -143,24 +145,36 @@ def test_a_coarse_hull_tells_who_is_inside() -> None:
     assert apart[0].inside == 2 * one[0].inside
 
 
-def test_contradictions_are_left_to_rays(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_contradictions_are_left_to_rays(monkeypatch: pytest.MonkeyPatch, compiled: bool) -> None:
+    if compiled:
+        pytest.importorskip("numba", reason="the extra `fast` is not installed")
     people, faces = bent(2, cuts=8)
-    patches = Patches(people[0], faces)
+    patches = Patches(people[0], faces, None, kernels(compiled))
     plain = penetration_in(patches, people)
     assert plain[0].inside > 10
+    name = "crossings" if compiled else "crossings_of"
+    whole = getattr(crossings_module, name)
+    asked = []
 
     def one_lost(*given: Any) -> Crossings:
-        return Crossings(*(part[1:] for part in crossings_of(*given)))
+        return Crossings(*(part[1:] for part in whole(*given)))
 
     def turned(*given: Any) -> Crossings:
-        found = crossings_of(*given)
+        found = whole(*given)
         return found._replace(jump=np.where(np.arange(len(found.jump)) % 5 == 0, -found.jump, found.jump))
 
+    def volume_near(*given: Any) -> float:
+        asked.append(given)
+        return rays.volume_near(*given)
+
+    monkeypatch.setattr(penetration_module, "volume_near", volume_near)
     for damaged in (one_lost, turned):
-        monkeypatch.setattr(crossings_module, "crossings_of", damaged)
+        monkeypatch.setattr(crossings_module, name, damaged)
         by_rays = penetration_in(patches, people)
         assert by_rays[0] == pytest.approx(plain[0])
         assert by_rays[1] == pytest.approx(plain[1], rel=5e-3)
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("stretch", [1.0, 6.0, 30.0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import signal
 import weakref
 
 import numpy as np
@@ -13,8 +14,9 @@ from fabricated_run import made_fit, made_scene
 
 from prosepose_jax.apps import _evaluating
 from prosepose_jax.apps import evaluate as app
+from prosepose_jax.apps.main import main
 from prosepose_jax.io import save_fit, save_scene, write_json
-from prosepose_jax.metrics.evaluate import CHUNK
+from prosepose_jax.metrics.evaluate import CHUNK, Evaluator
 from prosepose_jax.scene import Fit
 
 scenes_module = importlib.import_module("prosepose_jax.io.scenes")
@@ -141,8 +143,43 @@ def test_processes_share_the_scenes_and_change_no_figure(tmp_path, small_body, s
     )
 
 
-def test_few_scenes_are_worth_no_process():
-    assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * _evaluating.WORTH_A_PROCESS - 1) == 1
+def test_a_figure_that_is_no_number_fails_its_scene_alone(run_folder, monkeypatch, capsys):
+    folder, _ = run_folder
+    measured = Evaluator.many
+
+    def one_overflows(evaluator, posed):
+        found = measured(evaluator, posed)
+        of_a = next(figures for figures, one in zip(found, posed, strict=True) if one.scene.key == "a")
+        of_a["pve_mm"] = np.inf
+        return found
+
+    monkeypatch.setattr(Evaluator, "many", one_overflows)
+    assert _main(folder) == 1
+    assert capsys.readouterr().err == "FAILED a: scene a: figure pve_mm is no finite number\n"
+    table = json.loads((folder / "run" / "metrics.json").read_text())
+    assert set(table["scenes"]["a"]) == {"status", "error"} and table["scenes"]["b"]["pcc"] > 0
+    mean = table["mean"]["two_person"]
+    assert (mean["scenes"], mean["fitted"], mean["failed"]) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(("found", "worth"), [(None, 100), (object(), 250)])
+def test_few_scenes_are_worth_no_process(monkeypatch, found, worth):
+    monkeypatch.setattr(_evaluating.importlib.util, "find_spec", lambda name: found)
+    monkeypatch.setattr(_evaluating.os, "sched_getaffinity", lambda pid: range(8), raising=False)
+    assert _evaluating.processes_for(0) == _evaluating.processes_for(2 * worth - 1) == 1
+    assert _evaluating.processes_for(2 * worth) == 2
+
+
+@pytest.mark.heavy
+def test_a_process_that_dies_is_no_traceback(run_folder, monkeypatch, capsys):
+    folder, _ = run_folder
+    monkeypatch.setattr(_evaluating, "_begin", signal.raise_signal)  # in the place of a job is the signal
+    monkeypatch.setattr(_evaluating, "Job", lambda *_: signal.SIGKILL)
+    before = sorted((folder / "run").rglob("*"))
+    status = main(["prosepose", "evaluate", f"--scenes={folder}/scenes", f"--fits={folder}/run", "--processes=2"])
+    err = capsys.readouterr().err
+    assert status == 3 and "try --processes=1; nothing was written, the same command begins anew" in err
+    assert "Traceback" not in err and sorted((folder / "run").rglob("*")) == before
 
 
 class _Counting:

@@ -124,3 +124,17 @@ def test_region_contact_by_hand() -> None:
         {"precision": 1.0, "recall": 1.0, "f1": 1.0, "iou": 1.0}
     )
     assert region_contact(np.zeros((75, 75), bool), []) == dict.fromkeys(("precision", "recall", "f1", "iou"), 1.0)
+
+
+def test_region_contact_of_any_memory_order() -> None:
+    rng = np.random.default_rng(0)
+    touching, pairs = rng.random((75, 75)) < 0.3, [_pair([3], [9]), _pair([40, 41], [7])]
+    wanted = region_contact(touching, pairs)
+    assert region_contact(np.asfortranarray(touching), pairs) == wanted
+    assert region_contact(np.repeat(touching, 2, axis=0)[::2], pairs) == wanted
+
+
+@pytest.mark.parametrize("pair", [([3], [75]), ([75], [3]), ([-1], [3]), ([3], [9, -2])])
+def test_regions_that_there_are_none_of(pair: tuple[list[int], list[int]]) -> None:
+    with pytest.raises(IndexError):
+        region_contact(np.zeros((75, 75), bool), [_pair([1], [2]), _pair(*pair)])

@@ -36,6 +36,7 @@ def test_gaps_are_not_bridged() -> None:
         sequences.add(f"a_{frame}_0", "", joints[frame], truth[frame])
     for frame in (0, 1):
         sequences.add(f"short_{frame}_0", "", joints[frame], truth[frame])
+    sequences.add("a_3_0", "", np.full_like(joints[3], np.nan), truth[3])  # a gap too
     (found,) = sequences.figures().values()
     assert found["accelerations"] == 2 and found["acceleration_error_mm"] == pytest.approx(2000.0)
 

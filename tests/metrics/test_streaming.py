@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics.evaluate import JOINT_SET, NO_ANSWERS, summarise
+from prosepose_jax.metrics.finite import finite_entry
 from prosepose_jax.metrics.streaming import StreamedMeans
 
 
@@ -72,3 +74,19 @@ def test_memory_does_not_grow() -> None:
     grown = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert grown < 20_000
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [
+        ("pve_mm", lambda value: {"pve_mm": value}),
+        ("initial/pcc_at/0.05", lambda value: {"initial": {"pcc_at": {"0.00": 1.0, "0.05": value}}}),
+        ("steps", lambda value: {"steps": [3, value]}),
+    ],
+)
+def test_entries_hold_finite_numbers_only(value: float, name: str, wrap: Callable[[float], dict[str, Any]]) -> None:
+    found = finite_entry("k", {"status": "ok"} | wrap(value))
+    assert found == {"status": "ok", "error": f"scene k: figure {name} is no finite number"}
+    fine = {"status": "fallback"} | wrap(1.0)
+    assert finite_entry("k", fine) is fine
