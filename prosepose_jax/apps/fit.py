@@ -3,11 +3,11 @@
   prosepose fit --config=configs/two_person.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
 --config takes a path or the name of a packaged config: two_person, self_contact, heuristic,
-parity_two_person, parity_self_contact, buddi, buddi_answers. Any field is set with --config.a.b=value, for example
---config.body.path=SMPLX_NEUTRAL.npz or --config.stage1.steps=200. Without --answers every scene takes
-the fallback. A stopped run goes on where it was when started again with the same --workdir. --shard_index and
---shard_count make it one of many, and SCENES, ANSWERS and DIR may be URLs (s3://, gs://): docs/scaling.md.
---config.batch_size=auto takes the free memory as its measure. docs/fit.md explains every field.
+parity_two_person, parity_self_contact, buddi, buddi_answers, two_person_prior. Any field is set with
+--config.a.b=value, for example --config.body.path=SMPLX_NEUTRAL.npz or --config.stage1.steps=200. Without --answers
+every scene takes the fallback. A stopped run goes on where it was when started again with the same --workdir.
+--shard_index and --shard_count make it one of many, and SCENES, ANSWERS and DIR may be URLs (s3://, gs://):
+docs/scaling.md. --config.batch_size=auto takes the free memory as its measure. docs/fit.md explains every field.
 Exit status: 0 all scenes done, 1 some failed (named on stderr), 2 bad usage or an unusable body, config
 or answers file, 3 the system refused (a full disk), 130, 143, 129 stopped by Ctrl-C, SIGTERM, SIGHUP.
 """
