@@ -183,11 +183,8 @@ class Trainer:
         if training.batch % len(devices):
             raise ValueError(f"a batch of {training.batch} cannot be shared by {len(devices)} devices")
         self.network, self.training, self.schedule = network, training, cosine_schedule()
-        rate = (
-            optax.linear_schedule(0.0, training.learning_rate, training.warmup)
-            if training.warmup
-            else (training.learning_rate)
-        )
+        peak, warmup = training.learning_rate, training.warmup
+        rate = optax.linear_schedule(0.0, peak, warmup) if warmup else peak
         self._optimiser = optax.chain(optax.clip_by_global_norm(training.clip), optax.adam(rate))
         mesh = Mesh(np.array(devices), ("batch",))
         self._shared = NamedSharding(mesh, PartitionSpec("batch"))
