@@ -131,7 +131,7 @@ def get_config() -> ConfigDict:
             "lbfgs": {"steps": 300, "refresh_every": 10, "tolerance": 1e-4, "memory": 10, "linesearch_steps": 10},
             # Adam only: a stage ends early when the line through the last `window` losses is flat within `slope`.
             "stop": {"window": 20, "slope": 1e-4, "relative": False},
-            "batch_size": 16,  # scenes worked on at a time, on each device
+            "batch_size": 8,  # scenes worked on at a time, on each device; a GPU wants more ("auto", docs/fit.md)
             "scenes_per_call": 64,  # handed over at once; waiting ones take the place of finished ones
             "seed": 0,
             "no_answers": False,  # also fit without the answers, for comparison

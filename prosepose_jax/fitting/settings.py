@@ -152,7 +152,7 @@ class FitSettings:
     solver: str = "lm"  # one of SOLVERS
     lm: LMSettings = LMSettings()
     lbfgs: LBFGSSettings = LBFGSSettings()
-    batch_size: int = _speed(16)  # slots: scenes worked on at a time, on each device
+    batch_size: int = _speed(8)  # slots: scenes worked on at a time, on each device
     # Scenes handed to the devices at once; finished ones make room for waiting ones.
     scenes_per_call: int = _speed(64)
     seed: int = 0
