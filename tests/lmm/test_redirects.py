@@ -13,7 +13,8 @@ from test_clients_online import every_client, pytestmark  # noqa: F401  (the mar
 
 def _serve(handler: type) -> http.server.ThreadingHTTPServer:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Whoever shuts it down waits for the rest of a turn.
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server
 
 
