@@ -9,6 +9,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from kept_programs import begin, end, kept_folder
 
@@ -104,9 +105,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of collected tests consist of stays: the collector need not look at it again and again."""
+    """What thousands of collected tests consist of stays: the collector need not look at it again and again.
+
+    Nor so often at what JAX keeps of every program.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000, 20, 20)
 
 
 def pytest_unconfigure() -> None:
@@ -129,7 +134,16 @@ def _keep_small_programs() -> Iterator[None]:
         yield
 
 
-_MOST_SHARE = 0.3
+_MOST_SHARE, _MOST_SHARE_BETWEEN_FILES = 0.3, 0.2
+_loaded = 0  # programs since the maps were last counted, which takes 10 ms
+
+
+def _count_programs(event: str, *_: Any, **__: Any) -> None:
+    global _loaded
+    _loaded += event == "/jax/core/compile/backend_compile_duration"  # also of those from the cache
+
+
+jax.monitoring.register_event_duration_secs_listener(_count_programs)
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +152,16 @@ def _forget_compiled_programs() -> Iterator[None]:
 
     Tests compile much besides fits. What a later one needs again comes from the session's compilation cache.
     """
+    global _loaded
     yield
-    if share_of_maps() > _MOST_SHARE:
+    if _loaded:
+        _loaded = 0
+        if share_of_maps() > _MOST_SHARE:
+            forget_compiled()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_between_files() -> None:
+    """Earlier between files, which share few programs, than within one, which would trace its own again."""
+    if share_of_maps() > _MOST_SHARE_BETWEEN_FILES:
         forget_compiled()
