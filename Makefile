@@ -12,8 +12,8 @@ BODY_MODELS ?= body-models==0.26.2
 # compiles the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-slow test-cluster fuzz fuzz-short stops lint types check parity goldens assets scenes wheel clean \
-	bench bench-long bench-check bench-tables ablations prior generated-table docs report-js
+.PHONY: help demo test test-fast test-variants test-slow test-cluster fuzz fuzz-short stops lint types check parity \
+	goldens assets scenes wheel clean bench bench-long bench-check bench-tables ablations prior generated-table docs report-js
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -43,10 +43,13 @@ demo: $(VENV)/.plain ## install and fit the packaged scenes into out/demo
 	$(BIN)/prosepose demo --workdir=$(DEMO_DIR)
 
 test-fast: $(VENV)/.test ## the tests that take no seconds each: at every save
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow and not heavy"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow and not variants and not heavy"
 
-test: $(VENV)/.test ## install and run all tests but the slow ones
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow"
+test: $(VENV)/.test ## install and run all tests but the slow ones and further cases of heavy ones
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not parity and not slow and not variants"
+
+test-variants: $(VENV)/.test ## the further cases of heavy tests: other numbers of people and slots, searches, aggregations
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "variants and not parity and not slow"
 
 test-slow: $(VENV)/.test ## the tests that take minutes: kill -9 a hundred times, 50,000 odd texts
 	$(BIN)/python -m pytest -q -m slow

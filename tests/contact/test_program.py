@@ -57,7 +57,7 @@ def _assert_losses_agree(found: np.ndarray, wanted: np.ndarray) -> None:
     assert not wrong.any(), list(zip(np.flatnonzero(wrong), found[wrong], wanted[wrong], strict=True))[:5]
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("count", [200, pytest.param(2000, marks=(pytest.mark.heavy, pytest.mark.variants))])
 def test_losses_equal_brute_force_on_random_answer_sets(count):
     """Sets of which at least a third repeat ambiguous parts on both people."""
     rng = np.random.default_rng(20)

@@ -23,7 +23,7 @@ _ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)"))]
     "scale",
     [
         pytest.param(1.0, id="rotated"),
-        pytest.param(0.5, id="scaled"),
+        pytest.param(0.5, id="scaled", marks=pytest.mark.variants),
     ],
 )
 def test_the_same_body_in_other_shape_units_has_the_same_fits(

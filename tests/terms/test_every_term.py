@@ -38,6 +38,7 @@ SELF = [answer(("hand", "head"), ("left hand", "right foot"))] * 4
 EVERY = dict.fromkeys((term.name for term in TERMS), 1.0)
 ROBUST = FitSettings(stages=(StageSettings(weights=EVERY, fallback_weights=EVERY),))
 PLAIN = dataclasses.replace(ROBUST, scales={})
+FURTHER = (pytest.mark.heavy, pytest.mark.variants)
 by_name = pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)
 
 
@@ -109,10 +110,10 @@ def _cached(people: int, robust: bool) -> Case:
 
 @pytest.fixture(
     params=[
-        pytest.param((1, True), id="one", marks=pytest.mark.heavy),  # other numbers of people are other compilations
+        pytest.param((1, True), id="one", marks=FURTHER),  # other numbers of people are other compilations
         pytest.param((2, True), id="two"),
         pytest.param((2, False), id="two plain", marks=pytest.mark.heavy),
-        pytest.param((3, True), id="three", marks=pytest.mark.heavy),
+        pytest.param((3, True), id="three", marks=FURTHER),
     ]
 )
 def case(request: pytest.FixtureRequest) -> Case:
