@@ -157,11 +157,21 @@ def _forget_compiled_programs() -> Iterator[None]:
     if _loaded:
         _loaded = 0
         if share_of_maps() > _MOST_SHARE:
-            forget_compiled()
+            _forget()
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forget_between_files() -> None:
-    """Earlier between files, which share few programs, than within one, which would trace its own again."""
+def _put_earlier_files_aside() -> None:
+    """Programs are let go of earlier between files, which share few, than within one, which would trace its own again.
+
+    What is left is out of the garbage collector's sight: to look at all that JAX keeps takes a second, every time.
+    """
     if share_of_maps() > _MOST_SHARE_BETWEEN_FILES:
-        forget_compiled()
+        _forget()
+    gc.freeze()
+
+
+def _forget() -> None:
+    gc.unfreeze()
+    forget_compiled()
+    gc.freeze()

@@ -81,19 +81,12 @@ def _echoed(handler: http.server.BaseHTTPRequestHandler) -> str:
     return " ".join(f"{name}: {value}" for name, value in handler.headers.items()) + handler.path
 
 
-@pytest.fixture(scope="module")
-def little_to_collect() -> Iterator[None]:
-    """Collections look at what is new, not for a second at all that other files' tests have left in JAX's caches."""
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture
-def little_memory(client: str, keys_set: str, little_to_collect: None) -> Iterator[None]:
+def little_memory(client: str, keys_set: str) -> Iterator[None]:
     """The test takes at most 200 MiB above its start, the server's part included."""
     open_client(client, "m", ModelSettings(), "http://127.0.0.1:9").close()  # loads the client's package
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # the clients' packages need not be looked at again before every test
     start = _peak_bytes(reset=True)
     yield
     grown = _peak_bytes() - start
