@@ -137,7 +137,7 @@ def make_world(folder: Path, body: BodyModel) -> Path:
 def tiny_buddi(*_: Any, **__: Any) -> Loaded:
     """A small random network in the place of the released one."""
     network = Buddi(width=8, layers=1, heads=2, hidden=8)
-    weights = network.init(jax.random.key(0), Pair.zeros(), np.int32(0), None)["params"]
+    weights = jax.jit(network.init)(jax.random.key(0), Pair.zeros(), np.int32(0), None)["params"]
     return Loaded(network, weights, ())
 
 

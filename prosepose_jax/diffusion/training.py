@@ -194,7 +194,7 @@ class Trainer:
     def begin(self, seed: int) -> TrainState:
         """An untrained network."""
         guidance = Pair.zeros() if self.network.conditional else None
-        weights = self.network.init(jax.random.key(seed), Pair.zeros(), jnp.int32(0), guidance)["params"]
+        weights = jax.jit(self.network.init)(jax.random.key(seed), Pair.zeros(), jnp.int32(0), guidance)["params"]
         state = TrainState(
             step=jnp.int32(0), weights=weights, average=weights, optimiser=self._optimiser.init(weights),
             seed=jnp.uint32(seed),

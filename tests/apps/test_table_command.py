@@ -92,7 +92,7 @@ def test_the_published_rows_and_the_priors(root, small_body_file, monkeypatch, c
     import jax
 
     network = Buddi(width=8, layers=1, heads=2, hidden=8)
-    weights = network.init(jax.random.key(0), Pair.zeros(), np.int32(0), None)["params"]
+    weights = jax.jit(network.init)(jax.random.key(0), Pair.zeros(), np.int32(0), None)["params"]
     monkeypatch.setattr("prosepose_jax.diffusion.load_buddi", lambda path, conditional: Loaded(network, weights, ()))
     (root / "tiny.pt").write_bytes(b"in the place of a checkpoint")
     fitted = ["published", "default", "buddi", "buddi_answers"]

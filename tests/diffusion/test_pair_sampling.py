@@ -132,7 +132,7 @@ def test_sampling_shows_the_network_rotations_alone(people):
 def test_samples_differ_by_key_and_guidance(people):
     network = Buddi(conditional=True, width=16, layers=1, heads=2, hidden=8)
     guidance = relative(from_params(people))
-    weights = network.init(jax.random.key(0), guidance, jnp.asarray(0), guidance)["params"]
+    weights = jax.jit(network.init)(jax.random.key(0), guidance, jnp.asarray(0), guidance)["params"]
     settings = {"steps": (901, 401, 1), "guidance": guidance}
     found = sample_pairs(network, weights, cosine_schedule(), jax.random.key(0), 3, **settings)
     assert found.pose.shape == (3, 2, 126) and np.isfinite(found.pose).all()

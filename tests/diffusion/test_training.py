@@ -188,7 +188,7 @@ def test_bad_usage(tmp_path, capsys) -> None:
 def test_a_damaged_prior_is_named(field: str, tmp_path) -> None:
     from prosepose_jax.diffusion import save_prior
 
-    weights = TINY.init(jax.random.key(0), Pair.zeros(), jnp.int32(0), None)["params"]
+    weights = jax.jit(TINY.init)(jax.random.key(0), Pair.zeros(), jnp.int32(0), None)["params"]
     file = save_prior(tmp_path / "prior.npz", TINY, weights)
     arrays = dict(np.load(file))
     arrays[field] = np.float32(-3)
