@@ -28,19 +28,34 @@ FOCAL, SIZE = 600.0, 640
 _LEFT_OUT = ("penetration", "self_penetration", "heuristic", "told", "pose_prior", "initial_pose", "shape_prior")
 
 
-def fewer_terms(settings: FitSettings) -> FitSettings:
-    """The same settings with the terms that compile in a third of the time: for tests of what is around them."""
-    return dataclasses.replace(settings, terms=tuple(t for t in settings.terms if t.name not in _LEFT_OUT))
+def fewer_terms(settings: FitSettings, kept: Sequence[str] = ()) -> FitSettings:
+    """The same settings with the terms that compile in a third of the time: for tests of what is around them.
+
+    Those `kept` are there besides.
+    """
+    left_out = set(_LEFT_OUT) - set(kept)
+    return dataclasses.replace(settings, terms=tuple(t for t in settings.terms if t.name not in left_out))
 
 
-def use_fewer_terms(patch: pytest.MonkeyPatch) -> None:
-    """Fits of configs take `fewer_terms`, whoever reads the config."""
+def use_fewer_terms(patch: pytest.MonkeyPatch, kept: Sequence[str] = (), others: Sequence[str] = ()) -> None:
+    """Fits of configs take `fewer_terms`, whoever reads the config: the package, and `others`, modules outside it."""
 
     def few(config: Any, terms: Sequence[Term] | None = None) -> FitSettings:
-        return fewer_terms(settings_from_config(config, terms))
+        return fewer_terms(settings_from_config(config, terms), kept)
 
-    for module in ("fitting.fit", "fitting.api", "ablation.run", "ablation.points", "apps._run"):
-        patch.setattr(f"prosepose_jax.{module}.settings_from_config", few)
+    readers = ("fitting.fit", "fitting.api", "ablation.run", "ablation.points", "apps._run")
+    for module in (*(f"prosepose_jax.{name}" for name in readers), *others):
+        patch.setattr(f"{module}.settings_from_config", few)
+
+
+# One program, and not one of every operation.
+pose_at_once = jax.jit(pose_body)
+
+
+@jax.jit
+def seen(body: BodyModel, params: BodyParams, focal: jax.Array, centre: jax.Array) -> jax.Array:
+    """Where a camera sees people's keypoints (P, 25, 2)."""
+    return project(keypoints(body, pose_body(body, params)), focal, centre)
 
 
 def small_scene(body: BodyModel, seed: int, people: int = 2, apart: float = 0.35) -> Scene:
@@ -52,9 +67,9 @@ def small_scene(body: BodyModel, seed: int, people: int = 2, apart: float = 0.35
     truth = BodyParams.zeros(people, 10).replace(
         global_orient=jnp.asarray(orient), body_pose=jnp.asarray(pose), transl=jnp.asarray(transl)
     )
-    points = keypoints(body, pose_body(body, truth))
-    centre = jnp.full(2, SIZE / 2.0)
-    pixels = np.asarray(project(points, jnp.full(2, FOCAL), centre)) + rng.normal(0.0, 1.0, (people, 25, 2))
+    centre = np.full(2, SIZE / 2.0, np.float32)
+    pixels = np.asarray(seen(body, truth, np.full(2, FOCAL, np.float32), centre))
+    pixels = pixels + rng.normal(0.0, 1.0, (people, 25, 2))
     return Scene(
         key=f"scene{seed}",
         global_orient=orient,
@@ -125,8 +140,8 @@ def numbers_of(settings: FitSettings, index: int) -> Numbers:
 
 
 def pick(tree: Any, i: int) -> Any:
-    """One scene of a batch."""
-    return jax.tree.map(lambda x: x[i], tree)
+    """One scene of a batch; by way of the host, where no shape is compiled for."""
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x)[i]), tree)
 
 
 def problems_of(

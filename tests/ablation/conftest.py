@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
-from small_scenes import use_fewer_terms
+from small_scenes import seen, use_fewer_terms
 
 from prosepose_jax.ablation.building import sweep
-from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
-from prosepose_jax.camera import project
+from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.io import save_scene, write_json
 from prosepose_jax.scene import Scene
 
@@ -32,8 +31,8 @@ def _scene(body: BodyModel, key: str, seed: int) -> Scene:
     truth = BodyParams.zeros(2, 10).replace(
         global_orient=jnp.asarray(orient), body_pose=jnp.asarray(pose), transl=jnp.asarray(transl)
     )
-    points = keypoints(body, pose_body(body, truth))
-    pixels = np.asarray(project(points, jnp.full(2, FOCAL), jnp.full(2, SIZE / 2.0)))
+    centre = np.full(2, SIZE / 2.0, np.float32)
+    pixels = np.asarray(seen(body, truth, np.full(2, FOCAL, np.float32), centre))
     return Scene(
         key=key,
         global_orient=orient,

@@ -104,8 +104,9 @@ def test_the_records_are_those_of_one_process(
     points = [{"name": "a"}, {"name": "N = 1", "answers": {"first": 1}}]
 
     def records(folder: str, solver: Any = None) -> dict[str, dict[str, Record]]:
-        sweep = expand(make_sweep(points, "a", count=2))
-        outcome = run_sweep(sweep, tmp_path / folder, solver=solver)
+        config = make_sweep(points, "a", count=2)
+        config.config.scenes_per_call = 1  # as actors have them: one program for both
+        outcome = run_sweep(expand(config), tmp_path / folder, solver=solver)
         assert outcome.fits == 4 and outcome.fit_seconds > 0 and not outcome.failures
         return {
             point.name: {key: {k: v for k, v in one.items() if k != "seconds"} for key, one in of_point.items()}

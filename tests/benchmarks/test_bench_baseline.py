@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import torch
 from _scenes import packaged
+from small_scenes import pose_at_once
 from torch_baseline import TorchBaseline, has_settled, winding_numbers
 
-from prosepose_jax.body import BodyModel, pose_body
+from prosepose_jax.body import BodyModel
 from prosepose_jax.body.inside import winding_numbers as our_winding_numbers
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.prepare import initial_params
@@ -80,7 +81,7 @@ def test_totals_agree(terms: dict, index: int) -> None:
 def test_penetration_is_the_published_sum(body: BodyModel, config, terms: dict) -> None:
     scene = next(s for s in packaged()[0] if s.key == "hug")
     baseline = TorchBaseline(body, config, exact_distances=True)
-    posed = np.asarray(pose_body(body, initial_params(body, scene)).vertices)
+    posed = np.asarray(pose_at_once(body, initial_params(body, scene)).vertices)
     surface, faces = np.asarray(body.lowres.vertex_ids), np.asarray(body.lowres.faces)
     inside, nearest = [], []
     for one, other in ((posed[0], posed[1]), (posed[1], posed[0])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import _common
@@ -21,6 +22,7 @@ import solvers
 from _enumerate import coupled_groups
 from _official_body import write_official_body
 from _scenes import _turn, packaged, repeated
+from small_scenes import use_fewer_terms
 
 from prosepose_jax.body import BodyModel, load_body
 from prosepose_jax.contact.parse import parse_published
@@ -55,6 +57,14 @@ def test_help_says_what_is_measured(name: str, monkeypatch: pytest.MonkeyPatch, 
     assert f"python benchmarks/{name}.py" in shown
     if name not in ("check", "tables"):
         assert "Metric" in shown and "--out" in shown and ("lower is better" in shown or "higher is better" in shown)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_terms() -> Iterator[None]:
+    """What the scripts do with stages is tested here, not the terms; they add the pull of one of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_fewer_terms(patch, kept=("initial_pose",), others=("_ours",))
+        yield
 
 
 @pytest.fixture(scope="module")
