@@ -42,7 +42,7 @@ def demo_pairs() -> Pair:
         name: jnp.stack([jnp.asarray(getattr(scene, f"gt_{name}")) for scene in scenes])
         for name in ("global_orient", "body_pose", "betas", "transl")
     } | {"kid_scale": jnp.zeros((len(scenes), 2))}
-    return relative(from_params(dataclasses.replace(BodyParams.zeros(2), **fields)))
+    return jax.jit(lambda people: relative(from_params(people)))(dataclasses.replace(BodyParams.zeros(2), **fields))
 
 
 def test_it_is_small_and_any_config_of_a_prior_takes_it(prior: Any) -> None:
@@ -58,9 +58,9 @@ def test_it_brings_noisy_pairs_back(prior: Any, demo_pairs: Pair) -> None:
     """Packaged scenes are none of its training; poses, orientations and the way between them come nearer."""
     schedule, count = cosine_schedule(), len(demo_pairs.transl)
     levels = jnp.full(count, LEVEL)
-    seen = noisy(schedule, demo_pairs, levels, jax.random.key(0))
+    seen = jax.jit(noisy)(schedule, demo_pairs, levels, jax.random.key(0))
     found = jax.jit(lambda pair: denoiser(prior.network, prior.weights)(pair, levels))(seen)
-    before, after = prediction_errors(seen, demo_pairs), prediction_errors(found, demo_pairs)
+    before, after = (jax.jit(prediction_errors)(pair, demo_pairs) for pair in (seen, found))
     shares = {name: float(after[name] / before[name]) for name in ("pose", "orient", "transl")}
     assert shares["pose"] < 0.25 and shares["orient"] < 0.6 and shares["transl"] < 0.2, shares
 

@@ -31,6 +31,9 @@ from prosepose_jax.diffusion import (
 from prosepose_jax.diffusion.pairs import rotation_from_6d, rotation_to_6d
 from prosepose_jax.diffusion.sampling import add_noise, ddim_step, normal_pair
 
+# One program each, and not one of every operation.
+from_params, to_params, relative = jax.jit(from_params), jax.jit(to_params), jax.jit(relative)
+
 
 @pytest.fixture
 def people():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,7 @@ def people(count: int, seed: int = 0) -> Pair:
         transl=jnp.asarray(rng.normal(((0, 0, 3), (0.5, 0, 3)), 0.02, (count, 2, 3)), jnp.float32),
         kid_scale=jnp.zeros((count, 2)),
     )
-    return from_params(params)
+    return jax.jit(from_params)(params)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_errors_by_hand() -> None:
     turned = dataclasses.replace(clean, transl=clean.transl.at[:, 1, 0].add(0.5), shape=clean.shape.at[..., 2].add(2.0))
     # The first joint of person 0 half a turn about z: its first two axes change sign, each a difference of 2.
     half = clean.pose.at[:, 0, :6].set(-clean.pose[:, 0, :6])
-    found = prediction_errors(dataclasses.replace(turned, pose=half), clean)
+    found = jax.jit(prediction_errors)(dataclasses.replace(turned, pose=half), clean)
     expected = {"orient": 0.0, "pose": 8.0 / 2, "betas": 4.0, "kid": 0.0, "transl": 0.25 / 2}  # means over people
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, abs=1e-5)
     assert float(total_loss(found, Training())) == pytest.approx(10 * 4.0 + 0.1 * 4.0 + 200 * 0.125, rel=1e-5)
@@ -59,11 +60,11 @@ def test_errors_by_hand() -> None:
 
 def test_exchanged_and_dropped(pairs: PairSet) -> None:
     some = pairs.of(np.arange(4))
-    turned = exchanged(some, jnp.array([True, False, True, False]))
+    turned = jax.jit(exchanged)(some, jnp.array([True, False, True, False]))
     np.testing.assert_array_equal(turned.clean.transl[0], some.clean.transl[0, ::-1])
     np.testing.assert_array_equal(turned.clean.pose[1], some.clean.pose[1])
     full = jax.tree.map(jnp.ones_like, people(4000))
-    found = dropped(full, jax.random.key(0), Training())
+    found = jax.jit(dropped, static_argnums=2)(full, jax.random.key(0), Training())
     kept = np.stack(
         [np.asarray(getattr(found, part))[..., 0] for part in ("orient", "pose", "shape", "transl")], axis=-1
     )
@@ -184,11 +185,15 @@ def test_bad_usage(tmp_path, capsys) -> None:
     assert "10 scenes or more" in refused(f"--scenes={tmp_path / 'few'}", f"--workdir={tmp_path / 'w'}")
 
 
+@pytest.fixture(scope="module")
+def weights() -> Any:
+    return jax.jit(TINY.init)(jax.random.key(0), Pair.zeros(), jnp.int32(0), None)["params"]
+
+
 @pytest.mark.parametrize("field", ["width", "heads", "weights/layer_0/norm1/scale"])
-def test_a_damaged_prior_is_named(field: str, tmp_path) -> None:
+def test_a_damaged_prior_is_named(field: str, weights: Any, tmp_path) -> None:
     from prosepose_jax.diffusion import save_prior
 
-    weights = jax.jit(TINY.init)(jax.random.key(0), Pair.zeros(), jnp.int32(0), None)["params"]
     file = save_prior(tmp_path / "prior.npz", TINY, weights)
     arrays = dict(np.load(file))
     arrays[field] = np.float32(-3)

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 from test_crossings import bent
 from test_penetration_metrics import box, every_triangle
 
-from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.body.segments import make_segments
 from prosepose_jax.metrics import ContactPair, RegionTiles, kernels, surface_depths
 from prosepose_jax.metrics.crossings import Mesh, crossings, crossings_of, facing, windings
@@ -40,7 +41,7 @@ def _people(body: BodyModel, seed: int, apart: float) -> np.ndarray:
         global_orient=np.float32(0.5 * rng.normal(size=(2, 3))),
         transl=np.float32([[0.0, 0.0, 3.0], [apart, 0.1, 3.0]]),
     )
-    return np.asarray(pose_body(body, params).vertices)
+    return np.asarray(pose_at_once(body, params).vertices)
 
 
 def test_edges_run_through_the_same_faces(loops: ModuleType) -> None:

@@ -6,8 +6,9 @@ import functools
 
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyParams, pose_body
+from prosepose_jax.body import BodyParams
 from prosepose_jax.metrics import SelfContact, SurfaceDistances, evaluate
 from prosepose_jax.metrics.regions import region_members
 from prosepose_jax.scene import Fit
@@ -30,7 +31,7 @@ def folded(small_body) -> np.ndarray:
     pose[0, 15] = [0.0, -0.9, -0.6]  # left shoulder
     pose[0, 17] = [0.0, -2.2, 0.0]  # left elbow
     pose[0, 3] = pose[0, 4] = [2.6, 0.0, 0.0]  # knees
-    return np.asarray(pose_body(small_body, params.replace(body_pose=pose)).vertices[0], np.float64)
+    return np.asarray(pose_at_once(small_body, params.replace(body_pose=pose)).vertices[0], np.float64)
 
 
 def test_touching_regions_equal_brute_force(small_body, contact, folded) -> None:
@@ -66,7 +67,7 @@ def test_without_annotation_the_true_mesh_says_what_touches(small_body, make_sce
     scene = make_scene(1, gt_global_orient=np.zeros((1, 3)), gt_body_pose=pose, gt_betas=np.zeros((1, 4)),
                        gt_transl=np.array([[0.0, 0, 3]]))  # fmt: skip
     params = BodyParams.zeros(1, small_body.num_betas, small_body.num_expressions)
-    right, wrong = (pose_body(small_body, params.replace(body_pose=p)) for p in (pose, 0 * pose))
+    right, wrong = (pose_at_once(small_body, params.replace(body_pose=p)) for p in (pose, 0 * pose))
     pcc = []
     for posed in (right, wrong):
         fit = Fit("scene", "ok", vertices=np.asarray(posed.vertices), joints=np.asarray(posed.joints))

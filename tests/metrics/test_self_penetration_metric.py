@@ -5,8 +5,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.body.segments import Segments, make_segments
 from prosepose_jax.metrics import crossing_numbers, surface_depths
 from prosepose_jax.metrics.self_penetration import SelfPenetration
@@ -41,7 +42,7 @@ def test_bent_knees_and_elbows_do_not_count(small_body: BodyModel, segments: Seg
     pose = np.zeros((1, 21, 3), np.float32)
     pose[0, 3] = pose[0, 4] = (2.5, 0.0, 0.0)
     pose[0, 17] = (0.0, -2.2, 0.0)
-    posed = pose_body(small_body, BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))).vertices[0]
+    posed = pose_at_once(small_body, BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))).vertices[0]
     depths = _depths(small_body, segments, np.asarray(posed))
     shin = segments.of_vertex == segments.names.index("left shin")
     assert not depths[shin].any()
@@ -64,7 +65,7 @@ def test_boxes_leave_nothing_out(small_body: BodyModel, segments: Segments) -> N
     for _ in range(6):
         pose = rng.normal(0.0, 1.0, (1, 21, 3)).astype(np.float32)
         params = BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose))
-        vertices = np.asarray(pose_body(small_body, params).vertices[0], np.float64)
+        vertices = np.asarray(pose_at_once(small_body, params).vertices[0], np.float64)
         found = _depths(small_body, segments, vertices)
         np.testing.assert_allclose(found, _one_by_one(small_body, segments, vertices), atol=1e-12)
         met += int((found > 0).sum())

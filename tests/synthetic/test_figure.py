@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyParams, pose_body
+from prosepose_jax.body import BodyParams
 from prosepose_jax.synthetic.figure import Figure, rotation, swing, to_axis_angle, two_bones, unit
 from prosepose_jax.synthetic.shapes import Wardrobe
 
@@ -87,7 +88,7 @@ def test_standing_feet_are_flat_on_the_floor(small_body, shape):
     params = BodyParams.zeros(1).replace(
         global_orient=np.float32(orient[None]), body_pose=np.float32(pose[None]), transl=np.float32(transl[None])
     )
-    posed = pose_body(small_body, params)
+    posed = pose_at_once(small_body, params)
     np.testing.assert_allclose(np.asarray(posed.joints)[0, :22], figure.frames()[1], atol=2e-3)
     vertices = np.asarray(posed.vertices)[0]
     for region in (67, 65):

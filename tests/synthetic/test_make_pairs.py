@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyModel, axis_angle_to_matrix, pose_body
+from prosepose_jax.body import BodyModel, axis_angle_to_matrix
 from prosepose_jax.errors import InputError
 from prosepose_jax.synthetic.make_pairs import MIRROR, _begun, mirrored, seen_people
 from prosepose_jax.synthetic.refine import Start, start_params
@@ -28,8 +29,8 @@ def test_mirrored_people_are_the_mirror_image(body: BodyModel, people: Start) ->
     left, right = (1, 4, 7, 10, 13, 16, 18, 20, 23, *range(25, 40)), (2, 5, 8, 11, 14, 17, 19, 21, 24, *range(40, 55))
     swap = np.arange(55)
     swap[list(left)], swap[list(right)] = right, left
-    here = np.asarray(pose_body(body, start_params(people)).joints)
-    there = np.asarray(pose_body(body, start_params(mirrored(people))).joints)
+    here = np.asarray(pose_at_once(body, start_params(people)).joints)
+    there = np.asarray(pose_at_once(body, start_params(mirrored(people))).joints)
     np.testing.assert_allclose(there, here[:, swap] * MIRROR, atol=2e-3)
     again = mirrored(mirrored(people))
     np.testing.assert_array_equal(again.body_pose, people.body_pose)

@@ -6,12 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.body.blocks import make_blocks
 from prosepose_jax.body.inside import crossing_numbers, group_faces, winding_numbers
 from prosepose_jax.errors import InputError
 from prosepose_jax.terms.inside_search import inside_masks, inside_sets
+
+_winding, _crossing = jax.jit(winding_numbers), jax.jit(crossing_numbers)
+_inside_sets = jax.jit(inside_sets, static_argnums=4)
 
 
 def _overlapping(body: BodyModel, seed: int, apart: float) -> jax.Array:
@@ -21,7 +25,7 @@ def _overlapping(body: BodyModel, seed: int, apart: float) -> jax.Array:
         global_orient=jnp.asarray(rng.normal(0.0, 0.5, (2, 3)), jnp.float32),
         transl=jnp.asarray([[0.0, 0.0, 0.0], [apart, 0.03, 0.05]], jnp.float32),
     )
-    return pose_body(body, params).vertices
+    return pose_at_once(body, params).vertices
 
 
 def test_crossings_equal_solid_angles(small_body: BodyModel) -> None:
@@ -31,8 +35,8 @@ def test_crossings_equal_solid_angles(small_body: BodyModel) -> None:
     rng = np.random.default_rng(1)
     low, high = np.asarray(vertices.min(0)), np.asarray(vertices.max(0))
     points = jnp.asarray(rng.uniform(low, high, (3000, 3)), jnp.float32)
-    exact = winding_numbers(points, vertices, faces)
-    fast = crossing_numbers(group_faces(rest, np.asarray(faces)), vertices, points)
+    exact = _winding(points, vertices, faces)
+    fast = _crossing(group_faces(rest, np.asarray(faces)), vertices, points)
     assert 50 < int(jnp.sum(exact > 0.5)) < 2950
     np.testing.assert_allclose(np.asarray(fast), np.asarray(exact), atol=1e-4)
 
@@ -47,9 +51,9 @@ def test_inside_sets_are_exact(small_body: BodyModel, seed: int, apart: float) -
     both = jnp.stack([vertices, vertices[::-1]])
     masks = jax.jit(inside_masks)(blocks, groups, both[:, 0], both[:, 1][:, surface_ids])
     for direction in range(2):
-        winding = winding_numbers(both[direction, 0], both[direction, 1][surface_ids], faces)
+        winding = _winding(both[direction, 0], both[direction, 1][surface_ids], faces)
         np.testing.assert_array_equal(np.asarray(masks[direction]), np.asarray(winding) > 0.99)
-    found = inside_sets(blocks, masks, both[:, 0], both[:, 1], 512)
+    found = _inside_sets(blocks, masks, both[:, 0], both[:, 1], 512)
     for direction in range(2):
         used = np.asarray(found.weight[direction]) > 0
         assert used.sum() == int(masks[direction].sum()) == int(found.count[direction])
@@ -65,7 +69,7 @@ def test_too_many_inside_vertices_are_spread_and_weighted(small_body: BodyModel)
     vertices = _overlapping(small_body, 0, 0.0)
     blocks = make_blocks(np.asarray(small_body.v_template))
     inside = jnp.ones((1, small_body.num_vertices), bool)
-    found = inside_sets(blocks, inside, vertices[:1], vertices[1:], 64)
+    found = _inside_sets(blocks, inside, vertices[:1], vertices[1:], 64)
     ids = np.asarray(found.inside_ids[0])
     assert len(set(ids)) == 64 and ids.min() < 50 and ids.max() > small_body.num_vertices - 50
     assert float(found.weight.sum()) == pytest.approx(small_body.num_vertices, rel=1e-5)

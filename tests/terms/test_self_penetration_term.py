@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import types
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_scenes import pose_at_once
 
-from prosepose_jax.body import BodyModel, BodyParams, pose_body
+from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.body.segments import make_segments
 from prosepose_jax.fitting.objective import elements_energy
 from prosepose_jax.terms import Elements
@@ -50,7 +52,9 @@ def _pose(body: BodyModel, name: str) -> jax.Array:
     for joint, rotation in POSES[name].items():
         pose[0, joint] = rotation
     turned = jnp.asarray([[0.4, 0.3, -0.2]], jnp.float32)
-    return pose_body(body, BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose), global_orient=turned)).vertices
+    return pose_at_once(
+        body, BodyParams.zeros(1, 10).replace(body_pose=jnp.asarray(pose), global_orient=turned)
+    ).vertices
 
 
 def _exact(body: BodyModel, vertices: jax.Array) -> np.ndarray:
@@ -129,10 +133,13 @@ def test_a_vertex_counts_as_often_as_it_stands_for_others(small_body: BodyModel)
     few = segment_surfaces(small_body, 250)
     vertices = _pose(small_body, "forearm in the belly")
     inside, _ = found_inside(few, vertices, jnp.ones(1, bool))
-    lookup = types.SimpleNamespace(
-        mine=few, body=small_body, vertices=vertices[None], rest=vertices[None], busy=jnp.ones(1, bool)
-    )
-    held = SelfPenetration(slots=64).look_up(lookup)  # type: ignore[arg-type]
+
+    @jax.jit
+    def look_up(few: SegmentSurfaces, body: BodyModel, vertices: jax.Array) -> Any:
+        lookup = types.SimpleNamespace(mine=few, body=body, vertices=vertices, rest=vertices, busy=jnp.ones(1, bool))
+        return SelfPenetration(slots=64).look_up(lookup)  # type: ignore[arg-type]
+
+    held = look_up(few, small_body, vertices[None])
     assert 0 < int(inside.sum()) <= 64
     assert sorted(np.asarray(held.weight)[0, 0])[-int(inside.sum()) :] == sorted(
         np.asarray(few.stands_for)[np.asarray(inside[0])]
