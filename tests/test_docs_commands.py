@@ -26,7 +26,7 @@ for _room in ("importing", "datasets", "lmm"):  # whose helpers docs_world.py us
 WITH_BLOCKS = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
 # Pages that need no run that is there already; and those that take no seconds.
 WITHOUT_A_RUN = {"body.md", "beyond_touch.md", "contact.md", "keypoints.md", "datasets.md", "synthetic.md", "index.md"}
-CHEAP = {"body.md", "beyond_touch.md", "contact.md", "keypoints.md"}
+CHEAP = {"body.md": (), "beyond_touch.md": pytest.mark.heavy, "contact.md": pytest.mark.heavy, "keypoints.md": ()}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -157,7 +157,7 @@ def _run_python(block: Block, names: dict[str, Callable[[], Any]], left: dict[st
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.name, marks=() if page.name in CHEAP else pytest.mark.slow) for page in WITH_BLOCKS],
+    [pytest.param(page, id=page.name, marks=CHEAP.get(page.name, pytest.mark.slow)) for page in WITH_BLOCKS],
 )
 def test_blocks_run(page: Path, request, server: str, small_body, tmp_path: Path, monkeypatch, capsys) -> None:
     from docs_world import names_for_python

@@ -139,7 +139,9 @@ def test_the_sweep_of_families_has_every_level_and_family(variant: str, kind: st
     assert all(point.scenes.noise == point.group for point in points)
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.heavy) if name == "ablation_prior" else name for name in SWEEPS]
+)
 def test_packaged_sweeps_can_be_used(name: str) -> None:
     """Every point's config is one of a fit, and the small variant is small."""
     sweep = expand(load_config(name))

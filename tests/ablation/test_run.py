@@ -196,6 +196,7 @@ def test_what_breaks_one_group_does_not_stop_the_others(
     assert again.fits == 1 and not again.failures
 
 
+@pytest.mark.heavy
 def test_scenes_are_measured_against_the_truth_of_the_body(
     make_sweep: Callable[..., ConfigDict], inputs: Path, tmp_path: Path
 ) -> None:

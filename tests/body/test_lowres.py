@@ -93,6 +93,7 @@ def test_open_and_flat_meshes_are_refused() -> None:
         derive_lowres(flat, np.zeros((0, 3), int))
 
 
+@pytest.mark.heavy
 def test_body(body: BodyModel) -> None:
     """The embedded body's own mesh, simplified here, agrees with itself about volume and extent."""
     vertices, faces = np.asarray(body.v_template, np.float64), np.asarray(body.faces)

@@ -56,6 +56,7 @@ def _check(count: int, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return f"{count} texts, the slowest: {worst}"
 
 
+@pytest.mark.heavy
 def test_some_odd_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     print(_check(1500, 1, tmp_path, monkeypatch))
 

@@ -65,6 +65,7 @@ def test_it_brings_noisy_pairs_back(prior: Any, demo_pairs: Pair) -> None:
     assert shares["pose"] < 0.25 and shares["orient"] < 0.6 and shares["transl"] < 0.2, shares
 
 
+@pytest.mark.heavy
 def test_samples_are_people_beside_each_other(prior: Any) -> None:
     found = sample_pairs(prior.network, prior.weights, cosine_schedule(), jax.random.key(0), 16, steps=(901, 501, 101))
     apart = np.linalg.norm(np.asarray(found.transl[:, 1]), axis=-1)

@@ -31,6 +31,7 @@ with claimed(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.heavy
 def test_a_killed_process_gives_its_folder_up(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _HOLDER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:

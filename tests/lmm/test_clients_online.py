@@ -86,8 +86,12 @@ def _serials(answers: list[dict]) -> list[int]:
     return [int(re.match(r"Answer (\d+)\.", answer["text"])[1]) for answer in answers]
 
 
+# Those that wait for a time limit, of which "drip" stands for all in `make test-fast`.
+_SLOW_FAULTS = ("time-out", "drip headers")
+
+
 @every_client
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [pytest.param(f, marks=HEAVY) if f in _SLOW_FAULTS else f for f in FAULTS])
 def test_faults_that_pass_lose_and_double_nothing(client: str, fault: str, scenes, tmp_path: Path, capfd) -> None:
     folder, out = scenes(2), tmp_path / "a.jsonl"
     timeout = 1.0 if fault in ("time-out", "drip", "drip headers") else 60.0
@@ -272,7 +276,9 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("fault", ["500", "reset", "time-out", "short", "drip", "drip headers"])
+@pytest.mark.parametrize(
+    "fault", ["500", "reset", "short", *(pytest.param(f, marks=HEAVY) for f in ("time-out", "drip", "drip headers"))]
+)
 def test_https_meets_the_same_faults(fault: str, tls, scenes, tmp_path: Path) -> None:
     with FakeServer(first_requests([fault, "", fault]), tls=tls) as server:
         out = tmp_path / "a.jsonl"

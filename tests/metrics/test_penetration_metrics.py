@@ -114,6 +114,7 @@ def _tubes(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(people), faces
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seed", range(2))
 def test_looking_at_near_patches_alone_changes_nothing(seed: int) -> None:
     people, faces = _tubes(seed)

@@ -65,7 +65,9 @@ def spots(camera, **how):
     return np.array(found).transpose(1, 0, 2)
 
 
-@pytest.mark.parametrize("name", CAMERAS)
+@pytest.mark.parametrize(
+    "name", ["upright", *(pytest.param(n, marks=pytest.mark.heavy) for n in CAMERAS if n != "upright")]
+)
 def test_joints_are_drawn_where_the_camera_sees_them(name):
     drawn, photographed = spots(CAMERAS[name])
     np.testing.assert_allclose(drawn, seen_at(JOINTS, CAMERAS[name]), atol=CLOSE_PX)

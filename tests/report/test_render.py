@@ -213,6 +213,7 @@ def _scene(**fields):
     return dataclasses.replace(scene, **fields)
 
 
+@pytest.mark.heavy
 def test_panel(tmp_path):
     one, faces = ball((-0.2, 0.0, 2.0))
     two, _ = ball((0.2, 0.0, 2.2))

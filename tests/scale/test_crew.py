@@ -74,6 +74,7 @@ def test_a_shard_that_has_not_begun_is_not_dead(tmp_path: Path) -> None:
     assert not crew.shard_is_dead(1, 2)
 
 
+@pytest.mark.heavy
 def test_a_killed_process_of_this_machine_is_dead_at_once(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"

@@ -56,6 +56,7 @@ def test_scene_is_complete(scenes, key):
     np.testing.assert_allclose(scene.focal_length, 320 / np.tan(np.pi / 6), rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_labelled_regions_touch_and_people_do_not_overlap(scenes, truth, body):
     for key in TWO_PERSON:
         vertices, _ = truth[key]

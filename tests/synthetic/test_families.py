@@ -115,6 +115,7 @@ def test_a_family_changes_one_kind_of_error_alone() -> None:
         assert (_errors(name).orient_degrees == level.orient_degrees) is not turned
 
 
+@pytest.mark.heavy
 def test_shapes_are_drawn_towards_the_mean_by_the_share_stated() -> None:
     assert _errors("mean_shape", people=1.0).shape_kept == pytest.approx(0.1, abs=1e-6)
     assert _errors("agreeing", people=1.0).shape_kept == pytest.approx(0.5, abs=0.05)
@@ -205,6 +206,7 @@ def _f1(level: str) -> float:
     return float(np.mean(found))
 
 
+@pytest.mark.heavy
 def test_half_right_answers_have_the_f1_that_they_state():
     assert _f1("half") == pytest.approx(0.5, abs=0.06)
     assert _f1("high") < _f1("half") < _f1("middle")
@@ -257,6 +259,7 @@ def test_the_picture_of_truncated_people_is_cut_as_their_scene_is():
     np.testing.assert_array_equal(picture[y, x], np.floor(whole.keypoints[both][:, :2]))
 
 
+@pytest.mark.heavy
 def test_mixed_limbs_and_covered_ones_come_at_their_rates():
     mixed = covered = people = 0
     for number in range(150):

@@ -136,6 +136,7 @@ def test_acceptance_ignores_it() -> None:
     assert float(problem.judged(jnp.array([3.0, 5.0]))) == 3.0
 
 
+@pytest.mark.heavy
 def test_fixed_draws_depend_on_the_people_alone_and_are_judged(small_body: BodyModel, drawn: Any) -> None:
     """The mean of several draws, whichever search asks and whatever its key; so steps can be compared by it."""
     params, keys, one = drawn
