@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib.util
 import io
 import json
 import shutil
@@ -14,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from small_scenes import seen
 
 from prosepose_jax.apps.main import main
-from prosepose_jax.body import BodyModel, BodyParams, keypoints, pose_body
-from prosepose_jax.camera import focal_from_image_size, project
+from prosepose_jax.body import BodyModel, BodyParams
+from prosepose_jax.camera import focal_from_image_size
 from prosepose_jax.io import save_scene
 from prosepose_jax.scene import Scene
 
@@ -32,7 +34,12 @@ PROSE = "Two people hug in a warm embrace. I cannot say which parts touch."
 
 @pytest.fixture(scope="package", autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Derived files are kept for these tests only, not in the user's folders; compiled programs for the session."""
+    """Derived files are kept for these tests only, not in the user's folders; compiled programs for the session.
+
+    The loops of the figures, which take 15 s to compile, stay where the figures' own tests have them.
+    """
+    if importlib.util.find_spec("numba") is not None:
+        importlib.import_module("prosepose_jax.metrics._compiled")  # finds its folder now
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
@@ -53,8 +60,7 @@ def make_scene(small_body: BodyModel) -> Callable[..., Scene]:
         )
         focal = np.full(2, focal_from_image_size(WIDTH, HEIGHT), np.float32)
         centre = np.array([WIDTH / 2, HEIGHT / 2], np.float32)
-        points = keypoints(small_body, pose_body(small_body, truth))
-        pixels = np.asarray(project(points, jnp.asarray(focal), jnp.asarray(centre)))
+        pixels = np.asarray(seen(small_body, truth, focal, centre))
         return Scene(
             key=key,
             global_orient=orient,
@@ -110,7 +116,8 @@ class Case:
             f"--config.body.path={self.body}",
             f"--config.stage1.steps={steps[0]}",
             f"--config.stage2.steps={steps[1]}",
-            "--config.batch_size=2",  # tests fit two scenes or four: one compiled program for all
+            "--config.batch_size=2",
+            "--config.scenes_per_call=2",  # tests fit two scenes or four: one compiled program for all
             *more,
         ]
 

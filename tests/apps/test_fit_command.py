@@ -127,7 +127,7 @@ def test_config_and_run_files(finished: Finished) -> None:
     expected = load_config("two_person")
     expected.body.path = str(case.body)
     expected.stage1.steps, expected.stage2.steps = STEPS
-    expected.batch_size = 2
+    expected.batch_size = expected.scenes_per_call = 2
     assert config == json.loads(expected.to_json())
     info = _json(case.workdir / "run.json")
     assert set(info["versions"]) >= {"jax", "jaxlib", "optax", "flax", "numpy"}
@@ -300,7 +300,7 @@ def test_two_modes_in_one_run(case: Case, make_scene: Callable[..., Scene], caps
     save_scene(case.scenes, make_scene("yoga", 3, people=1))
     two, one = load_config("two_person"), load_config("self_contact")
     two.body.path = str(case.body)
-    two.batch_size = 2
+    two.batch_size = two.scenes_per_call = 2
     two.stage1.steps, two.stage2.steps = STEPS
     one.stage1.steps, one.stage2.steps = 4, 2
     one.no_answers = True
