@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_scenes import answer, away, on_device, pick, problems_of, small_scene
+from small_scenes import answer, away, fewer_terms, on_device, pick, problems_of, small_scene
 
 from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.fitting.objective import flatten, unflatten
-from prosepose_jax.fitting.problem import add_step, moving_mask, take_moving
+from prosepose_jax.fitting.problem import Problem, add_step, moving_mask, take_moving
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.terms import TERMS
 
@@ -33,7 +34,7 @@ def test_flat_steps_are_in_the_order_of_movable_fields() -> None:
 @pytest.mark.heavy
 def test_numbers_that_stay_have_no_slope_and_do_not_mix(small_body: BodyModel) -> None:
     first, last = FitSettings().stages
-    settings = FitSettings(stages=(first, dataclasses.replace(last, move_betas=False)))
+    settings = fewer_terms(FitSettings(stages=(first, dataclasses.replace(last, move_betas=False))))
     scene = small_scene(small_body, 0, apart=0.15)
     model, arrays = on_device(small_body, [scene], {scene.key: [answer(("hand", "back"))]}, settings)
     params = away(arrays.params, 1)
@@ -50,12 +51,12 @@ def test_numbers_that_stay_have_no_slope_and_do_not_mix(small_body: BodyModel) -
     np.testing.assert_array_equal(kept.betas, problem.start.betas)
 
 
-@pytest.mark.heavy
-def test_stochastic_terms_do_not_judge(small_body: BodyModel) -> None:
+def test_stochastic_terms_do_not_judge() -> None:
     terms = tuple(dataclasses.replace(t, comparable=t.name != "keypoints") for t in TERMS)
-    settings = FitSettings(terms=terms)
-    scene = small_scene(small_body, 0)
-    model, arrays = on_device(small_body, [scene], {}, settings)
-    (problem,) = problems_of(model, arrays, arrays.params, settings, 0)
+    nothing: Any = None
+    problem = Problem(
+        model=nothing, scene=nothing, start=nothing, held={}, weights={}, active={}, numbers=nothing, terms=terms,
+        records=terms,
+    )  # fmt: skip
     values = jnp.arange(1.0, len(terms) + 1)
     assert float(problem.judged(values)) == float(values.sum()) - 1.0
