@@ -13,6 +13,7 @@ from prosepose_jax.terms.base import Elements
 from prosepose_jax.terms.keypoints import keypoint_error, keypoint_scale
 
 
+@jax.jit
 def keypoint_loss(
     projected: jax.Array,
     detected: jax.Array,
@@ -92,6 +93,7 @@ def test_gradient_equals_finite_differences() -> None:
     assert float(np.sum(np.asarray(gradient) * direction)) == pytest.approx(numeric, rel=1e-3)
 
 
+@jax.jit
 def _one_error(r: float, robust_px: float) -> jax.Array:
     """The loss of one fully trusted keypoint that is r px off in the 512-px box."""
     projected = jnp.zeros((1, 25, 2)).at[0, 4].set(jnp.array([0.6, 0.8]) * r / 2.0)
