@@ -154,53 +154,46 @@ def _linearise_elements(
     weight = 2.0 * part.weight * held_slopes(part, squared, scale)
 
     def columns(end: End, tree: Kinematics, lever, directions: jax.Array) -> jax.Array:
-        """(G, R, k, D) of known people, else (P, R, k, D): how the residual moves with each person's numbers."""
+        """(G, k, D, R) of known people, else (P, k, D, R): how the residual moves with each person's numbers."""
         if end.share is not None:
-            directions = end.share.T[:, :, None, None] * directions
+            directions = directions * end.share.T[:, None, None]
 
         def one(rows, tree, lever, directions):
-            along = jax.vmap(lambda d: directed_gradient(rows, tree, lever, d), in_axes=1, out_axes=1)
-            return along(directions)
+            return jax.vmap(lambda d: directed_gradient(rows, tree, lever, d))(directions)
 
         return jax.vmap(one)(end.rows, tree, lever, directions)
 
-    every = [
-        columns(e, t, lever, slope[..., i, :])
-        for i, (e, t, lever) in enumerate(zip(part.ends, trees, levers, strict=True))
-    ]
+    directions = slope.transpose(3, 0, 2, 4, 1)  # (m, G, k, 3, R)
+    every = [columns(e, t, lever, mine) for e, t, lever, mine in zip(part.ends, trees, levers, directions, strict=True)]
     people, size = found.gradient.shape
     whose = part.ends[0].whose
+    errors = residual.transpose(0, 2, 1)  # (G, k, R)
     if all(end.share is None and end.whose == whose for end in part.ends):  # one body an element
         jac = sum(every[1:], every[0])
-        weighted = weight[..., None, None] * jac
-        shape = (len(whose), -1, size)
-        blocks = jnp.einsum("gnd,gne->gde", weighted.reshape(shape), jac.reshape(shape))
-        pull = jnp.einsum("grkd,grk->gd", weighted, residual)
+        heavy = weight[:, None, None] * jac
         return Linearised(
             found.terms + energy,
-            found.gradient + _by_person(pull, whose, people),
-            found.curvature + _on_diagonal(_by_person(blocks, whose, people)),
+            found.gradient + _by_person(jnp.einsum("gkdr,gkr->gd", heavy, errors), whose, people),
+            found.curvature + _on_diagonal(_by_person(jnp.einsum("gkdr,gker->gde", heavy, jac), whose, people)),
         )
-    num_residuals = residual.shape[-1]
-    nobody = jnp.zeros((*residual.shape[1:], size), residual.dtype)
+    nobody = jnp.zeros((errors.shape[1], size, errors.shape[2]), residual.dtype)
     known = [(end.whose, mine) for end, mine in zip(part.ends, every, strict=True) if end.share is None]
 
     def of_group(group: int) -> jax.Array:
-        """(R, k, P, D)."""
-        return jnp.stack(
-            [sum((mine[group] for whose, mine in known if whose[group] == q), nobody) for q in range(people)], axis=-2
+        """(k, P D, R)."""
+        return jnp.concatenate(
+            [sum((mine[group] for whose, mine in known if whose[group] == q), nobody) for q in range(people)], axis=1
         )
 
-    jac = jnp.stack([of_group(group) for group in range(len(residual))])  # (G, R, k, P, D)
+    jac = jnp.stack([of_group(group) for group in range(len(residual))])  # (G, k, P D, R)
     for end, mine in zip(part.ends, every, strict=True):
         if end.share is not None:
-            jac = jac + mine.transpose(1, 2, 0, 3)[None]
-    flat = jac.reshape(-1, people * size)
-    heavy = jnp.repeat(weight.reshape(-1), num_residuals)[:, None] * flat
+            jac = jac + mine.transpose(1, 0, 2, 3).reshape(1, *jac.shape[1:])
+    heavy = weight[:, None, None] * jac
     return Linearised(
         found.terms + energy,
-        found.gradient + (heavy.T @ residual.reshape(-1)).reshape(people, size),
-        found.curvature + (heavy.T @ flat).reshape(people, size, people, size),
+        found.gradient + jnp.einsum("gkdr,gkr->d", heavy, errors).reshape(people, size),
+        found.curvature + jnp.einsum("gkdr,gker->de", heavy, jac).reshape(people, size, people, size),
     )
 
 

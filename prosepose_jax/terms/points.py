@@ -151,8 +151,11 @@ class Levers:
     """Posed points and their levers about every movable joint. M points."""
 
     points: jax.Array  # (M, 3)
-    levers: jax.Array  # (M, 22, 3)
-    blended: jax.Array  # (M, 3, 3) blended rotation of each point
+    levers: jax.Array  # (22, 3, M)
+    blended: jax.Array  # (3, 3, M) blended rotation of each point
+
+
+# Inside, points are the last axis: long rows of one coordinate fill SIMD lanes (`body/skinning.py`).
 
 
 def make_levers(parents: tuple[int, ...], rows: Rows, kin: Kinematics) -> Levers:
@@ -163,40 +166,49 @@ def make_levers(parents: tuple[int, ...], rows: Rows, kin: Kinematics) -> Levers
       rows: M gathered rows.
       kin: the person's posed tree.
     """
-    rest = _rest(rows, kin)
+    rest, weights = _rest(rows, kin).T, rows.skin_weights.T  # (3, M), (J, M)
     num_joints = kin.transforms.shape[0]
     below = jnp.asarray(_subtree(parents))
-    blended = (rows.skin_weights @ kin.transforms.reshape(num_joints, 12)).reshape(-1, 3, 4)
-    points = jnp.sum(blended[..., :3] * rest[:, None, :], axis=-1) + blended[..., 3]
+    blended = (kin.transforms.reshape(num_joints, 12).T @ weights).reshape(3, 4, -1)
+    points = _along(blended[:, :3], rest) + blended[:, 3]
     # What each joint contributes to a point: its skinning weight times the point as that joint alone would pose it.
-    alone = jnp.einsum("jxy,my->mjx", kin.transforms[..., :3], rest) + kin.transforms[None, :, :, 3]
-    parts = jnp.concatenate([alone * rows.skin_weights[..., None], rows.skin_weights[..., None]], axis=-1)
-    gathered = jnp.einsum("ij,mjx->mix", below, parts)
-    levers = gathered[..., :3] - gathered[..., 3:] * kin.pivots[None]
-    return Levers(points=points, levers=levers, blended=blended[..., :3])
+    alone = _along(kin.transforms[..., :3, None], rest[None]) + kin.transforms[..., 3, None]  # (J, 3, M)
+    parts = jnp.concatenate([alone * weights[:, None], weights[:, None]], axis=1)
+    gathered = (below @ parts.reshape(num_joints, -1)).reshape(NUM_MOVABLE, 4, -1)
+    levers = gathered[:, :3] - gathered[:, 3:] * kin.pivots[..., None]
+    return Levers(points=points.T, levers=levers, blended=blended[:, :3])
+
+
+def _along(columns: jax.Array, vectors: jax.Array) -> jax.Array:
+    """Σ over k of columns (..., n, 3, M) times vectors (..., 3, M); (..., n, M). Also where M is 1 of either."""
+    products = [columns[..., k, :] * vectors[..., None, k, :] for k in range(3)]
+    return products[0] + products[1] + products[2]
 
 
 def directed_gradient(rows: Rows, kin: Kinematics, levers: Levers, directions: jax.Array) -> jax.Array:
-    """Derivatives (M, D) of each point's coordinate along its own direction, by the fields of MOVABLE, flattened.
+    """Derivatives (D, M) of each point's coordinate along its own direction, by the fields of MOVABLE, flattened.
 
     Args:
       rows: M rows.
       kin: the person's posed tree.
       levers: of the rows.
-      directions: (M, 3).
+      directions: (3, M).
     """
-    count = levers.points.shape[0]
-    moments = jnp.cross(levers.levers, directions[:, None, :])  # n · (a × l) = a · (l × n)
-    turn = jnp.einsum("jxi,mjx->mji", kin.axes, moments)
-    rest = jnp.einsum("mx,mxy->my", directions, levers.blended)  # the direction, turned back to the rest pose
-    pose = turn[:, 1:]
+    count = directions.shape[1]
+    lever, along = jnp.moveaxis(levers.levers, 1, 0), directions[:, None]  # x, y, z first
+    moments = jnp.stack(
+        [lever[a] * along[b] - lever[b] * along[a] for a, b in ((1, 2), (2, 0), (0, 1))], axis=1
+    )  # n · (a × l) = a · (l × n)
+    turn = _along(kin.axes.transpose(0, 2, 1)[..., None], moments)  # (22, 3, M)
+    rest = _along(levers.blended.transpose(1, 0, 2), directions)  # turned back to the rest pose
+    pose = turn[1:]
     if rows.pose_dirs is not None:
         num = 9 * (NUM_MOVABLE - 1)
-        along = jnp.einsum("my,myf->mf", rest, rows.pose_dirs[..., :num]).reshape(count, NUM_MOVABLE - 1, 9)
-        pose = pose + jnp.einsum("mjf,jfi->mji", along, kin.feature_dirs)
+        bent = jnp.einsum("ym,myf->fm", rest, rows.pose_dirs[..., :num]).reshape(NUM_MOVABLE - 1, 9, count)
+        pose = pose + jnp.einsum("jfm,jfi->jim", bent, kin.feature_dirs)
     num_joints = kin.transforms.shape[0]
-    offsets = (rows.skin_weights @ kin.shape_offsets.reshape(num_joints, -1)).reshape(count, 3, -1)
-    betas = jnp.einsum("mx,mxb->mb", directions, offsets)
+    offsets = (kin.shape_offsets.reshape(num_joints, -1).T @ rows.skin_weights.T).reshape(3, -1, count)
+    betas = _along(offsets.transpose(1, 0, 2), directions)
     if rows.shape_dirs is not None:
-        betas = betas + jnp.einsum("my,myb->mb", rest, rows.shape_dirs)
-    return jnp.concatenate([betas, pose.reshape(count, -1), turn[:, 0], directions], axis=-1)
+        betas = betas + jnp.einsum("ym,myb->bm", rest, rows.shape_dirs)
+    return jnp.concatenate([betas, pose.reshape(-1, count), turn[0], directions], axis=0)
