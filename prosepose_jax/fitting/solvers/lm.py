@@ -100,7 +100,9 @@ class LevenbergMarquardt:
         eased = jnp.where(trusted, _EASE, 1.0)
         change = jnp.where(energy < old.recent[-1], eased, jnp.where(taken, _TAME, _BRAKE))
         stood = (old.here, old.gradient, old.curvature, old.recent)
-        stands = (state.moving, gradient, curvature, jnp.concatenate([old.recent[1:], energy[None]]))
+        # The start is all there is to compare with at first.
+        since = jnp.where(first, energy, jnp.concatenate([old.recent[1:], energy[None]]))
+        stands = (state.moving, gradient, curvature, since)
         here, gradient, curvature, recent = _where(taken, stands, stood)
         best = _where(energy < old.energy, (state.moving, energy, terms), (old.best, old.energy, old.terms))
         enough = old.energy - energy > problem.numbers.tolerance * jnp.abs(energy)
