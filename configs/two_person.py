@@ -76,9 +76,9 @@ def get_config() -> ConfigDict:
             "penetration": {
                 "refresh_every": 10,  # Adam: steps for which the set of inside vertices is kept
                 "robust_m": 0.005,  # deeper vertices are pushed, not thrown; 0: as published
-                # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
-                "restart_above": 30.0,
-                "restart_apart_m": 0.3,
+                # Energy of penetration above which stage 2 is done again from people drawn so far apart; 0: never.
+                "restart_above": 20.0,
+                "restart_gap_m": 0.02,
                 "slots": 256,  # inside vertices per direction; of more, an even selection is weighted up
             },
             # Stated standard deviations of the estimates, and of people (docs/method.md, "Stated errors").

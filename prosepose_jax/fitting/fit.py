@@ -31,7 +31,7 @@ from prosepose_jax.fitting.prepare import (
     stack_scenes,
     starting_batch,
 )
-from prosepose_jax.fitting.restart import fit_apart, in_portions
+from prosepose_jax.fitting.restart import fit_again, in_portions
 from prosepose_jax.fitting.rooms import PLAIN, RunRooms, with_known
 from prosepose_jax.fitting.settings import FitSettings, Structure, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
@@ -174,7 +174,7 @@ class Fitter:
             places, fits = [place for place, _ in some], [fit for _, fit in some]
             scenes = self.timing.scenes
             yield from zip(
-                places, fit_apart(self, [prepared[place] for place in places], fits, variant, shared), strict=True
+                places, fit_again(self, [prepared[place] for place in places], fits, variant, shared), strict=True
             )
             self.timing.scenes = scenes  # counted already
 
@@ -183,7 +183,7 @@ class Fitter:
         prepared: Sequence[PreparedScene],
         variant: str = "",
         shared: Mapping[Any, Room] | None = None,
-        few: bool = False,
+        again: bool = False,
     ) -> Iterator[tuple[int, Fit]]:
         """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
 
@@ -191,7 +191,8 @@ class Fitter:
           prepared: from `prepare_scene`.
           variant: recorded in the fits.
           shared: `rooms` of more scenes, these among them, with which to share compilations; None: of these alone.
-          few: the scenes are a small part of the run, for which a smaller program of their own pays.
+          again: further attempts, each with a start of its own for the last stage alone. They are a small part of
+            the run, for which a smaller program of their own pays.
         """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
@@ -200,10 +201,10 @@ class Fitter:
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
         rooms = shared or self.rooms_for(prepared, PLAIN, variant)
-        for batch, size, shape, structure in self._calls(prepared, rooms, few and devices[0].platform == "cpu"):
+        for batch, size, shape, structure in self._calls(prepared, rooms, again and devices[0].platform == "cpu"):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, size, shape, structure, next(turn)))
+            running.append(self._start(batch, size, shape, structure, next(turn), again))
         while running:
             yield from self._finish(running.popleft(), variant)
 
@@ -254,7 +255,13 @@ class Fitter:
         return _project_all(batch, self.call(device, _pose_batch, body, initial_batch(body, batch))[1])
 
     def _start(
-        self, batch: Sequence[PreparedScene], size: int, shape: GroupShape, structure: Structure, device: jax.Device
+        self,
+        batch: Sequence[PreparedScene],
+        size: int,
+        shape: GroupShape,
+        structure: Structure,
+        device: jax.Device,
+        again: bool,
     ) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, model = self.settings, self._models[device]
@@ -268,7 +275,7 @@ class Fitter:
         params = starting_batch(model.body, filled)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
-            if stage.steps == 0:
+            if stage.steps == 0 or (again and index + 1 < len(settings.stages)):
                 result = no_steps(params, structure)
             else:
                 numbers = Numbers(**settings.numbers(index))

@@ -48,7 +48,7 @@ class PreparedScene:
     settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
     votes: Votes | None = None  # what the answers tell beyond touch
     place: int = 0  # among the scenes of a call
-    apart_m: float = 0.0  # how far apart in depth its people begin (`moved_apart`); 0: as estimated
+    start: Mapping[str, np.ndarray] | None = None  # where what moves of its people begins; None: as estimated
 
     @property
     def weights(self) -> dict[str, np.ndarray]:
@@ -126,28 +126,9 @@ def _round_up(size: int, step: int) -> int:
 
 
 def starting_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
-    """Where the scenes' fits begin, stacked: their initial estimates, moved apart where they are to be."""
-    starts = [moved_apart(initial_params(body, item.scene), item.apart_m) for item in batch]
+    """Where the scenes' fits begin, stacked: their initial estimates, or what they are to begin with."""
+    starts = [dataclasses.replace(initial_params(body, item.scene), **(item.start or {})) for item in batch]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
-
-
-def moved_apart(params: BodyParams, apart_m: float) -> BodyParams:
-    """People on their lines of sight, so far from one to the next in depth.
-
-    Args:
-      params: P people (numpy leaves).
-      apart_m: metres, the nearest first; negative: the order reversed; 0: as they are.
-    """
-    transl = np.array(params.transl)
-    if not apart_m:
-        return params
-    depth = transl[:, 2]
-    rank = np.empty(len(depth))
-    rank[np.argsort(depth, kind="stable")] = np.arange(len(depth)) - (len(depth) - 1) / 2.0
-    # Nobody comes nearer than a quarter of the mean depth, however near they are.
-    target = np.maximum(depth.mean() + apart_m * rank, 0.25 * depth.mean())
-    moved: Any = (transl * (target / depth)[:, None]).astype(np.float32)
-    return dataclasses.replace(params, transl=moved)
 
 
 def initial_params(body: BodyModel, scene: Scene) -> BodyParams:

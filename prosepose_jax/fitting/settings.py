@@ -142,9 +142,9 @@ class FitSettings:
     scales: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(SCALES))  # of each term's kernel
     # Stated standard deviations by name (`terms.defaults.ERRORS`).
     errors: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(ERRORS))
-    # Energy of penetration above which a scene is fitted again from people so far apart; 0: never.
-    restart_above: float = 30.0
-    restart_apart_m: float = 0.3
+    # Energy of penetration above which the last stage is done again from people drawn so far apart; 0: never.
+    restart_above: float = 20.0
+    restart_gap_m: float = 0.02
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = _STAGES
@@ -439,8 +439,8 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
         restart_above=_within(
             _take(config["penetration"], "restart_above", float, "penetration."), "penetration.restart_above", 0.0
         ),
-        restart_apart_m=_within(
-            _take(config["penetration"], "restart_apart_m", float, "penetration."), "penetration.restart_apart_m", 0.0
+        restart_gap_m=_within(
+            _take(config["penetration"], "restart_gap_m", float, "penetration."), "penetration.restart_gap_m", 0.0
         ),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,

@@ -1,17 +1,21 @@
-"""People who end inside each other are fitted again from apart, and the better fit is kept."""
+"""People who end inside each other are drawn apart, the last stage is done again, and the better fit is kept."""
 
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from prosepose_jax.body import pose_body
 from prosepose_jax.body.model import BodyModel
-from prosepose_jax.fitting.prepare import initial_params, moved_apart, prepare_scene, starting_batch
-from prosepose_jax.fitting.restart import fit_apart, in_portions, is_inside
+from prosepose_jax.fitting.prepare import initial_params, prepare_scene, starting_batch
+from prosepose_jax.fitting.restart import drawn_apart, fit_again, in_portions, is_inside
 from prosepose_jax.fitting.settings import FitSettings
-from prosepose_jax.scene import Fit
+from prosepose_jax.fitting.ways_out import ways_out
+from prosepose_jax.scene import Fit, FitPath
+from prosepose_jax.terms.points import MOVABLE
 
 TERMS = ("contact", "penetration")
 
@@ -29,33 +33,69 @@ def item(small_body: BodyModel, make_scene):
 
 
 def test_what_is_left_at_the_end_decides(item) -> None:
-    assert is_inside(item, _fit("a", 31.0)) and is_inside(item, _fit("a", 31.0, "fallback"))
-    assert not is_inside(item, _fit("a", 29.0))
+    assert is_inside(item, _fit("a", 21.0)) and is_inside(item, _fit("a", 21.0, "fallback"))
+    assert not is_inside(item, _fit("a", 19.0))
     assert not is_inside(item, _fit("a", 31.0, "failed: no"))
     assert not is_inside(dataclasses.replace(item, settings=FitSettings(restart_above=0.0)), _fit("a", 1e9))
     assert not is_inside(item, dataclasses.replace(_fit("a", 31.0), loss_terms=("contact", "told")))
 
 
-def test_moved_apart_along_the_lines_of_sight(small_body: BodyModel, make_scene) -> None:
-    params = initial_params(small_body, make_scene(seed=0))
-    params.transl[:] = [[-0.4, 0.1, 2.0], [0.5, 0.2, 2.1]]
-    before = params.transl.copy()
-    for apart, nearer in ((0.3, 0), (-0.3, 1)):
-        found = moved_apart(params, apart).transl
-        assert abs(found[0, 2] - found[1, 2]) == pytest.approx(0.3, abs=1e-5)
-        assert int(np.argmin(found[:, 2])) == nearer
-        assert found[:, 2].mean() == pytest.approx(2.05, abs=1e-5)
-        np.testing.assert_allclose(found[:, :2] / found[:, 2:], before[:, :2] / before[:, 2:], rtol=1e-5)
-    np.testing.assert_array_equal(params.transl, before)
-    params.transl[:, 2] = [0.1, 0.12]
-    assert moved_apart(params, 1.0).transl[:, 2].min() > 0  # never behind the camera
+@pytest.fixture
+def inside(small_body: BodyModel, item) -> Fit:
+    """A fit of two people on one spot but for a hand's breadth."""
+    params = initial_params(small_body, item.scene)
+    params = dataclasses.replace(params, body_pose=np.zeros_like(params.body_pose), betas=np.zeros_like(params.betas),
+                                 global_orient=np.zeros_like(params.global_orient))  # fmt: skip
+    params.transl[:] = [[0.0, 0.0, 3.0], [0.08, 0.0, 3.02]]
+    moving = {name: np.asarray(getattr(params, name)) for name in MOVABLE}
+    vertices = np.asarray(pose_body(small_body, params).vertices)
+    return dataclasses.replace(_fit("a", 99.0), **moving, vertices=vertices)
 
 
-def test_a_start_apart_changes_no_estimate(small_body: BodyModel, item) -> None:
-    apart = dataclasses.replace(item, apart_m=0.5)
-    start, plain = starting_batch(small_body, [apart]), starting_batch(small_body, [item])
-    assert abs(np.diff(start.transl[0, :, 2])[0]) == pytest.approx(0.5, abs=1e-5)
-    np.testing.assert_array_equal(start.body_pose, plain.body_pose)
+def test_people_are_drawn_apart_until_they_only_touch(small_body: BodyModel, item, inside: Fit) -> None:
+    starts = drawn_apart(small_body, inside, 0.02)
+    assert len(starts) == 2
+    shifts = [np.diff(start["transl"], axis=0)[0] - np.diff(inside.transl, axis=0)[0] for start in starts]
+    assert len({tuple(np.round(shift, 4)) for shift in shifts}) == len(starts)
+    low, faces = np.asarray(small_body.lowres.vertex_ids), np.asarray(small_body.lowres.faces)
+    for start in starts:
+        # Both go halfway, nothing else moves.
+        np.testing.assert_allclose(start["transl"].mean(axis=0), inside.transl.mean(axis=0), atol=1e-6)
+        for name in set(MOVABLE) - {"transl"}:
+            np.testing.assert_array_equal(start[name], getattr(inside, name))
+    moved = inside.vertices + (starts[0]["transl"] - inside.transl)[:, None]
+    assert ways_out(*moved[:, low].astype(np.float64), faces) == []
+    np.testing.assert_array_equal(inside.transl, [[0.0, 0.0, 3.0], [np.float32(0.08), 0.0, np.float32(3.02)]])
+
+
+def test_of_three_people_the_two_deepest_are_drawn_apart(small_body: BodyModel, inside: Fit) -> None:
+    far = np.array([5.0, 0.0, 0.0], np.float32)
+    moving = {name: getattr(inside, name)[[0, 0, 1]] for name in MOVABLE} | {
+        "transl": np.stack([inside.transl[0] + far, inside.transl[0], inside.transl[1]])
+    }
+    vertices = np.stack([inside.vertices[0] + far, inside.vertices[0], inside.vertices[1]])
+    starts = drawn_apart(small_body, dataclasses.replace(inside, **moving, vertices=vertices), 0.02)
+    assert starts
+    for start in starts:
+        np.testing.assert_array_equal(start["transl"][0], moving["transl"][0])
+        assert (start["transl"][1:] != moving["transl"][1:]).any()
+
+
+def test_nobody_is_put_behind_the_camera(small_body: BodyModel, inside: Fit) -> None:
+    near = np.array([0.0, 0.0, -2.999], np.float32)
+    close = dataclasses.replace(inside, transl=inside.transl + near, vertices=inside.vertices + near)
+    assert all(start["transl"][:, 2].min() > 0 for start in drawn_apart(small_body, close, 0.02))
+
+
+def test_a_start_changes_no_estimate(small_body: BodyModel, item, inside: Fit) -> None:
+    (start, *_) = drawn_apart(small_body, inside, 0.02)
+    begun, plain = (
+        starting_batch(small_body, [dataclasses.replace(item, start=start)]),
+        starting_batch(small_body, [item]),
+    )
+    for name in MOVABLE:
+        np.testing.assert_array_equal(getattr(begun, name)[0], start[name])
+    np.testing.assert_array_equal(begun.left_hand_pose, plain.left_hand_pose)
     np.testing.assert_array_equal(plain.transl[0], item.scene.transl)
 
 
@@ -70,39 +110,72 @@ def test_portions_hold_back_only_who_is_inside(item) -> None:
 class _Fitter:
     """Stands for the fitter: hands out the given further attempts, last first, and keeps what it was asked."""
 
-    def __init__(self, *fits: Fit) -> None:
-        self.fits, self.asked = fits, []
+    def __init__(self, body: BodyModel, *fits: Fit) -> None:
+        self.model, self.fits, self.asked = SimpleNamespace(body=body), fits, []
 
-    def fit_plain(self, prepared, variant, shared, few):
-        assert few
+    def fit_plain(self, prepared, variant, shared, again):
+        assert again
         self.asked += prepared
-        assert len(self.fits) == len(prepared)
-        return reversed(list(enumerate(self.fits)))  # batches end in any order
+        return reversed([(place, self.fits[place % len(self.fits)]) for place in range(len(prepared))])
 
 
 def _left(fits: list[Fit]) -> list[float]:
     return [round(float(fit.losses[1, 2, 1]), 3) for fit in fits]
 
 
-def test_the_lowest_energy_is_kept_and_time_added_up(item) -> None:
-    fitter = _Fitter(_fit("a", 12.0), _fit("a", 11.0), _fit("b", 120.0), _fit("b", 0.1, "failed: not finite"))
-    best = fit_apart(fitter, [item, item], [_fit("a", 99.0), _fit("b", 99.0)], "", {})
-    assert _left(best) == [11.0, 99.0]
-    assert [fit.seconds for fit in best] == [3.0, 3.0]
-    assert [asked.apart_m for asked in fitter.asked] == [0.3, -0.3] * 2
-    assert all(asked.settings is item.settings for asked in fitter.asked)  # contacts first, as ever
+def _ended(inside: Fit, fit: Fit) -> Fit:
+    """A fit with the people of another one."""
+    return dataclasses.replace(fit, vertices=inside.vertices, **{name: getattr(inside, name) for name in MOVABLE})
 
 
-def test_a_fit_that_no_attempt_betters_stays(item) -> None:
-    first = _fit("a", 99.0)
-    fitter = _Fitter(_fit("a", 99.5), _fit("a", 170.0, "failed: no"))
-    (best,) = fit_apart(fitter, [item], [first], "", {})
-    assert _left([best]) == [99.0] and best.losses is first.losses
+def test_the_lowest_energy_is_kept_and_time_added_up(small_body: BodyModel, item, inside: Fit) -> None:
+    fitter = _Fitter(small_body, _fit("a", 11.0), _fit("a", 0.1, "failed: not finite"))
+    (best,) = fit_again(fitter, [item], [inside], "", {})
+    assert len(fitter.asked) == 2 and _left([best]) == [11.0] and best.seconds == 3.0
+    assert len({tuple(asked.start["transl"].ravel()) for asked in fitter.asked}) == 2
+    assert all(asked.settings is item.settings for asked in fitter.asked)
 
 
-def test_the_energy_is_that_of_the_best_step(item) -> None:
+def test_attempts_go_back_to_their_scenes(small_body: BodyModel, item, inside: Fit) -> None:
+    fitter = _Fitter(small_body, *[_fit("a", 50.0)] * 2, *[_fit("b", left) for left in (40.0, 30.0)])
+    best = fit_again(fitter, [item, item], [inside, _ended(inside, _fit("b", 60.0))], "", {})
+    assert [fit.key for fit in best] == ["a", "b"] and _left(best) == [50.0, 30.0]
+
+
+def test_a_fit_that_no_attempt_betters_stays(small_body: BodyModel, item, inside: Fit) -> None:
+    fitter = _Fitter(small_body, _fit("a", 99.5), _fit("a", 170.0, "failed: no"))
+    (best,) = fit_again(fitter, [item], [inside], "", {})
+    assert _left([best]) == [99.0] and best.losses is inside.losses
+
+
+def test_without_a_way_out_nothing_is_tried(small_body: BodyModel, item, inside: Fit) -> None:
+    beside = dataclasses.replace(inside, vertices=inside.vertices + np.array([[[0.0]], [[9.0]]], np.float32))
+    fitter = _Fitter(small_body)
+    (best,) = fit_again(fitter, [item], [beside], "", {})
+    assert best is beside and not fitter.asked
+
+
+def test_the_energy_is_that_of_the_best_step(small_body: BodyModel, item, inside: Fit) -> None:
     """A stage ends with the best of its steps, which may not be the last that was recorded."""
     jumped = _fit("a", 5.0)
     jumped.losses[1, :3, 0] = (0.0, 0.0, 990.0)  # at 500 in all before
-    (best,) = fit_apart(_Fitter(jumped, _fit("a", 501.0)), [item], [_fit("a", 520.0)], "", {})
-    assert best.losses is jumped.losses
+    first = _ended(inside, _fit("a", 520.0))
+    (best,) = fit_again(_Fitter(small_body, jumped, _fit("a", 501.0)), [item], [first], "", {})
+    np.testing.assert_array_equal(best.losses[1], jumped.losses[1])
+
+
+def test_an_attempt_goes_on_from_the_stages_before(small_body: BodyModel, item, inside: Fit) -> None:
+    def path(stages: list[int], value: float) -> FitPath:
+        rows = len(stages)
+        leaves = {"global_orient": (3,), "body_pose": (21, 3), "betas": (10,), "transl": (3,)}
+        return FitPath(
+            np.array(stages), np.arange(rows), **{n: np.full((rows, 2, *s), value) for n, s in leaves.items()}
+        )
+
+    attempt = dataclasses.replace(_fit("a", 3.0), steps=np.array([0, 2]), path=path([1, 1], 7.0))
+    attempt.losses[0] = np.nan  # it had no first stage
+    first = dataclasses.replace(inside, path=path([0, 0, 1], 5.0))
+    (best,) = fit_again(_Fitter(small_body, attempt), [item], [first], "", {})
+    np.testing.assert_array_equal(best.losses, [first.losses[0], attempt.losses[1]])
+    assert best.steps.tolist() == [4, 2] and best.path is not None
+    assert best.path.stage.tolist() == [0, 0, 1, 1] and best.path.transl[:, 0, 0].tolist() == [5.0, 5.0, 7.0, 7.0]
