@@ -127,7 +127,12 @@ def _round_up(size: int, step: int) -> int:
 
 def starting_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
     """Where the scenes' fits begin, stacked: their initial estimates, or what they are to begin with."""
-    starts = [dataclasses.replace(initial_params(body, item.scene), **(item.start or {})) for item in batch]
+
+    def start(item: PreparedScene) -> BodyParams:
+        moving: Any = item.start or {}
+        return dataclasses.replace(initial_params(body, item.scene), **moving)
+
+    starts = [start(item) for item in batch]
     return jax.tree.map(lambda *leaves: np.stack(leaves), *starts)
 
 

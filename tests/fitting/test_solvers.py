@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,12 @@ from small_scenes import answer, fewer_terms, on_device, problems_of, stage_of
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.config import load_config
 from prosepose_jax.fitting import settings_from_config
-from prosepose_jax.fitting.arrays import FitModel, SceneArrays
+from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays
+from prosepose_jax.fitting.objective import Linearised, flatten
+from prosepose_jax.fitting.prepare import initial_params
+from prosepose_jax.fitting.problem import Moving, take_moving
 from prosepose_jax.fitting.settings import FitSettings
-from prosepose_jax.fitting.solvers.lm import solve_damped
+from prosepose_jax.fitting.solvers.lm import LevenbergMarquardt, solve_damped
 from prosepose_jax.fitting.stage import StageResult, run_stage
 
 ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
@@ -181,3 +185,43 @@ def test_what_differs_in_numbers_shares_one_compilation(
     assert np.abs(result.params.betas).max() < 0.5 * np.abs(by_lm.params.betas).max()
     np.testing.assert_array_equal(kept.params.betas, arrays.params.betas)
     assert np.abs(kept.params.body_pose - arrays.params.body_pose).max() > 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class _Wall:
+    """(x - 2)² of a person's place, and 100 more from x = 1 on, of which its model knows nothing."""
+
+    start: BodyParams
+    numbers: Any
+    held: Any = ()
+
+    def energy(self, moving: Moving) -> tuple[jax.Array, jax.Array]:
+        x = moving["transl"][0, 0]
+        value = (x - 2.0) ** 2 + jnp.where(x > 1.0, 100.0, 0.0)
+        return value, value[None]
+
+    def judged(self, terms: jax.Array) -> jax.Array:
+        return jnp.sum(terms)
+
+    def linearised(self, moving: Moving) -> Linearised:
+        flat = flatten(dataclasses.replace(self.start, **moving))
+        gradient = jnp.zeros_like(flat).at[0, -3].set(2.0 * (moving["transl"][0, 0] - 2.0))
+        curvature = 2.0 * jnp.eye(flat.size).reshape(*flat.shape, *flat.shape)
+        return Linearised(self.energy(moving)[1], gradient, curvature)
+
+
+def test_the_first_step_up_is_refused(small_body: BodyModel, make_scene) -> None:
+    """Before there are several energies to compare with, a step that raises the first is none to get over an edge."""
+    params = jax.tree.map(lambda x: jnp.zeros_like(x[:1]), initial_params(small_body, make_scene(0)))
+    settings = FitSettings()
+    problem = _Wall(params, Numbers(**settings.numbers(1)))
+    solver = LevenbergMarquardt(dataclasses.replace(settings.structure, terms=settings.terms[:1]))
+    state = solver.init(take_moving(params), problem.numbers, ())
+    for _ in range(2):
+        state, _ = solver.run_round(problem, state)
+    assert float(state.memory.here["transl"][0, 0]) == 0.0 and float(state.memory.energy) == 4.0
+    assert float(state.memory.damping) > 8.0 * settings.lm.damping * 0.99
+    assert not bool(state.done)
+    for _ in range(20):
+        state, _ = solver.run_round(problem, state)
+    assert 0.9 < float(state.memory.best["transl"][0, 0]) <= 1.0  # as near to the wall as it comes
