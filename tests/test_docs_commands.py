@@ -26,7 +26,12 @@ for _room in ("importing", "datasets", "lmm"):  # whose helpers docs_world.py us
 WITH_BLOCKS = [page for page in PAGES if any(block.is_run for block in blocks_of(page))]
 # Pages that need no run that is there already; and those that take no seconds.
 WITHOUT_A_RUN = {"body.md", "beyond_touch.md", "contact.md", "keypoints.md", "datasets.md", "synthetic.md", "index.md"}
-CHEAP = {"body.md": (), "beyond_touch.md": pytest.mark.heavy, "contact.md": pytest.mark.heavy, "keypoints.md": ()}
+CHEAP = {
+    "body.md": pytest.mark.heavy,
+    "beyond_touch.md": pytest.mark.heavy,
+    "contact.md": pytest.mark.heavy,
+    "keypoints.md": (),
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

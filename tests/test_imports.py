@@ -61,6 +61,7 @@ def _run(modules: tuple[str, ...]) -> list[str]:
     return heavy
 
 
+@pytest.mark.heavy
 def test_the_fit_imports_nothing_heavy() -> None:
     """Also no app, and nothing that a run needs late (pictures, report, evaluation)."""
     rooms = ("fitting", "io", "metrics", "report", "apps.main", "apps.demo", "apps.fit", "apps._run", "apps.evaluate",

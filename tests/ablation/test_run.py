@@ -208,6 +208,7 @@ def test_scenes_are_measured_against_the_truth_of_the_body(
     assert found[0] == found[2] != found[1]
 
 
+@pytest.mark.heavy
 def test_errors_are_on_the_joints_of_the_config(
     make_sweep: Callable[..., ConfigDict], inputs: Path, small_body: BodyModel, tmp_path: Path
 ) -> None:

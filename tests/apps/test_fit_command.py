@@ -280,7 +280,8 @@ def test_kill_leaves_no_half_written_file(copied: Case) -> None:
     done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
     left = sorted(file.name for file in (copied.workdir / "fits").iterdir())
-    assert [name for name in left if not name.startswith(".")] == ["added.npz", "exact.npz"]
+    whole = {name for name in left if not name.startswith(".")}  # who is fitted twice comes later
+    assert len(whole) == 2 and whole <= {f"{key}.npz" for key in KEYS}
     assert len(left) == 3 and left[0].endswith(".tmp")  # the half one, under a name that no reader takes
     _assert_only_whole_files(copied.workdir)
     times = _times(copied.workdir / "fits")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -37,6 +38,7 @@ def test_small_angles_keep_relative_precision() -> None:
         np.testing.assert_allclose(skew, np.sin(angle) * AXES[4], rtol=2e-5, atol=0)
 
 
+@pytest.mark.heavy
 def test_taylor_branch_joins_smoothly_in_value_and_gradient() -> None:
     with jax.enable_x64(True):
         below, above = 0.01 * (1 - 1e-9), 0.01 * (1 + 1e-9)
@@ -81,6 +83,7 @@ def test_left_jacobian_equals_forward_derivatives() -> None:
                 np.testing.assert_allclose(found(at), expected(at), atol=1e-11, err_msg=f"{angle} {axis}")
 
 
+@pytest.mark.heavy
 def test_left_jacobian_in_float32_and_on_batches() -> None:
     vectors = jnp.asarray(_vectors(), jnp.float32)
     found = np.asarray(jax.jit(left_jacobian)(vectors))

@@ -244,6 +244,7 @@ def test_soft_choices_become_the_minimum() -> None:
     assert pulling > 5
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("choice_m", [0.1, 0.02, 0.001])
 def test_compiled_weights_of_soft_choices_are_finite(choice_m: float) -> None:
     """Compiled, "never" divided by a small temperature must still be a number: 1e30 was not, in the fit alone."""

@@ -114,6 +114,7 @@ PIECE = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.heavy
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECE, max_size=60).map("".join), st.sampled_from(["two_person", "self_contact"]))
 def test_no_text_raises(text, mode):

@@ -42,6 +42,7 @@ def test_a_split_becomes_scene_files(roots, tmp_path, capsys) -> None:
     assert json.loads((tmp_path / "record.json").read_text())["counts"]["scenes"] == 2
 
 
+@pytest.mark.heavy
 def test_bad_usage(roots, tmp_path, capsys) -> None:
     assert _import("--source=hi4d", "--help") == 0
     assert "--truth_fits" in capsys.readouterr().out
@@ -61,6 +62,7 @@ def test_bad_usage(roots, tmp_path, capsys) -> None:
     assert json.loads(record.read_text())["written"] == 0
 
 
+@pytest.mark.heavy
 def test_a_table_of_figures_that_need_no_fit(roots, tmp_path, capsys) -> None:
     flags = [
         "--dataset=flickrci3d", f"--root={roots / 'flickrci3d'}", f"--truth_fits={roots / 'flickrci3d' / 'pgt'}",

@@ -35,6 +35,7 @@ def _run(loaded, pair, t, guidance, weights):
     return jax.jit(jax.grad(total, has_aux=True))(pair)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("conditional", [False, True])
 def test_output_and_gradient_equal_pytorch(state, conditional):
     loaded = from_state_dict(Buddi(conditional=conditional), state, "golden")

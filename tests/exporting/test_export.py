@@ -259,6 +259,7 @@ def test_what_does_not_fit_together_is_named(posed: tuple[BodyModel, Fit, Scene]
         posed_people(body, Fit("hug", "failed: why"))
 
 
+@pytest.mark.heavy
 def test_the_command_exports_a_folder(
     small_body_file: Path, small_body: BodyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

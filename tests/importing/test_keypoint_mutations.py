@@ -6,6 +6,7 @@ import pytest
 from keypoint_mutations import run, written_files
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("seed", [0, 1])
 def test_damaged_files(seed, tmp_path):
     count = 6 * len(written_files(tmp_path))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ def brute_force(cost: np.ndarray, limit: float) -> tuple[int, float]:
     return best
 
 
+@pytest.mark.heavy
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_assignment_is_optimal(data):

@@ -67,6 +67,7 @@ def test_neighbours_do_not_touch_but_folded_halves_do():
     assert closest_apart(surface, folded, column(17), column(23)) == pytest.approx(0.01, abs=1e-6)
 
 
+@pytest.mark.heavy
 def test_equals_brute_force():
     vertices, faces = grid(12, 25, step=0.03)
     surface = SurfaceDistances(vertices, faces, radius_m=0.3)

@@ -61,6 +61,7 @@ def test_pairs_equal_trees_and_brute_force(small_body, bodies) -> None:
             np.testing.assert_allclose(distances, pair_distances(wanted, vertices, small_body.regions), rtol=1e-9)
 
 
+@pytest.mark.heavy
 def test_touching_regions_equal_brute_force(small_body, bodies) -> None:
     members = region_members(small_body.regions)
     tiles = RegionTiles(small_body.regions, np.asarray(small_body.v_template))

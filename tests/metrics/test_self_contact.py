@@ -34,6 +34,7 @@ def folded(small_body) -> np.ndarray:
     return np.asarray(pose_at_once(small_body, params.replace(body_pose=pose)).vertices[0], np.float64)
 
 
+@pytest.mark.heavy
 def test_touching_regions_equal_brute_force(small_body, contact, folded) -> None:
     finder, surface = contact
     limit = 0.05  # the small body's vertices are far between

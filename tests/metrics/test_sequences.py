@@ -60,6 +60,7 @@ def test_frames_that_are_no_numbers_or_there_twice() -> None:
         sequences.add("walk_1_again", "", joints.copy(), joints)
 
 
+@pytest.mark.heavy
 def test_evaluation_writes_sequences_when_asked(block_body, make_scene) -> None:
     scenes, fits = [], {}
     for frame in range(3):

@@ -277,6 +277,7 @@ def test_keypoints_are_where_their_names_say(
             assert np.linalg.norm(template[mirror[vertex]] - place["right_" + name[5:]]) < 0.005
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("bent", [False, True])
 def test_lowres_is_a_closed_stand_in_for_the_full_surface(
     fields: dict[str, np.ndarray], template: np.ndarray, joints: np.ndarray, parts: list[np.ndarray],

@@ -72,6 +72,7 @@ def bumpy_ball(rings: int = 30, around: int = 48) -> tuple[np.ndarray, np.ndarra
     return points * (1 + 0.1 * np.sin(3 * points[:, :1])), np.array(faces)
 
 
+@pytest.mark.heavy
 def test_collapse_keeps_a_closed_surface_on_its_own_vertices() -> None:
     """A bumpy ball, decimated: fewer vertices of its own, still closed, nearly the same volume."""
     vertices, faces = bumpy_ball()

@@ -69,6 +69,7 @@ def test_labelled_regions_touch_and_people_do_not_overlap(scenes, truth, body):
         assert penetration(vertices, np.asarray(body.faces)).max_mm <= 10.0, key
 
 
+@pytest.mark.heavy
 def test_self_contact_labels_touch(scenes, truth, body):
     for key in SELF_CONTACT:
         vertices = truth[key][0][0]

@@ -133,6 +133,7 @@ def _told(rows: list[tuple[str, str]], first: str, second: str) -> bool:
     return (first, second) in rows
 
 
+@pytest.mark.heavy
 def test_miss_rate_is_what_was_asked_for_and_repeats():
     for rate in (0.0, 0.3, 0.7):
         answers = _many(_SURE.missing(rate))
@@ -165,6 +166,7 @@ def test_confused_parts_have_their_rate():
     assert abs(np.mean(told) - (0.6 + 0.4 * 0.2)) < 0.04
 
 
+@pytest.mark.heavy
 def test_sides_are_told_at_their_share_and_wrong_at_their_rate():
     noise = dataclasses.replace(_SURE, sides=0.7, side_error=0.2)
     answers = _many(noise)

@@ -111,7 +111,7 @@ def _cached(people: int, robust: bool) -> Case:
 @pytest.fixture(
     params=[
         pytest.param((1, True), id="one", marks=FURTHER),  # other numbers of people are other compilations
-        pytest.param((2, True), id="two"),
+        pytest.param((2, True), id="two", marks=pytest.mark.heavy),
         pytest.param((2, False), id="two plain", marks=pytest.mark.heavy),
         pytest.param((3, True), id="three", marks=FURTHER),
     ]
@@ -129,6 +129,7 @@ def _context(case: Case, term: Term) -> Context:
     return case.problem._context(term, case.params)
 
 
+@pytest.mark.heavy
 @by_name
 def test_the_term_pulls_where_it_is_tested(two: Case, term: Term) -> None:
     """Otherwise the other tests say nothing."""
@@ -212,6 +213,7 @@ def test_curvature_is_that_of_the_reweighted_squares(two: Case, term: Term) -> N
     np.testing.assert_allclose(found, reference, atol=1e-3 * np.abs(reference).max(), rtol=0)
 
 
+@pytest.mark.heavy
 @by_name
 def test_kernel_slope_equals_finite_differences_and_never_grows(two: Case, term: Term) -> None:
     parts = term.elements(_context(two, term))

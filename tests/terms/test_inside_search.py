@@ -28,6 +28,7 @@ def _overlapping(body: BodyModel, seed: int, apart: float) -> jax.Array:
     return pose_at_once(body, params).vertices
 
 
+@pytest.mark.heavy
 def test_crossings_equal_solid_angles(small_body: BodyModel) -> None:
     surface_ids, faces = small_body.lowres.vertex_ids, small_body.lowres.faces
     rest = np.asarray(small_body.v_template)[np.asarray(surface_ids)]

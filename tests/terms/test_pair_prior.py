@@ -97,6 +97,7 @@ def _pick(tree: Any, i: int) -> Any:
     return jax.tree.map(lambda x: x[i], tree)
 
 
+@pytest.mark.heavy
 def test_buddi_by_hand(small_body: BodyModel, drawn: Any) -> None:
     """Weights times norms of the differences to the target that the model draws with the search's key."""
     params, keys, held = drawn
