@@ -1,13 +1,13 @@
 """This tree against an earlier one, side by side on one machine: fits, memory, the parts of a step.
 
-    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=X] [--now=Y]
+    python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=X] [--now=Y,Z]
 
 TREE is a checkout of the earlier code, DIR a folder with scenes/ and answers (`prosepose generate`), which both read.
 Trees take turns, each in processes of its own with compilation caches of their own. Metrics, each with the ratio
 earlier / now: processor seconds and seconds of a batch of fits without compilation (lower), peak resident memory of
 the process that fits (lower), milliseconds a scene of the normal equations and of the searches in both stages (lower).
 The config of the earlier tree is its default; here it is `benchmarks/earlier_default.py`, the same objective, or
-another one: --now=two_person compares today's default.
+others, each with its column: --now=two_person compares today's default.
 """
 
 from __future__ import annotations
@@ -93,12 +93,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="turns of both trees; medians are shown")
     parser.add_argument("--earlier", default="two_person", help="config of the earlier tree")
     here = Path(__file__).resolve().parents[1]
-    parser.add_argument("--now", default=str(here / "benchmarks" / "earlier_default.py"), help="config of this tree")
+    parser.add_argument("--now", default=str(here / "benchmarks" / "earlier_default.py"), help="configs of this tree")
     flags = parser.parse_args()
-    trees = {
-        "earlier": (flags.before.resolve(), flags.earlier),
-        "now": (here, flags.now),
-    }
+    trees = {"earlier": (flags.before.resolve(), flags.earlier)}
+    trees |= {Path(config).stem: (here, config) for config in flags.now.split(",")}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
     with tempfile.TemporaryDirectory() as caches:
         for _ in range(flags.rounds):
@@ -106,10 +104,13 @@ def main() -> None:
                 cache = Path(caches) / name
                 found[name].append(measure_apart(tree, config, flags.scenes.resolve(), flags.fits, cache))
                 print(f"{name}: {json.dumps(found[name][-1])}", file=sys.stderr, flush=True)
-    print("| | earlier | now | earlier / now |\n|---|---|---|---|")
-    for figure in found["now"][0]:
-        before, now = (median(one[figure] for one in found[name]) for name in trees)
-        print(f"| {figure} | {before:.4g} | {now:.4g} | {before / now:.2f} |")
+    now = [name for name in trees if name != "earlier"]
+    print(f"| | earlier | {' | '.join(f'{name} | earlier / {name}' for name in now)} |")
+    print(f"|---|---|{'---|---|' * len(now)}")
+    for figure in found["earlier"][0]:
+        middle = {name: median(one[figure] for one in rounds if figure in one) for name, rounds in found.items()}
+        cells = (f"{middle[name]:.4g} | {middle['earlier'] / middle[name]:.2f}" for name in now)
+        print(f"| {figure} | {middle['earlier']:.4g} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
