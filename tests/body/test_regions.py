@@ -192,6 +192,7 @@ def _pieces(rest: Rest, ids: np.ndarray) -> list[int]:
     return sorted(sizes, reverse=True)
 
 
+@pytest.mark.heavy
 @fine
 def test_regions_are_single_patches(case):
     rest, regions = case

@@ -115,6 +115,7 @@ def test_no_usable_answer_costs_nothing_and_has_no_slope(name: str) -> None:
         assert takes_fallback(program)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", sorted(AGGREGATIONS))
 @pytest.mark.parametrize("choice_m", [0.0, 0.1])
 def test_weights_are_the_slope(name: str, choice_m: float) -> None:

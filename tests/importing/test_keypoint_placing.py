@@ -51,6 +51,7 @@ def stored_of_shown(places: np.ndarray, orientation: int) -> np.ndarray:
     return np.array(found).reshape(places.shape)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("of_stored", [True, False])
 def test_every_orientation(orientation, of_stored, tmp_path):

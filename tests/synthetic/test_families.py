@@ -98,6 +98,7 @@ STATED = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("name", "field"), [(name, field) for name, fields in STATED.items() for field in fields])
 def test_a_family_is_wrong_by_what_it_states(name: str, field: str) -> None:
     value, tolerance = STATED[name][field]

@@ -72,8 +72,9 @@ def _assert_fields_equal(found: jax.Array, expected: dict[str, np.ndarray]) -> N
         np.testing.assert_allclose(part, expected[name], atol=1e-3 * size, rtol=0, err_msg=name)
 
 
-@pytest.mark.parametrize("scale", [pytest.param(0.3, marks=pytest.mark.heavy), 0.0])
-@pytest.mark.parametrize("pose_dirs", [pytest.param(True, marks=pytest.mark.heavy), False])
+@pytest.mark.heavy
+@pytest.mark.parametrize("scale", [0.3, 0.0])
+@pytest.mark.parametrize("pose_dirs", [True, False])
 def test_vertices_and_joints_equal_the_body_and_forward_mode(
     small_body: BodyModel, pose_dirs: bool, scale: float
 ) -> None:
