@@ -108,7 +108,7 @@ def main() -> None:
     print(f"| | earlier | {' | '.join(f'{name} | earlier / {name}' for name in now)} |")
     print(f"|---|---|{'---|---|' * len(now)}")
     for figure in found["earlier"][0]:
-        middle = {name: median(one[figure] for one in rounds if figure in one) for name, rounds in found.items()}
+        middle = {name: median(one[figure] for one in rounds) for name, rounds in found.items()}
         cells = (f"{middle[name]:.4g} | {middle['earlier'] / middle[name]:.2f}" for name in now)
         print(f"| {figure} | {middle['earlier']:.4g} | {' | '.join(cells)} |")
 

@@ -44,15 +44,11 @@ def ways_out(first: np.ndarray, second: np.ndarray, faces: np.ndarray) -> list[W
     Returns:
       At most two, none longer than FARTHEST_M; none at all when no vertex is inside.
     """
-    inside = [_within(a, b, b[faces]) for a, b in ((first, second), (second, first))]
-    if not any(len(points) for points in inside):
+    of_first, of_second = first[faces], second[faces]
+    entered, covered = _within(first, of_second), _within(second, of_first)
+    if not len(entered) and not len(covered):
         return []
-    lengths = np.array(
-        [
-            max(_longest(inside[0], second[faces], direction), _longest(inside[1], first[faces], -direction))
-            for direction in DIRECTIONS
-        ]
-    )
+    lengths = np.array([max(_longest(entered, of_second, d), _longest(covered, of_first, -d)) for d in DIRECTIONS])
     order = [k for k in np.argsort(lengths, kind="stable") if lengths[k] <= FARTHEST_M]
     if not order:
         return []
@@ -60,9 +56,9 @@ def ways_out(first: np.ndarray, second: np.ndarray, faces: np.ndarray) -> list[W
     return [WayOut(DIRECTIONS[k], float(lengths[k])) for k in [order[0], *elsewhere[:1]]]
 
 
-def _within(points: np.ndarray, surface: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+def _within(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """The points (k, 3) that are inside a closed surface; of more than _MOST_POINTS an even selection."""
-    low, high = surface.min(axis=0), surface.max(axis=0)
+    low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
     near = points[((points >= low) & (points <= high)).all(axis=1)]
     if not len(near):
         return near
