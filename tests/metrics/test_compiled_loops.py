@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from closed_box import box
 from small_scenes import pose_at_once
 from test_crossings import bent
-from test_penetration_metrics import box, every_triangle
+from test_penetration_metrics import every_triangle
 
 from prosepose_jax.body import BodyModel, BodyParams
 from prosepose_jax.body.segments import make_segments

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_penetration_metrics import box, every_triangle, winding
+from closed_box import box
+from test_penetration_metrics import every_triangle, winding
 
 from prosepose_jax.metrics import crossing_numbers, penetration_and_volume, rays, shared_volume, surface_depths
 from prosepose_jax.metrics.crossings import Crossings, Mesh, crossings_of, facing, windings

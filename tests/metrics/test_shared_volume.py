@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_penetration_metrics import box
+from closed_box import box
 
 from prosepose_jax.metrics import penetration_and_volume, shared_volume
 
