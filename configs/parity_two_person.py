@@ -35,7 +35,7 @@ def get_config() -> ConfigDict:
     config.contact.refresh_every = 1
     config.keypoints.lost_ankle = "initial"
     config.penetration.refresh_every = 1
-    config.penetration.restart_above = 0.0
+    config.penetration.restart_above = config.contact.restart_strain = 0.0
     config.penetration.slots = 1024  # of more inside vertices an even selection stands for all
     config.keypoints.box, config.keypoints.edge_share = "visible", 0.0
     config.keypoints.exchange_swapped = False

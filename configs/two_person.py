@@ -60,6 +60,10 @@ def get_config() -> ConfigDict:
                 "choice_m": 0.0,  # the same for left/right choices and person orders; 0: the nearest one alone
                 # Factors of stage 1's contact weight; of several, the fit with the lowest energy of stage 2 is kept.
                 "starts": (1.0,),
+                # Energy of estimate_shape above which both stages are done again from people put so much farther apart
+                # in depth, and so much less; 0: never.
+                "restart_strain": 6.0,
+                "restart_depth_m": 0.2,
                 "fallback_empty_answers": 0,  # t; 0: all answers
                 "search": "cells",  # "exact": every vertex, "sample": sample_size random ones per region and search
                 "sample_size": 80,

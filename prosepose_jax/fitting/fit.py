@@ -162,13 +162,13 @@ class Fitter:
             yield voting[place], fit
 
     def _fit_plain_or_again(self, prepared: Sequence[PreparedScene], variant: str) -> Iterator[tuple[int, Fit]]:
-        """`fit_plain`, and another attempt for people who end inside each other."""
+        """`fit_plain`, and further attempts for scenes that are stuck (`fitting.restart`)."""
         if not prepared:
             return
         shared = self.rooms_for(prepared, PLAIN, variant)
         found = self.fit_plain(prepared, variant, shared)
-        for some, inside in in_portions(found, prepared, self.settings.batch_size):
-            if not inside:
+        for some, stuck in in_portions(found, prepared, self.settings.batch_size):
+            if not stuck:
                 yield from some
                 continue
             places, fits = [place for place, _ in some], [fit for _, fit in some]
@@ -183,7 +183,8 @@ class Fitter:
         prepared: Sequence[PreparedScene],
         variant: str = "",
         shared: Mapping[Any, Room] | None = None,
-        again: bool = False,
+        few: bool = False,
+        first_stage: int = 0,
     ) -> Iterator[tuple[int, Fit]]:
         """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
 
@@ -191,8 +192,8 @@ class Fitter:
           prepared: from `prepare_scene`.
           variant: recorded in the fits.
           shared: `rooms` of more scenes, these among them, with which to share compilations; None: of these alone.
-          again: further attempts, each with a start of its own for the last stage alone. They are a small part of
-            the run, for which a smaller program of their own pays.
+          few: a small part of a run, for which on a CPU a smaller program of its own pays.
+          first_stage: the stages before it are left out.
         """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
         # Devices of a CPU share its threads: one call at a time. Others work side by side.
@@ -201,10 +202,10 @@ class Fitter:
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
         rooms = shared or self.rooms_for(prepared, PLAIN, variant)
-        for batch, size, shape, structure in self._calls(prepared, rooms, again and devices[0].platform == "cpu"):
+        for batch, size, shape, structure in self._calls(prepared, rooms, few and devices[0].platform == "cpu"):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, size, shape, structure, next(turn), again))
+            running.append(self._start(batch, size, shape, structure, next(turn), first_stage))
         while running:
             yield from self._finish(running.popleft(), variant)
 
@@ -261,7 +262,7 @@ class Fitter:
         shape: GroupShape,
         structure: Structure,
         device: jax.Device,
-        again: bool,
+        first_stage: int,
     ) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, model = self.settings, self._models[device]
@@ -275,7 +276,7 @@ class Fitter:
         params = starting_batch(model.body, filled)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
-            if stage.steps == 0 or (again and index + 1 < len(settings.stages)):
+            if stage.steps == 0 or index < first_stage:
                 result = no_steps(params, structure)
             else:
                 numbers = Numbers(**settings.numbers(index))

@@ -1,42 +1,47 @@
-"""Further attempts for people who ended inside each other (docs/method.md, "People inside each other").
+"""Further attempts at scenes whose fit is stuck; the fit with the lowest energy is kept.
 
-An arm that has gone halfway through a trunk is pushed out on both sides at once and stays. So such people are drawn
-apart, whole, in several ways, and the last stage begins anew from each. The fit with the lowest energy is kept.
+An arm that has gone halfway through a trunk is pushed out on both sides at once and stays (docs/method.md, "People
+inside each other"). People whom wrong sizes hold apart are kept there by limbs that have bent towards each other
+("Sizes under strain"). What is left of two terms tells; the attempts begin elsewhere (`other_starts`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prosepose_jax.camera.pinhole import MIN_DEPTH_M
-from prosepose_jax.fitting.ways_out import ways_out
+from prosepose_jax.fitting.other_starts import Moving, drawn_apart, other_depths
+from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.scene import Fit, FitPath
-from prosepose_jax.terms.points import MOVABLE
 
 if TYPE_CHECKING:
-    from prosepose_jax.body import BodyModel
     from prosepose_jax.fitting.fit import Fitter
     from prosepose_jax.fitting.prepare import PreparedScene, Room
-
-Moving = dict[str, np.ndarray]
-"""What moves of people, by the names of MOVABLE."""
-
-# The term whose energy asks for it.
-_TERM = "penetration"
 
 
 def is_inside(item: PreparedScene, fit: Fit) -> bool:
     """Whether so much penetration is left that the scene is worth another attempt."""
-    limit = item.settings.restart_above
-    if not limit or not fit.ok or item.scene.num_people < 2 or _TERM not in fit.loss_terms:
+    return _is_left(item, fit, "penetration", item.settings.restart_above)
+
+
+def is_strained(item: PreparedScene, fit: Fit) -> bool:
+    """Whether people are so far from their estimated shapes that the scene is worth another attempt."""
+    return _is_left(item, fit, "estimate_shape", item.settings.restart_strain)
+
+
+def is_stuck(item: PreparedScene, fit: Fit) -> bool:
+    """Whether the scene is worth another attempt."""
+    return is_strained(item, fit) or is_inside(item, fit)
+
+
+def _is_left(item: PreparedScene, fit: Fit, term: str, limit: float) -> bool:
+    if not limit or not fit.ok or item.scene.num_people < 2 or term not in fit.loss_terms:
         return False
     left = _last_stage(fit)
-    return bool(len(left)) and float(left[-1, fit.loss_terms.index(_TERM)]) > limit
+    return bool(len(left)) and float(left[-1, fit.loss_terms.index(term)]) > limit
 
 
 def fit_again(
@@ -44,55 +49,58 @@ def fit_again(
 ) -> list[Fit]:
     """The best of each scene's fit and of its further attempts, by the energy of the last stage.
 
+    Sizes first, for both stages anew; who is inside somebody after that is drawn out of them, for the last stage alone.
+
     Args:
       fitter: does the fits.
-      items: scenes that ended with people inside each other.
+      items: scenes that are stuck.
       fits: how.
       variant: recorded in the fits.
       shared: `rooms` of the whole run: nothing is compiled again.
     """
-    attempts, whose = [], []
+    body = fitter.model.body
+
+    def depths(item: PreparedScene, fit: Fit) -> list[Moving]:
+        if not is_strained(item, fit):
+            return []
+        return other_depths(
+            body, fit, np.asarray(initial_params(body, item.scene).betas), item.settings.restart_depth_m
+        )
+
+    def apart(item: PreparedScene, fit: Fit) -> list[Moving]:
+        return drawn_apart(body, fit, item.settings.restart_gap_m) if is_inside(item, fit) else []
+
+    def attempts(items: Sequence[PreparedScene], first_stage: int) -> Iterator[tuple[int, Fit]]:
+        return fitter.fit_plain(items, variant, shared, few=True, first_stage=first_stage)
+
+    best = _best(items, fits, depths, lambda some: attempts(some, 0))
+    last = len(fitter.settings.stages) - 1
+    return _best(items, best, apart, lambda some: attempts(some, last), last)
+
+
+def _best(
+    items: Sequence[PreparedScene],
+    fits: Sequence[Fit],
+    starts: Callable[[PreparedScene, Fit], list[Moving]],
+    attempt: Callable[[Sequence[PreparedScene]], Iterator[tuple[int, Fit]]],
+    first_stage: int = 0,
+) -> list[Fit]:
+    """Of each scene the best of its fit and of attempts from other starts, with the time of all."""
+    tried, whose = [], []
     for k, (item, fit) in enumerate(zip(items, fits, strict=True)):
-        for start in drawn_apart(fitter.model.body, fit, item.settings.restart_gap_m):
-            attempts.append(dataclasses.replace(item, start=start))
+        for start in starts(item, fit):
+            tried.append(dataclasses.replace(item, start=start))
             whose.append(k)
     best = list(fits)
-    if not attempts:
+    if not tried:
         return best
     seconds = [fit.seconds for fit in fits]
-    for place, attempt in fitter.fit_plain(attempts, variant, shared, again=True):
+    for place, found in attempt(tried):
         k = whose[place]
-        seconds[k] += attempt.seconds
-        if attempt.ok and _energy(attempt) < _energy(best[k]):
-            best[k] = _continued(fits[k], attempt)
+        seconds[k] += found.seconds
+        if found.ok and _energy(found) < _energy(best[k]):
+            best[k] = _continued(fits[k], found) if first_stage else found
     return [dataclasses.replace(fit, seconds=spent) for fit, spent in zip(best, seconds, strict=True)]
-
-
-def drawn_apart(body: BodyModel, fit: Fit, gap_m: float) -> list[Moving]:
-    """Where attempts begin: the fit's people, those two drawn apart who are farthest inside each other.
-
-    Args:
-      body: the body model.
-      fit: how they ended.
-      gap_m: metres that are left between the two.
-
-    Returns:
-      Of each way out what moves of all people (numpy, (P, …)); nobody is put behind the camera.
-    """
-    ids, faces = np.asarray(body.lowres.vertex_ids), np.asarray(body.lowres.faces)
-    surfaces = np.asarray(fit.vertices, np.float64)[:, ids]
-    pairs = itertools.combinations(range(len(surfaces)), 2)
-    found = [(a, b, ways_out(surfaces[a], surfaces[b], faces)) for a, b in pairs]
-    a, b, ways = max(found, key=lambda pair: pair[2][0].distance_m if pair[2] else 0.0)
-    starts = []
-    for way in ways:
-        transl = np.array(fit.transl, np.float32)
-        half = 0.5 * (way.distance_m + gap_m) * way.direction
-        transl[a] += half
-        transl[b] -= half
-        if transl[:, 2].min() > MIN_DEPTH_M:
-            starts.append({**{name: np.asarray(getattr(fit, name)) for name in MOVABLE}, "transl": transl})
-    return starts
 
 
 def _continued(first: Fit, attempt: Fit) -> Fit:
@@ -134,7 +142,7 @@ def in_portions(
     """Fits as they come: (one that is done, False), or (several that want another attempt, True)."""
     waiting: list[tuple[int, Fit]] = []
     for place, fit in found:
-        if is_inside(prepared[place], fit):
+        if is_stuck(prepared[place], fit):
             waiting.append((place, fit))
         else:
             yield [(place, fit)], False

@@ -145,6 +145,9 @@ class FitSettings:
     # Energy of penetration above which the last stage is done again from people drawn so far apart; 0: never.
     restart_above: float = 20.0
     restart_gap_m: float = 0.02
+    # Energy of estimate_shape above which both stages are done again with depths so much nearer and farther; 0: never.
+    restart_strain: float = 6.0
+    restart_depth_m: float = 0.2
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
     stages: tuple[StageSettings, ...] = _STAGES
@@ -302,6 +305,11 @@ def _within(value: float, name: str, low: float, high: float = math.inf) -> floa
     return value
 
 
+def _optional(section: Mapping[str, Any], field: str, absent: float, where: str) -> float:
+    """A number of at least 0 that configs of before do not have."""
+    return _within(_take(section, field, float, where), f"{where}{field}", 0.0) if field in section else absent
+
+
 def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> StageSettings:
     section, where = config[name], f"{name}."
     steps = _take(section, "steps", int, where)
@@ -442,6 +450,8 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
         restart_gap_m=_within(
             _take(config["penetration"], "restart_gap_m", float, "penetration."), "penetration.restart_gap_m", 0.0
         ),
+        restart_strain=_optional(contact, "restart_strain", 0.0, "contact."),
+        restart_depth_m=_optional(contact, "restart_depth_m", 0.2, "contact."),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,
         stop=StopSettings(

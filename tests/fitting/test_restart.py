@@ -1,4 +1,4 @@
-"""People who end inside each other are drawn apart, the last stage is done again, and the better fit is kept."""
+"""Scenes whose fit is stuck are fitted again from other starts, and the better fit is kept."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 from prosepose_jax.body import pose_body
+from prosepose_jax.body.measurements import shape_measures
 from prosepose_jax.body.model import BodyModel
+from prosepose_jax.fitting.other_starts import drawn_apart, other_depths
 from prosepose_jax.fitting.prepare import initial_params, prepare_scene, starting_batch
-from prosepose_jax.fitting.restart import drawn_apart, fit_again, in_portions, is_inside
+from prosepose_jax.fitting.restart import fit_again, in_portions, is_inside, is_strained, is_stuck
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.fitting.ways_out import ways_out
 from prosepose_jax.scene import Fit, FitPath
 from prosepose_jax.terms.points import MOVABLE
 
 TERMS = ("contact", "penetration")
+STRAINED = ("estimate_shape", "penetration")
 
 
 def _fit(key: str, left: float, status: str = "ok", seconds: float = 1.0) -> Fit:
@@ -25,6 +28,12 @@ def _fit(key: str, left: float, status: str = "ok", seconds: float = 1.0) -> Fit
     losses = np.full((2, 4, 2), np.nan, np.float32)
     losses[1, :3] = ((0.0, 900.0), (0.0, 500.0 if left < 500.0 else 900.0), (0.0, left))
     return Fit(key=key, status=status, loss_terms=TERMS, losses=losses, steps=np.array([4, 3]), seconds=seconds)
+
+
+def _strained(key: str, left: float, **fields) -> Fit:
+    """A fit whose last stage ended with so much of the shapes' energy, and nothing of penetration."""
+    fit = _fit(key, left, **fields)
+    return dataclasses.replace(fit, losses=fit.losses[..., ::-1].copy(), loss_terms=STRAINED)
 
 
 @pytest.fixture
@@ -38,6 +47,19 @@ def test_what_is_left_at_the_end_decides(item) -> None:
     assert not is_inside(item, _fit("a", 31.0, "failed: no"))
     assert not is_inside(dataclasses.replace(item, settings=FitSettings(restart_above=0.0)), _fit("a", 1e9))
     assert not is_inside(item, dataclasses.replace(_fit("a", 31.0), loss_terms=("contact", "told")))
+
+
+def test_shapes_far_from_the_estimate_decide_too(item, make_scene, small_body: BodyModel) -> None:
+    strained = _strained("a", 7.0)
+    assert is_strained(item, strained) and is_stuck(item, strained) and not is_inside(item, strained)
+    assert not is_strained(item, _strained("a", 5.0)) and not is_stuck(item, _strained("a", 5.0))
+    assert not is_strained(item, _fit("a", 99.0)) and is_stuck(item, _fit("a", 99.0))
+    off = dataclasses.replace(item, settings=FitSettings(restart_strain=0.0))
+    assert not is_strained(off, _strained("a", 1e9))
+    one = prepare_scene(
+        make_scene(people=1, seed=0), [], FitSettings(mode="self_contact", use_answers=False), small_body.num_betas
+    )
+    assert not is_strained(one, strained)
 
 
 @pytest.fixture
@@ -87,6 +109,52 @@ def test_nobody_is_put_behind_the_camera(small_body: BodyModel, inside: Fit) -> 
     assert all(start["transl"][:, 2].min() > 0 for start in drawn_apart(small_body, close, 0.02))
 
 
+@pytest.fixture
+def together(small_body: BodyModel, item) -> Fit:
+    """A fit of the estimated people, the second one with another shape."""
+    params = initial_params(small_body, item.scene)
+    params.betas[1] += 0.5
+    posed = pose_body(small_body, params)
+    moving = {name: np.asarray(getattr(params, name)) for name in MOVABLE}
+    arrays = {"vertices": np.asarray(posed.vertices), "joints": np.asarray(posed.joints)}
+    return dataclasses.replace(_strained("a", 9.0), **moving, **arrays, kid_scale=np.asarray(params.kid_scale))
+
+
+def test_depths_change_and_the_picture_does_not(small_body: BodyModel, item, together: Fit) -> None:
+    starts = other_depths(small_body, together, np.asarray(initial_params(small_body, item.scene).betas), 0.2)
+    measures = shape_measures(small_body, together.betas.shape[1])
+    farther = []
+    for start in starts:
+        np.testing.assert_array_equal(start["body_pose"], together.body_pose)
+        np.testing.assert_array_equal(start["global_orient"], together.global_orient)
+        params = dataclasses.replace(initial_params(small_body, item.scene), **start)
+        pelvises = np.asarray(pose_body(small_body, params).joints)[:, 0]
+        before = together.joints[:, 0]
+        growth = pelvises[:, 2] / before[:, 2]
+        # Along the rays, and as much taller as farther.
+        np.testing.assert_allclose(pelvises, before * growth[:, None], atol=1e-5)
+        statures = [float(measures.of(b, k)[0]) for b, k in zip(start["betas"], together.kid_scale, strict=True)]
+        first = [float(measures.of(b, k)[0]) for b, k in zip(together.betas, together.kid_scale, strict=True)]
+        np.testing.assert_allclose(np.divide(statures, first), growth, atol=1e-5)
+        farther.append(np.diff(pelvises[:, 2] - before[:, 2])[0])
+    # The second person's shape is the one that left its estimate.
+    np.testing.assert_allclose(farther, [0.2, -0.2], atol=1e-5)
+
+
+def test_of_three_people_the_one_of_another_shape_goes_alone(small_body: BodyModel, together: Fit) -> None:
+    names = (*MOVABLE, "joints", "vertices", "kid_scale")
+    three = dataclasses.replace(together, **{name: getattr(together, name)[[0, 1, 0]] for name in names})
+    (start, _) = other_depths(small_body, three, np.asarray(together.betas)[[0, 0, 0]], 0.2)
+    assert np.sign(start["transl"][:, 2] - three.transl[:, 2]).tolist() == [-1, 1, -1]
+
+
+def test_nobody_grows_behind_the_camera(small_body: BodyModel, together: Fit) -> None:
+    at = -together.joints[:, :1] + np.array([0.0, 0.0, 0.05], np.float32)
+    near = dataclasses.replace(together, transl=together.transl + at[:, 0], joints=together.joints + at)
+    starts = other_depths(small_body, near, np.asarray(together.betas), 0.4)
+    assert all(start["transl"][:, 2].min() > 0 for start in starts)
+
+
 def test_a_start_changes_no_estimate(small_body: BodyModel, item, inside: Fit) -> None:
     (start, *_) = drawn_apart(small_body, inside, 0.02)
     begun, plain = (
@@ -112,10 +180,11 @@ class _Fitter:
 
     def __init__(self, body: BodyModel, *fits: Fit) -> None:
         self.model, self.fits, self.asked = SimpleNamespace(body=body), fits, []
+        self.settings = FitSettings()
 
-    def fit_plain(self, prepared, variant, shared, again):
-        assert again
-        self.asked += prepared
+    def fit_plain(self, prepared, variant, shared, few, first_stage):
+        assert few
+        self.asked += [(first_stage, item) for item in prepared]
         return reversed([(place, self.fits[place % len(self.fits)]) for place in range(len(prepared))])
 
 
@@ -132,8 +201,8 @@ def test_the_lowest_energy_is_kept_and_time_added_up(small_body: BodyModel, item
     fitter = _Fitter(small_body, _fit("a", 11.0), _fit("a", 0.1, "failed: not finite"))
     (best,) = fit_again(fitter, [item], [inside], "", {})
     assert len(fitter.asked) == 2 and _left([best]) == [11.0] and best.seconds == 3.0
-    assert len({tuple(asked.start["transl"].ravel()) for asked in fitter.asked}) == 2
-    assert all(asked.settings is item.settings for asked in fitter.asked)
+    assert len({tuple(asked.start["transl"].ravel()) for _, asked in fitter.asked}) == 2
+    assert all(stage == 1 and asked.settings is item.settings for stage, asked in fitter.asked)
 
 
 def test_attempts_go_back_to_their_scenes(small_body: BodyModel, item, inside: Fit) -> None:
@@ -146,6 +215,23 @@ def test_a_fit_that_no_attempt_betters_stays(small_body: BodyModel, item, inside
     fitter = _Fitter(small_body, _fit("a", 99.5), _fit("a", 170.0, "failed: no"))
     (best,) = fit_again(fitter, [item], [inside], "", {})
     assert _left([best]) == [99.0] and best.losses is inside.losses
+
+
+def test_sizes_are_tried_first_and_from_the_first_stage_on(small_body: BodyModel, item, together: Fit) -> None:
+    better = _ended(together, _strained("a", 3.0))
+    fitter = _Fitter(small_body, better, _strained("a", 8.0))
+    (best,) = fit_again(fitter, [item], [together], "", {})
+    assert [stage for stage, _ in fitter.asked] == [0, 0]
+    # It is another fit from its beginning, so that its record is its own.
+    assert best.losses is better.losses and best.seconds == 3.0
+
+
+def test_who_is_inside_after_it_is_drawn_out(small_body: BodyModel, item, together: Fit, inside: Fit) -> None:
+    deep = _ended(inside, dataclasses.replace(_fit("a", 40.0), loss_terms=STRAINED))
+    fitter = _Fitter(small_body, deep)
+    strained = dataclasses.replace(together, losses=together.losses + 100.0)
+    (best,) = fit_again(fitter, [item], [strained], "", {})
+    assert [stage for stage, _ in fitter.asked] == [0, 0, 1, 1] and best.losses is deep.losses
 
 
 def test_without_a_way_out_nothing_is_tried(small_body: BodyModel, item, inside: Fit) -> None:
