@@ -1,0 +1,36 @@
+"""Today's default beside the one before errors were stated, on every level and family of errors.
+
+    prosepose ablate --config=benchmarks/ablation_earlier.py --workdir=DIR
+    prosepose ablate --config=benchmarks/ablation_earlier.py:self_contact --workdir=DIR   (of one person)
+
+Two people have the earlier objective twice: stopping stage 1 as then, and as today.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from prosepose_jax.ablation.building import grid, sweep, variant
+from prosepose_jax.synthetic.families import NAMES
+
+COUNT = 128
+EARLIER = str(Path(__file__).with_name("earlier_default.py"))
+
+
+def get_config(name: str | None = None) -> ConfigDict:
+    """The sweep, of two people or, named "self_contact", of one."""
+    kind = "self_contact" if name == "self_contact" else "two_person"
+    points = [{"name": "default"}]
+    if kind == "self_contact":
+        points += [{"name": "earlier default", "base": f"{EARLIER}:self_contact"}]
+    else:
+        points += [
+            {"name": "earlier default", "base": EARLIER},
+            {"name": "earlier default, stage 1 stops sooner", "base": f"{EARLIER}:sooner"},
+        ]
+    names = [family for family in NAMES if kind == "two_person" or family != "mixed_keypoints"]
+    families = {family: {"scenes": {"noise": family}} for family in names}
+    config = sweep(
+        "The earlier default", grid(families, points), "default", base=kind, scenes={"kind": kind, "count": COUNT}
+    )
+    return variant(config, None if name == "self_contact" else name)
