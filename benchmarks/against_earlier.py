@@ -6,8 +6,9 @@ TREE is a checkout of the earlier code, DIR a folder with scenes/ and answers (`
 Trees take turns, each in processes of its own with compilation caches of their own. Metrics, each with the ratio
 earlier / now: processor seconds and seconds of a batch of fits without compilation (lower), peak resident memory of
 the process that fits (lower), milliseconds a scene of the normal equations and of the searches in both stages (lower).
-The config of the earlier tree is its default; here it is `benchmarks/earlier_default.py`, the same objective, or
-others, each with its column: --now=two_person compares today's default.
+The config of the earlier tree is its default; here it is `benchmarks/earlier_default.py`, the same objective with the
+same stop, or others, each with its column: --now=benchmarks/earlier_default.py:sooner,two_person compares the same
+objective with today's stop of stage 1, and today's default.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--now", default=str(here / "benchmarks" / "earlier_default.py"), help="configs of this tree")
     flags = parser.parse_args()
     trees = {"earlier": (flags.before.resolve(), flags.earlier)}
-    trees |= {Path(config).stem: (here, config) for config in flags.now.split(",")}
+    trees |= {config.rpartition("/")[2].replace(".py", ""): (here, config) for config in flags.now.split(",")}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
     with tempfile.TemporaryDirectory() as caches:
         for _ in range(flags.rounds):
