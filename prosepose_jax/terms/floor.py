@@ -87,9 +87,9 @@ class Floor(Term):
             if vertices.shape[0] < 2:
                 return found(reading.rests)[1]
             turned = reading.rests.at[:2].set(reading.rests[1::-1])
-            (cost, held), (cost_turned, held_turned) = found(reading.rests), found(turned)
-            other = reading.free & (cost_turned < cost)
-            return jax.tree.map(lambda a, b: jnp.where(other, b, a), held, held_turned)
+            cost, held = jax.vmap(found)(jnp.stack([reading.rests, turned]))
+            order = jnp.where(reading.free & (cost[1] < cost[0]), 1, 0)
+            return jax.tree.map(lambda x: x[order], held)
 
         return jax.vmap(of_scene)(lookup.vertices, lookup.data)
 
