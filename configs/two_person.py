@@ -27,6 +27,7 @@ _ESTIMATE = {
     "heuristic": 0.0,
     "penetration": 0.0,
     "self_penetration": 0.0,
+    "floor": 0.0,  # docs/method.md, "Floor"
     "initial_pose": 0.0,
     "shape_prior": 0.0,
 }
@@ -97,6 +98,9 @@ def get_config() -> ConfigDict:
                 "across_m": 0.05,  # pelvis across the view
                 "population_stature_share": 0.07,  # of people about the mean
                 "population_build_m": 0.02,
+                "floor_m": 0.03,  # height of what rests on the floor
+                "floor_pitch_deg": 10.0,  # how far the camera looks down on it, about 8
+                "floor_roll_deg": 3.0,
             },
             # Weights of the terms whose errors are stated are 0.5: negative log-likelihoods. Those of the others are
             # in the same unit.

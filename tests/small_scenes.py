@@ -25,7 +25,9 @@ from prosepose_jax.terms import Term, load_pose_prior
 FOCAL, SIZE = 600.0, 640
 # Searches that take most of a stage's compilation, and what the others suffice to replace. Without the heuristic a
 # scene that falls back is fitted to its keypoints alone.
-_LEFT_OUT = ("penetration", "self_penetration", "heuristic", "told", "pose_prior", "initial_pose", "shape_prior")
+_LEFT_OUT = (
+    "penetration", "self_penetration", "heuristic", "told", "pose_prior", "initial_pose", "shape_prior", "floor",
+)  # fmt: skip
 
 
 def fewer_terms(settings: FitSettings, kept: Sequence[str] = ()) -> FitSettings:

@@ -3,6 +3,7 @@
 from prosepose_jax.contact.aggregation import AGGREGATIONS, Aggregation, AggregationSettings
 from prosepose_jax.contact.compile import compile_answers
 from prosepose_jax.contact.distance import nearest_region_pairs, part_distances, region_distances
+from prosepose_jax.contact.ground import Grounded, grounded_parts
 from prosepose_jax.contact.loss import contact_loss, pair_part_distances
 from prosepose_jax.contact.program import (
     ContactProgram,
@@ -27,11 +28,13 @@ __all__ = [
     "Aggregation",
     "AggregationSettings",
     "ContactProgram",
+    "Grounded",
     "ProgramArrays",
     "ProgramShape",
     "bucket",
     "compile_answers",
     "contact_loss",
+    "grounded_parts",
     "nearest_region_pairs",
     "pad_arrays",
     "pair_part_distances",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from prosepose_jax.contact.rows import Pair, ParsedAnswer, Row
+from prosepose_jax.contact.rows import NOT_WITH_GROUND, Pair, ParsedAnswer, Row
 from prosepose_jax.contact.vocabulary import ALL_PLURALS, GROUND_NAME, NAME_PARTS, SIDED_PLURALS
 
 MODES = ("two_person", "self_contact")
@@ -71,7 +71,7 @@ def _read_self_contact(first: str, second: str, rows: list[Row], rejected: list[
     if not unknown:
         rows.append(Row((Pair(*names),), text))
     elif GROUND_NAME in unknown and all(name == GROUND_NAME for name in unknown):
-        rejected.append((text, "contact with the ground is not used"))
+        rejected.append((text, NOT_WITH_GROUND))
     elif not is_layout(first, second):
         rejected.append((text, f"unknown part {shorten(unknown[0])!r}"))
 

@@ -31,7 +31,7 @@ from prosepose_jax.contact._tables import MAX_TEXT, Table, find_tables
 from prosepose_jax.contact._thoughts import answer_blocks, without_thoughts
 from prosepose_jax.contact._verdicts import DENIED, STRUCK, denies, is_struck, strike_marks, without_strikes
 from prosepose_jax.contact.parse import shorten
-from prosepose_jax.contact.rows import Pair, ParsedAnswer, Row
+from prosepose_jax.contact.rows import NOT_WITH_GROUND, Pair, ParsedAnswer, Row
 from prosepose_jax.contact.vocabulary import GROUND_NAME
 
 _MAX_CELLS = 1000  # distinct cells read of one answer
@@ -241,7 +241,7 @@ class _Reader:
             if cell.reason:
                 return cell.reason
         if any(GROUND_NAME in item.names for cell in (first, second) for item in cell.items):
-            return "contact with the ground is not used"
+            return NOT_WITH_GROUND
         if self.mode == "two_person" and -1 in (first.person, second.person):
             return "about a third person"
         if self.mode == "two_person" and first.person is not None and first.person == second.person:

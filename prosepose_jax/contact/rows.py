@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
+NOT_WITH_GROUND = "contact with the ground is not used"
+"""Why a row about the ground is no contact; `ground.grounded_parts` reads such rows for the floor."""
+
 
 class Pair(NamedTuple):
     """Two names of the vocabulary that touch: on Person 1 and Person 2, or both on one person."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.camera.pinhole import MIN_DEPTH_M
-from prosepose_jax.contact import compile_answers
+from prosepose_jax.contact import Grounded, compile_answers, grounded_parts
 from prosepose_jax.contact.program import (
     ContactProgram,
     ProgramArrays,
@@ -47,6 +47,7 @@ class PreparedScene:
     fallback: bool
     settings: FitSettings  # of its preparation and its weights; the fit itself takes its own
     votes: Votes | None = None  # what the answers tell beyond touch
+    grounded: Grounded = ()  # which parts they say are on the ground
     place: int = 0  # among the scenes of a call
     start: Mapping[str, np.ndarray] | None = None  # where what moves of its people begins; None: as estimated
 
@@ -108,12 +109,18 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
         )
 
     program = compiled(answers)
-    votes = aligned(compile_votes(answers, scene.num_people)) if settings.use_answers else None
+    votes: Votes | None = None
+    grounded: Grounded = ()
+    if settings.use_answers:
+        votes = aligned(compile_votes(answers, scene.num_people))
+        grounded = grounded_parts(program.rejected, answers, scene.num_people)
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
-        return PreparedScene(scene, program, program.arrays, fallback=False, settings=settings, votes=votes)
+        return PreparedScene(
+            scene, program, program.arrays, fallback=False, settings=settings, votes=votes, grounded=grounded
+        )
     # The fallback asks for no named contact; the heuristic looks at every pair of people.
     empty = dataclasses.replace(compiled([]).arrays, pairs=np.array(pairs, np.int32))
-    return PreparedScene(scene, program, empty, fallback=True, settings=settings, votes=votes)
+    return PreparedScene(scene, program, empty, fallback=True, settings=settings, votes=votes, grounded=grounded)
 
 
 def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams:
@@ -284,6 +291,7 @@ def stack_scenes(
             program_shape=shape.program,
             entries=shape.entries,
             fine_pairs=shape.fine_pairs,
+            grounded=item.grounded,
         )
         camera: dict[str, Any] = {
             "focal_px": np.asarray(scene.focal_length, np.float32),

@@ -18,6 +18,7 @@ from prosepose_jax.terms.contact import Contact
 from prosepose_jax.terms.estimate_place import EstimatePlace
 from prosepose_jax.terms.estimate_pose import EstimatePose
 from prosepose_jax.terms.estimate_shape import EstimateShape, PopulationShape
+from prosepose_jax.terms.floor import Floor
 from prosepose_jax.terms.initial_pose import InitialPose
 from prosepose_jax.terms.keypoints import Keypoints
 from prosepose_jax.terms.mixture import PosePrior, make_pose_prior
@@ -44,6 +45,7 @@ TERMS: tuple[Term, ...] = (
     EstimatePlace(),
     Told(),
     SelfPenetration(),
+    Floor(),
 )
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "EstimatePlace",
     "EstimatePose",
     "EstimateShape",
+    "Floor",
     "InitialPose",
     "Keypoints",
     "Lookup",

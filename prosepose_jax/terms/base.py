@@ -20,6 +20,7 @@ from flax import struct
 
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.contact.aggregation import AggregationSettings
+from prosepose_jax.contact.ground import Grounded
 from prosepose_jax.contact.program import ProgramArrays, ProgramShape
 from prosepose_jax.language import Votes
 from prosepose_jax.scene import Scene
@@ -129,6 +130,7 @@ class SceneReading:
       program_shape: sizes to which the program is padded.
       entries: part pairs to which the list of searched distances is padded.
       fine_pairs: the same for sampled fine regions.
+      grounded: which parts the answers say are on the ground.
     """
 
     scene: Scene
@@ -142,6 +144,7 @@ class SceneReading:
     program_shape: ProgramShape
     entries: int
     fine_pairs: int
+    grounded: Grounded = ()
 
 
 @struct.dataclass

@@ -32,4 +32,7 @@ ERRORS = {
     "across_m": 0.05,  # pelvis across the view, at its depth
     "population_stature_share": 0.07,  # of people about the mean stature
     "population_build_m": 0.02,
+    "floor_m": 0.03,  # height of a support over the floor
+    "floor_pitch_deg": 10.0,  # of the camera over the floor, about `floor.MEAN_PITCH_DEG`
+    "floor_roll_deg": 3.0,
 }

@@ -104,6 +104,18 @@ def test_whatever_changes_a_fit_changes_its_digest(other: FitSettings, make_scen
     assert _digest(other, make_scene) != _digest(DEFAULT, make_scene)
 
 
+def test_what_is_told_beside_touch_changes_the_digest(make_scene) -> None:
+    found = set()
+    for cells in ("", "taller | shorter", "shorter | taller"):
+        row = f"\n| Question | Person 1 | Person 2 |\n|---|---|---|\n| height | {cells} |\n" if cells else ""
+        said = answer(("hand", "hand"))
+        said = dataclasses.replace(said, text=said.text + row)
+        found.add(digest_problem(prepare_scene(make_scene(0), [said], DEFAULT), "scene", "body"))
+    on_floor = dataclasses.replace(said, order="given", text=answer(("hand", "hand"), ("foot", "ground")).text)
+    found.add(digest_problem(prepare_scene(make_scene(0), [on_floor], DEFAULT), "scene", "body"))
+    assert len(found) == 4
+
+
 @pytest.mark.parametrize("speed", [{"batch_size": 3}, {"scenes_per_call": 7}])
 def test_speed_alone_does_not(speed: dict, make_scene) -> None:
     assert _digest(dataclasses.replace(DEFAULT, **speed), make_scene) == _digest(DEFAULT, make_scene)

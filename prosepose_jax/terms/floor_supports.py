@@ -1,0 +1,106 @@
+"""What people rest on a floor with: parts of the body, and what answers say of them (docs/method.md, "Floor")."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prosepose_jax.body.model import BodyModel
+from prosepose_jax.contact.ground import Grounded
+from prosepose_jax.language import QUESTIONS, Votes, count_votes
+
+# Fine regions of the parts that answers name, each piece apart; a foot is two pieces of its regions, heel and toes.
+_PIECES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "feet": ((1, 67), (42, 65)),  # upper side and sole
+    "knees": ((64, 60, 25), (16, 62, 22)),  # knee, lower leg and shin from the front
+    "seat": ((71, 15), (9, 55)),  # buttock and back of the upper thigh
+    "back": ((2, 29, 38, 41, 63, 70, 13, 35, 10, 48),),
+    "hands": ((3, 33, 72, 17), (23, 26, 27, 40)),
+}
+# Share of people who rest on each of them where nothing is said, and who stand on a floor at all (assumed): who is
+# not known to sit, kneel or lie stands.
+_RESTS = {"feet": 0.9, "knees": 0.1, "seat": 0.1, "back": 0.05, "hands": 0.05}
+_ON_FLOOR = 0.95
+# Names of the contact table that mean each part.
+_GROUND_NAMES: dict[str, frozenset[str]] = {
+    "feet": frozenset({"foot"}),
+    "knees": frozenset({"leg"}),
+    "seat": frozenset({"butt"}),
+    "back": frozenset({"back", "waist (back)", "shoulder (back)"}),
+    "hands": frozenset({"hand"}),
+}
+# What an answer that names other parts on the ground says against one: it seldom names all (assumed).
+_UNNAMED = 0.5
+# Votes for these shares, which the answers have to outweigh.
+_DOUBT = 2.0
+
+PART_OF_PIECE: tuple[str, ...] = tuple(
+    part for part, pieces in _PIECES.items() for _ in range(len(pieces) * (2 if part == "feet" else 1))
+)
+"""(K,) the part that each piece is of."""
+
+
+def support_pieces(body: BodyModel) -> np.ndarray:
+    """(K, M) int32 vertices of every piece, padded with the piece's first vertex (host)."""
+    ids, mask = np.asarray(body.regions.vertex_ids), np.asarray(body.regions.mask)
+    rest = np.asarray(body.v_template)
+    pieces: list[np.ndarray] = []
+    for part, region_lists in _PIECES.items():
+        for regions in region_lists:
+            mine = np.unique(np.concatenate([ids[region][mask[region]] for region in regions]))
+            if part == "feet":
+                # In the rest pose the toes are in front, which is +z. Of a foot of one vertex both halves are that.
+                order = mine[np.argsort(rest[mine, 2], kind="stable")]
+                half = len(order) // 2
+                pieces += [order[: max(half, 1)], order[half:]]
+            else:
+                pieces.append(mine)
+    longest = max(map(len, pieces))
+    return np.stack([np.concatenate([p, np.repeat(p[:1], longest - len(p))]) for p in pieces]).astype(np.int32)
+
+
+def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> tuple[np.ndarray, bool]:
+    """How surely each piece of each person rests on the floor.
+
+    Votes "rests on …" and rows about the ground say with what a person rests, "carried by" whether it is a floor: who
+    is carried by furniture, by the other or by nothing has no support. What is less likely than not is none either.
+
+    Args:
+      votes: of the scene's answers, about its first two people at most.
+      people: P, of the scene.
+      grounded: the parts that each answer's rows about the ground name.
+
+    Returns:
+      (P, K) between 0 and 1, 0 for what is no support, and whether who is Person 1 stays open.
+    """
+    parts = tuple(_PIECES)
+    yes = np.tile(_DOUBT * np.array([_RESTS[part] for part in parts]), (people, 1))  # (P, parts) votes
+    all_votes = np.full(yes.shape, _DOUBT)
+    floor, all_carriers = np.full(people, _DOUBT * _ON_FLOOR), np.full(people, _DOUBT)
+    for person, named in grounded:
+        touching = np.array([bool(named & _GROUND_NAMES[part]) for part in parts])
+        yes[person] += touching
+        all_votes[person] += np.where(touching, 1.0, _UNNAMED)
+    free = False
+    if votes is not None and len(votes.said):
+        counts, answered = count_votes(votes)
+        told = counts.shape[0]
+        for k, part in enumerate(parts):
+            place, value = _place(f"rests on {part}", "yes")
+            yes[:told, k] += counts[:, place, value]
+            all_votes[:told, k] += answered[:, place]
+        place, value = _place("carried by", "floor")
+        floor[:told] += counts[:, place, value]
+        all_carriers[:told] += answered[:, place]
+        free = told == 2 and bool(np.all(votes.free | ~votes.answered.any((1, 2))))
+    rests = _likely(yes / all_votes) * _likely(floor / all_carriers)[:, None]
+    return rests[:, [parts.index(part) for part in PART_OF_PIECE]].astype(np.float32), free
+
+
+def _likely(shares: np.ndarray) -> np.ndarray:
+    return np.where(shares >= 0.5, shares, 0.0)
+
+
+def _place(name: str, value: str) -> tuple[int, int]:
+    """Of a question and of its value."""
+    place = next(k for k, question in enumerate(QUESTIONS) if question.name == name)
+    return place, QUESTIONS[place].index(value)
