@@ -22,6 +22,10 @@ _ESTIMATE = {
     "estimate_place": 0.5,
     "pose_prior": 0.5,
     "told": 0.5,
+    # What answers tell of each person, of no use yet on generated scenes (docs/beyond_touch.md).
+    "told_age": 0.0,
+    "told_faces": 0.0,
+    "told_posture": 0.0,
     # Of this stage or of the published objective alone.
     "contact": 0.0,
     "heuristic": 0.0,

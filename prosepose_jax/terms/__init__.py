@@ -29,6 +29,7 @@ from prosepose_jax.terms.self_penetration import SelfPenetration
 from prosepose_jax.terms.shape_prior import ShapePrior
 from prosepose_jax.terms.surface import Surface, make_surface
 from prosepose_jax.terms.told import Told
+from prosepose_jax.terms.told_people import ToldAge, ToldFaces, ToldPosture
 
 # The only list; its order is that of the records.
 TERMS: tuple[Term, ...] = (
@@ -44,6 +45,9 @@ TERMS: tuple[Term, ...] = (
     PopulationShape(),
     EstimatePlace(),
     Told(),
+    ToldAge(),
+    ToldFaces(),
+    ToldPosture(),
     SelfPenetration(),
     Floor(),
 )
@@ -75,6 +79,9 @@ __all__ = [
     "Surface",
     "Term",
     "Told",
+    "ToldAge",
+    "ToldFaces",
+    "ToldPosture",
     "at_vertices",
     "configured_terms",
     "load_pose_prior",

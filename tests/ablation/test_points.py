@@ -122,6 +122,20 @@ def test_all_promised_sweeps_are_packaged() -> None:
     assert {f"ablation_{name}" for name in wanted} <= set(SWEEPS)
 
 
+def test_the_sweep_of_questions_gives_each_prior_a_weight_of_its_own() -> None:
+    points = {point.name: point for point in expand(load_config("ablation_told:questions")).points}
+    names = ("told", "told_age", "told_faces", "told_posture")
+    on = {
+        name: {term for term in names if point.config.stage2.weights[term]}
+        for name, point in points.items()
+        if point.config is not None
+    }
+    assert on == {
+        "touch alone": set(), "second table": {"told"}, "+ age": {"told", "told_age"}, "all": set(names),
+        "+ faces": {"told", "told_faces"}, "+ posture": {"told", "told_posture"},
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("variant", "kind"),
     [

@@ -27,14 +27,29 @@ from prosepose_jax.fitting.objective import (
 )
 from prosepose_jax.fitting.problem import Problem, take_moving
 from prosepose_jax.fitting.settings import FitSettings, StageSettings
+from prosepose_jax.scene import Answer
 from prosepose_jax.terms import TERMS, Elements, OnBody, OnPeople, Term
 from prosepose_jax.terms.base import Context
 from prosepose_jax.terms.points import pose_rows
 
-TABLE = "\n| Question | Person 1 | Person 2 |\n|---|---|---|\n| height | taller | shorter |\n"
+TABLE = """
+| Question | Person 1 | Person 2 |
+|---|---|---|
+| height | taller | shorter |
+| age | adult | child |
+| faces | sideways | towards the other |
+| posture | sitting | kneeling |
+"""
+ALONE = "\n| Question | Person |\n|---|---|\n| age | child |\n| posture | sitting |\n"
+
+
+def _with(table: str, one: Answer) -> Answer:
+    return dataclasses.replace(one, text=one.text + table)
+
+
 TWO = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
-TWO = [dataclasses.replace(one, text=one.text + TABLE) for one in TWO]
-SELF = [answer(("hand", "head"), ("left hand", "right foot"))] * 4
+TWO = [_with(TABLE, one) for one in TWO]
+SELF = [_with(ALONE, answer(("hand", "head"), ("left hand", "right foot")))] * 4
 EVERY = dict.fromkeys((term.name for term in TERMS), 1.0)
 ROBUST = FitSettings(stages=(StageSettings(weights=EVERY, fallback_weights=EVERY),))
 PLAIN = dataclasses.replace(ROBUST, scales={})

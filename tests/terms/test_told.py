@@ -18,7 +18,8 @@ from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.language import aligned, compile_votes
 from prosepose_jax.scene import Answer
 from prosepose_jax.terms import Camera, Context
-from prosepose_jax.terms.told import DISTANCE, HEIGHT, Told, relations_told
+from prosepose_jax.terms.told import Told, relations_told
+from prosepose_jax.terms.told_scales import DISTANCE, HEIGHT
 
 
 def _answers(count: int, *rows: str, order: str = "given") -> list[Answer]:
