@@ -22,6 +22,7 @@ _ESTIMATE = {
     "estimate_place": 0.5,
     "pose_prior": 0.5,
     "told": 0.5,
+    "floor": 0.5,
     # What answers tell of each person, of no use yet on generated scenes (docs/beyond_touch.md).
     "told_age": 0.0,
     "told_faces": 0.0,
@@ -31,7 +32,6 @@ _ESTIMATE = {
     "heuristic": 0.0,
     "penetration": 0.0,
     "self_penetration": 0.0,
-    "floor": 0.0,  # docs/method.md, "Floor"
     "initial_pose": 0.0,
     "shape_prior": 0.0,
 }

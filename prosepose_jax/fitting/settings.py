@@ -12,7 +12,7 @@ import numpy as np
 from prosepose_jax.contact.aggregation import AGGREGATIONS, AggregationSettings, check_aggregation, mean
 from prosepose_jax.contact.compile import PARSERS
 from prosepose_jax.errors import InputError
-from prosepose_jax.terms import TERMS, Term, configured_terms
+from prosepose_jax.terms import OPTIONAL_TERMS, TERMS, Term, configured_terms
 from prosepose_jax.terms.defaults import ERRORS, FALLBACK_WEIGHTS, SCALES, STAGE_SCALES, STAGE_WEIGHTS
 
 MODES = ("two_person", "self_contact")
@@ -283,7 +283,8 @@ def _choice(section: Mapping[str, Any], field: str, choices: tuple[str, ...], wh
 
 def _weights(section: Mapping[str, Any], where: str, terms: Sequence[Term]) -> dict[str, float]:
     names = [term.name for term in terms]
-    unknown = sorted(set(section) - set(names))
+    left_out = [term.name for term in OPTIONAL_TERMS if term.name not in names and not section.get(term.name)]
+    unknown = sorted(set(section) - set(names) - set(left_out))
     if unknown:
         raise InputError(f"config: field {where}{unknown[0]} is unknown, expected one of {', '.join(names)}")
     values = {name: float(_take(section, name, float, where)) for name in names if name in section}
@@ -409,7 +410,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
     """
     if isinstance(config, FitSettings):
         return config if terms is None else dataclasses.replace(config, terms=tuple(terms))
-    terms = configured_terms(config, TERMS) if terms is None else tuple(terms)
+    terms = configured_terms(config, TERMS, OPTIONAL_TERMS) if terms is None else tuple(terms)
     for section in ("contact", "penetration", "keypoints", "stop", "lm", "lbfgs", "stage1", "stage2"):
         if section not in config:
             raise InputError(f"config: section {section} is missing")

@@ -1,4 +1,4 @@
-"""The terms of the objective, one file each, and the one list of them (docs/extending.md)."""
+"""The terms of the objective, one file each, and the lists of them (docs/extending.md)."""
 
 from prosepose_jax.terms.base import (
     Camera,
@@ -31,7 +31,7 @@ from prosepose_jax.terms.surface import Surface, make_surface
 from prosepose_jax.terms.told import Told
 from prosepose_jax.terms.told_people import ToldAge, ToldFaces, ToldPosture
 
-# The only list; its order is that of the records.
+# Of every objective, in the order of the records.
 TERMS: tuple[Term, ...] = (
     Keypoints(),
     Contact(),
@@ -45,14 +45,14 @@ TERMS: tuple[Term, ...] = (
     PopulationShape(),
     EstimatePlace(),
     Told(),
-    ToldAge(),
-    ToldFaces(),
-    ToldPosture(),
     SelfPenetration(),
     Floor(),
 )
+# Of objectives in which they weigh something, after those: the others pay nothing for them, not even compilation.
+OPTIONAL_TERMS: tuple[Term, ...] = (ToldAge(), ToldFaces(), ToldPosture())
 
 __all__ = [
+    "OPTIONAL_TERMS",
     "TERMS",
     "Camera",
     "ClosestMeshes",

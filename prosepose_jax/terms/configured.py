@@ -1,4 +1,4 @@
-"""The terms that a config asks for: those of the list, and a prior of two people whose file it names."""
+"""The terms that a config asks for: those of every objective, those it gives weight, a prior whose file it names."""
 
 from __future__ import annotations
 
@@ -19,16 +19,20 @@ _FIELDS: Mapping[str, type] = {
 }  # fmt: skip
 
 
-def configured_terms(config: Mapping[str, Any], always: tuple[Term, ...]) -> tuple[Term, ...]:
+def configured_terms(
+    config: Mapping[str, Any], always: tuple[Term, ...], optional: tuple[Term, ...] = ()
+) -> tuple[Term, ...]:
     """The terms of an objective.
 
     Args:
       config: with a section "buddi" where the prior of two people is wanted (configs/buddi.py).
       always: the terms that every objective has.
+      optional: terms that it has where a stage gives them a weight, if only without answers.
 
     Raises:
       InputError: the section's fields or its checkpoint can't be used.
     """
+    always += tuple(term for term in optional if _weighs(config, term.name))
     if _SECTION not in config:
         return always
     # Late: fits without the prior load no network library.
@@ -56,6 +60,12 @@ def configured_terms(config: Mapping[str, Any], always: tuple[Term, ...]) -> tup
         *always,
         PairPrior(comparable=comparable, network=loaded.network, weights=loaded.weights, mark=mark, **found),
     )
+
+
+def _weighs(config: Mapping[str, Any], name: str) -> bool:
+    """Whether a stage gives a term a weight; what is no number is found when weights are read."""
+    stages = (config.get(stage, {}) for stage in ("stage1", "stage2"))
+    return any(stage.get(kind, {}).get(name, 0.0) for stage in stages for kind in ("weights", "fallback_weights"))
 
 
 def _field(section: Mapping[str, Any], name: str, kind: type) -> Any:
