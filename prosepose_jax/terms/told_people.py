@@ -6,7 +6,8 @@ The quantities that the questions are about are read off the parameters alone: n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -14,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from prosepose_jax.body.kinematics import joint_frames
 from prosepose_jax.body.model import BodyModel, BodyParams
 from prosepose_jax.body.rotation import axis_angle_to_matrix
 from prosepose_jax.language import QUESTIONS, Votes, count_votes
@@ -24,10 +24,9 @@ from prosepose_jax.terms.estimate_place import PelvisMap, pelvis_map
 from prosepose_jax.terms.told import ToldRelations, relations_off, relations_told
 from prosepose_jax.terms.told_scales import AGE, FACES, HIPS, KNEES, UPRIGHT, Scale
 
-# Joints from the pelvis to neck and shoulders, and the parent of each among them.
-_CHEST = np.array([0, 3, 6, 9, 12, 13, 14, 16, 17])
-_CHEST_PARENTS = (-1, 0, 1, 2, 3, 3, 3, 5, 6)
-_NECK, _LEFT_SHOULDER, _RIGHT_SHOULDER = 4, 7, 8  # places in _CHEST
+# Joints from the pelvis by the spine to neck and shoulders, and what each hangs on.
+_CHEST = np.array([3, 6, 9, 12, 13, 14, 16, 17])
+_CHEST_PARENTS = np.array([0, 3, 6, 9, 9, 9, 13, 14])
 _LEFT_RIGHT_HIPS, _LEFT_RIGHT_KNEES = np.array([0, 1]), np.array([3, 4])  # places in body_pose
 # Shorter than this nobody is: keeps the logarithm finite while a step is tried.
 _SHORTEST_M = 0.1
@@ -39,20 +38,16 @@ class ToldMap:
     """What is read of a body."""
 
     pelvises: PelvisMap
-    chest: jax.Array  # (9, 3) rest joints _CHEST of the template, m
-    chest_dirs: jax.Array  # (9, 3, B)
-    chest_kid: jax.Array  # (9, 3)
+    chest: jax.Array  # (8, 3) rest joints _CHEST less their parents, of the template, m
+    chest_dirs: jax.Array  # (8, 3, B)
+    chest_kid: jax.Array  # (8, 3)
 
 
 def told_map(body: BodyModel) -> ToldMap:
     """The map of a body whose first ten betas are used."""
     count = min(10, body.num_betas)
-    return ToldMap(
-        pelvis_map(body),
-        body.joint_template[_CHEST],
-        body.joint_shape_dirs[_CHEST][..., :count],
-        body.joint_kid_dir[_CHEST],
-    )
+    joints = body.joint_template, body.joint_shape_dirs[..., :count], body.joint_kid_dir
+    return ToldMap(pelvis_map(body), *(x[_CHEST] - x[_CHEST_PARENTS] for x in joints))
 
 
 @struct.dataclass
@@ -90,78 +85,73 @@ def people_told(votes: Votes | None, people: int) -> ToldPeople:
 
 
 def log_statures(maps: ToldMap, params: BodyParams) -> jax.Array:
-    """(P,) log of metres."""
+    """(P, 1) log of metres."""
     statures = jax.vmap(maps.pelvises.sizes.stature_of)(params)
-    return jnp.log(jnp.maximum(statures, _SHORTEST_M))
+    return jnp.log(jnp.maximum(statures, _SHORTEST_M))[:, None]
 
 
 def facing(maps: ToldMap, params: BodyParams) -> jax.Array:
-    """(2,) cosine between where a chest looks and where the other's hips are, of the first two (`synthetic.facts`)."""
+    """(P, 1) cosine between where a chest looks and where the other's hips are (`synthetic.facts`).
+
+    Of the first two; 0 of whoever else is there.
+    """
     two = jax.tree.map(lambda x: x[:2], params)
-
-    def looks(params: BodyParams) -> jax.Array:
-        rest = maps.chest + maps.chest_dirs @ params.betas + maps.chest_kid * params.kid_scale
-        pose = jnp.concatenate([params.global_orient[None], params.body_pose])[_CHEST]
-        joints = joint_frames(_CHEST_PARENTS, axis_angle_to_matrix(pose), rest)[1]
-        return jnp.cross(joints[_LEFT_SHOULDER] - joints[_RIGHT_SHOULDER], joints[_NECK] - joints[0])
-
-    forward = jax.vmap(looks)(two)  # (2, 3)
+    forward = jax.vmap(lambda p: _looks(maps, p))(two)  # (2, 3)
     pelvises = jax.vmap(maps.pelvises.pelvis)(two)
     way = pelvises[::-1] - pelvises
     # At least _TINY: with a chest of no area or hips in one place nobody faces anything.
     lengths = jnp.sum(forward**2, axis=-1) * jnp.sum(way**2, axis=-1)
-    return jnp.sum(forward * way, axis=-1) / jnp.sqrt(lengths + _TINY**2)
+    cosines = jnp.sum(forward * way, axis=-1) / jnp.sqrt(lengths + _TINY**2)
+    return jnp.pad(cosines, (0, params.transl.shape[0] - 2))[:, None]
 
 
-def _age_off(maps: ToldMap, params: BodyParams, told: Normals) -> jax.Array:
-    """(P,) in standard deviations."""
-    return (log_statures(maps, params) - told.mean[:, 0]) * told.sharpness[:, 0]
+def _looks(maps: ToldMap, params: BodyParams) -> jax.Array:
+    """(3,) where one person's chest looks: (left - right shoulder) x (neck - pelvis), m²."""
+    bones = maps.chest + maps.chest_dirs @ params.betas + maps.chest_kid * params.kid_scale
+    chain = jnp.stack([params.global_orient, *params.body_pose[np.array([2, 5, 8, 12, 13])]])
+    pelvis, low, middle, high, left, right = axis_angle_to_matrix(chain)
+    across, up = bones[4] + left @ bones[6] - bones[5] - right @ bones[7], bones[3]
+    for turn, bone in ((high, bones[2]), (middle, bones[1]), (low, bones[0])):
+        across, up = turn @ across, turn @ up + bone
+    return pelvis @ jnp.cross(across, up)
 
 
-def _faces_off(maps: ToldMap, params: BodyParams, told: Normals) -> jax.Array:
-    """(2,) in standard deviations."""
-    return (facing(maps, params) - told.mean[:2, 0]) * told.sharpness[:2, 0]
+def postures(params: BodyParams) -> jax.Array:
+    """(P, 9) how people hold themselves: two numbers a knee, then a hip (`limb_turns`), and `upright`."""
+
+    def one(params: BodyParams) -> jax.Array:
+        joints = params.body_pose[np.concatenate([_LEFT_RIGHT_KNEES, _LEFT_RIGHT_HIPS])]
+        return jnp.concatenate([limb_turns(joints).reshape(-1), upright(params)[None]])
+
+    return jax.vmap(one)(params)
 
 
-def _posture_off(maps: ToldMap, params: BodyParams, told: Normals) -> jax.Array:
-    """(P * 9,) in standard deviations; what is told of both legs counts once."""
-    del maps
+def limb_turns(axis_angles: jax.Array) -> jax.Array:
+    """(n, 2) cosine and sine, seen from the person's side, of how far limbs (n, 3) turn about the body's x axis.
 
-    def one(params: BodyParams, mean: jax.Array, sharpness: jax.Array) -> jax.Array:
-        legs = jnp.sqrt(0.5) * sharpness
-        knees = bend_off(params.body_pose[_LEFT_RIGHT_KNEES], mean[0], 1.0) * legs[0]
-        hips = bend_off(params.body_pose[_LEFT_RIGHT_HIPS], mean[1], -1.0) * legs[1]
-        trunk = (upright(params) - mean[2]) * sharpness[2]
-        return jnp.concatenate([knees.reshape(-1), hips.reshape(-1), trunk[None]])
-
-    return jax.vmap(one)(params, told.mean, told.sharpness).reshape(-1)
-
-
-def bend_off(axis_angles: jax.Array, bend: jax.Array, sign: float) -> jax.Array:
-    """(n, 2) chord, seen from the side, between where limbs (n, 3) point and where they would if bent so far.
-
-    Its length is 2 sin(half the angle between), without the seam of angles and without a place where it does not move.
-
-    Args:
-      axis_angles: rotations of the joints.
-      bend: () rad.
-      sign: of the bend about the body's x axis: 1 knees, -1 hips.
+    Differences are chords, 2 sin(half the angle between): without the seam of angles.
     """
-    turned = axis_angle_to_matrix(axis_angles)[:, 1:, 1]  # (n, 2) y and z of the limb's axis
-    return turned - jnp.stack([jnp.cos(bend), sign * jnp.sin(bend)])[None]
+    return axis_angle_to_matrix(axis_angles)[:, 1:, 1]
 
 
 def upright(params: BodyParams) -> jax.Array:
     """() how upright one person's trunk is in the picture: 1 upright, 0 level, -1 head down."""
-    pelvis, lower, middle = axis_angle_to_matrix(jnp.stack([params.global_orient, *params.body_pose[np.array([2, 5])]]))
-    return -(pelvis @ lower @ middle)[1, 1]
+    pelvis, low, middle = axis_angle_to_matrix(jnp.stack([params.global_orient, *params.body_pose[np.array([2, 5])]]))
+    return -(pelvis @ (low @ middle[:, 1]))[1]
 
 
-_OFF: dict[str, Callable[[ToldMap, BodyParams, Normals], jax.Array]] = {
-    "age": _age_off,
-    "faces": _faces_off,
-    "posture": _posture_off,
-}
+def _as_postures(told: Normals) -> Normals:
+    """What is told of postures, as `postures` has it; what is told of both legs counts once."""
+    mean, sharpness = told.mean, told.sharpness
+
+    def legs(bend: jax.Array, sign: float) -> jax.Array:
+        return jnp.tile(jnp.stack([jnp.cos(bend), sign * jnp.sin(bend)], axis=-1), 2)  # (P, 4)
+
+    half = math.sqrt(0.5) * sharpness
+    return Normals(
+        jnp.concatenate([legs(mean[:, 0], 1.0), legs(mean[:, 1], -1.0), mean[:, 2:]], axis=-1),
+        jnp.concatenate([*(jnp.tile(half[:, k : k + 1], 4) for k in (0, 1)), sharpness[:, 2:]], axis=-1),
+    )
 
 
 def _exchanged(told: Normals, sign: jax.Array) -> Normals:
@@ -174,26 +164,25 @@ def taken_order(maps: ToldMap, params: BodyParams, told: ToldPeople) -> jax.Arra
     """() 1, or -1 where all that is told of two people together fits better the other way round and may be turned."""
     if params.transl.shape[0] < 2:
         return jnp.ones(())
+    found = jnp.concatenate([log_statures(maps, params), facing(maps, params), postures(params)], axis=-1)
+    every = jax.tree.map(lambda *x: jnp.concatenate(x, axis=-1), told.age, told.faces, _as_postures(told.posture))
 
-    def cost(sign: float) -> jax.Array:
-        turned = jnp.float32(sign)
-        found = jnp.sum(relations_off(params, (maps.pelvises, told.relations, turned)) ** 2)
-        for question, off in _OFF.items():
-            found = found + jnp.sum(off(maps, params, _exchanged(getattr(told, question), turned)) ** 2)
-        return found
+    def cost(sign: jax.Array) -> jax.Array:
+        relations = relations_off(params, (maps.pelvises, told.relations, sign))
+        return jnp.sum(relations**2) + jnp.sum(_off(found, _exchanged(every, sign)) ** 2)
 
-    return jnp.where(told.relations.free & (cost(-1.0) < cost(1.0)), -1.0, 1.0)
+    costs = jax.vmap(cost)(jnp.array([1.0, -1.0]))
+    return jnp.where(told.relations.free & (costs[1] < costs[0]), -1.0, 1.0)
+
+
+def _off(found: jax.Array, told: Normals) -> jax.Array:
+    """(P, k) in standard deviations."""
+    return (found - told.mean) * told.sharpness
 
 
 @dataclasses.dataclass(frozen=True)
 class ToldOfPeople(Term):
-    """Squares of what one question is about less what the answers tell, in standard deviations.
-
-    Attributes:
-      question: field of `ToldPeople`.
-    """
-
-    question: str = ""
+    """Squares of what one question is about less what the answers tell, in standard deviations."""
 
     def prepare_body(self, body: BodyModel, prior: Any) -> ToldMap:
         return told_map(body)
@@ -206,13 +195,21 @@ class ToldOfPeople(Term):
         return jax.vmap(lambda params, told: taken_order(lookup.mine, params, told))(lookup.params, lookup.data)
 
     def elements(self, context: Context) -> Sequence[OnPeople]:
-        told: Normals = getattr(context.data, self.question)
+        told = self.told(context.data)
         if context.num_people > 1:
             told = _exchanged(told, context.held)
-        return [OnPeople((context.mine, told), residual=self._off)]
+        return [OnPeople((context.mine, told), residual=self._residual)]
 
-    def _off(self, params: BodyParams, data: tuple[ToldMap, Normals]) -> jax.Array:
-        return _OFF[self.question](data[0], params, data[1])
+    def _residual(self, params: BodyParams, data: tuple[ToldMap, Normals]) -> jax.Array:
+        return _off(self.found(data[0], params), data[1]).reshape(-1)
+
+    def told(self, told: ToldPeople) -> Normals:
+        """What the question's answers tell, k quantities a person."""
+        raise NotImplementedError
+
+    def found(self, maps: ToldMap, params: BodyParams) -> jax.Array:
+        """(P, k) the quantities now."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,7 +217,12 @@ class ToldAge(ToldOfPeople):
     """Who is a child: log stature."""
 
     name: str = "told_age"
-    question: str = "age"
+
+    def told(self, told: ToldPeople) -> Normals:
+        return told.age
+
+    def found(self, maps: ToldMap, params: BodyParams) -> jax.Array:
+        return log_statures(maps, params)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +231,12 @@ class ToldFaces(ToldOfPeople):
 
     name: str = "told_faces"
     fewest_people: int = 2
-    question: str = "faces"
+
+    def told(self, told: ToldPeople) -> Normals:
+        return told.faces
+
+    def found(self, maps: ToldMap, params: BodyParams) -> jax.Array:
+        return facing(maps, params)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,4 +244,10 @@ class ToldPosture(ToldOfPeople):
     """How people hold themselves: bends of knees and hips, and how upright the trunk is."""
 
     name: str = "told_posture"
-    question: str = "posture"
+
+    def told(self, told: ToldPeople) -> Normals:
+        return _as_postures(told.posture)
+
+    def found(self, maps: ToldMap, params: BodyParams) -> jax.Array:
+        del maps
+        return postures(params)

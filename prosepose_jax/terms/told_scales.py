@@ -2,7 +2,7 @@
 
 The votes of the N answers become one normal distribution a question: its mean and spread are those of the values,
 weighed by their votes, with the rate at which a whole scene's answers are wrong. So few votes, votes that disagree and
-wide values all count less (docs/beyond_touch.md). All numbers are stated and none is fitted to scenes.
+wide values all count less (docs/beyond_touch.md). All numbers are stated; none was chosen by fits.
 """
 
 from __future__ import annotations

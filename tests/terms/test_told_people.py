@@ -69,7 +69,8 @@ def _model(term: Term, context: Context) -> Linearised:
     return term_linearised(term, context, None, jnp.float32(0.0))  # type: ignore[arg-type]
 
 
-_facing, _log_statures = jax.jit(facing), jax.jit(log_statures)
+_facing = jax.jit(lambda *args: facing(*args)[:, 0])
+_log_statures = jax.jit(lambda *args: log_statures(*args)[:, 0])
 
 
 def _cost(body: BodyModel, term: Term, told: Any, params: BodyParams, sign: float = 1.0) -> float:
