@@ -30,7 +30,7 @@ from prosepose_jax.terms.points import Rows, gather_rows, make_kinematics, pose_
 MEAN_PITCH_DEG = 8.0
 # Height over the floor from which on a part counts less: of the lowest support of a person, who is on the floor unless
 # all speaks against it, and of the others, which may be lifted (assumed).
-_LOWEST_M, _OTHER_M = 0.25, 0.08
+_LOWEST_M, _OTHER_M = 0.15, 0.08
 # How often supports and plane are found in turn.
 _ROUNDS = 8
 

@@ -14,6 +14,7 @@ from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
+from prosepose_jax.terms import TERMS
 
 DEFAULT = FitSettings()
 
@@ -136,3 +137,33 @@ def test_a_field_that_nobody_declared_counts(make_scene) -> None:
     assert _digest(more, make_scene) != _digest(dataclasses.replace(more, courage=0.6), make_scene)
     few, many = (dataclasses.replace(DEFAULT, lm=MoreLM(courage=c)) for c in (0.5, 0.6))
     assert _digest(few, make_scene) != _digest(many, make_scene)
+
+
+@pytest.mark.parametrize("kind", ["weights", "fallback_weights"])
+def test_optional_terms_join_where_they_weigh_something(kind: str) -> None:
+    config = load_config("two_person")
+    assert settings_from_config(config).terms == TERMS
+    config.stage2[kind].told_age = 0.5
+    settings = settings_from_config(config)
+    assert [term.name for term in settings.terms[len(TERMS) :]] == ["told_age"]
+    assert settings.weights(kind == "fallback_weights")["told_age"].tolist() == [0.0, 0.5]
+
+
+def test_a_weight_of_a_term_that_is_left_out_is_named() -> None:
+    config = load_config("two_person")
+    config.stage1.weights.told_age = 0.5
+    with pytest.raises(InputError, match=r"field stage1\.weights\.told_age is unknown"):
+        settings_from_config(config, terms=TERMS)
+
+
+def test_configs_of_before_know_no_strain() -> None:
+    config = load_config("two_person")
+    del config.contact["restart_strain"], config.contact["restart_depth_m"]
+    settings = settings_from_config(config)
+    assert settings.restart_strain == 0.0 and settings.restart_depth_m == DEFAULT.restart_depth_m
+    config = load_config("two_person")
+    config.contact.restart_strain = -1.0
+    with pytest.raises(
+        InputError, match=r"field contact\.restart_strain is -1\.0, expected a finite number at least 0"
+    ):
+        settings_from_config(config)

@@ -20,7 +20,7 @@ from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.language import QUESTIONS, aligned, compile_votes
 from prosepose_jax.scene import Answer
 from prosepose_jax.synthetic.facts import _faces
-from prosepose_jax.terms import TERMS, Camera, Context, Term, ToldAge, ToldFaces, ToldPosture
+from prosepose_jax.terms import OPTIONAL_TERMS, TERMS, Camera, Context, Term, ToldAge, ToldFaces, ToldPosture
 from prosepose_jax.terms.told_people import facing, log_statures, people_told, told_map, upright
 from prosepose_jax.terms.told_scales import AGE, FACES, HIPS, KNEES, UPRIGHT
 
@@ -281,8 +281,9 @@ def test_from_text_to_fit(small_body: BodyModel) -> None:
     rows = "| age | child | adult |", "| faces | towards the other | sideways |", "| posture | sitting | standing |"
     answers = _answers(10, *rows)
     names = ("told_age", "told_faces", "told_posture")
-    few = fewer_terms(pj.FitSettings(lm=dataclasses.replace(pj.FitSettings().lm, steps=15)))
-    assert {term.name for term in few.terms} >= set(names) and set(names) <= {term.name for term in TERMS}
+    terms = (*TERMS, *OPTIONAL_TERMS)
+    few = fewer_terms(pj.FitSettings(lm=dataclasses.replace(pj.FitSettings().lm, steps=15), terms=terms))
+    assert {term.name for term in few.terms} >= set(names) == {term.name for term in OPTIONAL_TERMS}
 
     def fitted(weight: float) -> BodyParams:
         stages = tuple(
