@@ -1,4 +1,4 @@
-"""What does the floor add? With it and without, with the second table of answers and without.
+"""What does a floor add? With it and without, with the second table of answers and without.
 
     prosepose ablate --config=configs/ablation_floor.py --workdir=DIR
 
@@ -12,8 +12,8 @@ from prosepose_jax.ablation.building import grid, sweep, variant
 
 FAMILIES = ("middle", "children", "wide_statures", "independent_depth", "agreeing")
 TABLES = {"": {}, ", second table": {"second_table": 1.0}}
-NO_FLOOR = {
-    f"{stage}.{weights}.floor": 0.0 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
+WITH_FLOOR = {
+    f"{stage}.{weights}.floor": 0.5 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
 }
 
 
@@ -24,5 +24,5 @@ def get_config(name: str | None = None) -> ConfigDict:
         for family in FAMILIES
         for words, changes in TABLES.items()
     }
-    points = [{"name": "default"}, {"name": "no floor", "config": NO_FLOOR}]
+    points = [{"name": "default"}, {"name": "floor", "config": WITH_FLOOR}]
     return variant(sweep("Floor", grid(groups, points), "default"), name)

@@ -46,10 +46,9 @@ TERMS: tuple[Term, ...] = (
     EstimatePlace(),
     Told(),
     SelfPenetration(),
-    Floor(),
 )
 # Of objectives in which they weigh something, after those: the others pay nothing for them, not even compilation.
-OPTIONAL_TERMS: tuple[Term, ...] = (ToldAge(), ToldFaces(), ToldPosture())
+OPTIONAL_TERMS: tuple[Term, ...] = (ToldAge(), ToldFaces(), ToldPosture(), Floor())
 
 __all__ = [
     "OPTIONAL_TERMS",
