@@ -25,9 +25,7 @@ from prosepose_jax.terms import Term, load_pose_prior
 FOCAL, SIZE = 600.0, 640
 # Searches that take most of a stage's compilation, and what the others suffice to replace. Without the heuristic a
 # scene that falls back is fitted to its keypoints alone.
-_LEFT_OUT = (
-    "penetration", "self_penetration", "heuristic", "told", "pose_prior", "initial_pose", "shape_prior", "floor",
-)  # fmt: skip
+_LEFT_OUT = ("penetration", "self_penetration", "heuristic", "told", "pose_prior", "initial_pose", "shape_prior")
 
 
 def fewer_terms(settings: FitSettings, kept: Sequence[str] = ()) -> FitSettings:
