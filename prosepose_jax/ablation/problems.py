@@ -18,6 +18,7 @@ from prosepose_jax.contact import AGGREGATIONS
 from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.fitting.prepare import PreparedScene
 from prosepose_jax.scene import Scene
+from prosepose_jax.terms import TERMS
 
 
 def digest_arrays(tree: Any) -> str:
@@ -40,6 +41,10 @@ def digest_scene(scene: Scene) -> str:
     return found.hexdigest()
 
 
+# Packaged terms that no votes of the second table reach; others may be anybody's.
+_READ_TOUCH_ALONE = frozenset(term.name for term in TERMS) - {"told"}
+
+
 def digest_problem(item: PreparedScene, scene: str, body: str) -> str:
     """A hash of one scene's problem.
 
@@ -55,8 +60,9 @@ def digest_problem(item: PreparedScene, scene: str, body: str) -> str:
     starts = () if item.fallback else settings.starts
     found = hashlib.sha256("\n".join([__version__, scene, body]).encode())
     found.update(repr((kind.problem(), item.fallback, alone, starts)).encode())
-    # Answers that say the same of touch may say something else beside it.
-    beside = item.votes if item.votes is not None and item.votes.said.any() else None
+    # Answers that say the same of touch may say something else beside it, where a term reads that.
+    reads = any(np.any(weights) for name, weights in item.weights.items() if name not in _READ_TOUCH_ALONE)
+    beside = item.votes if reads and item.votes is not None and item.votes.said.any() else None
     found.update(repr((beside is not None, [(person, sorted(names)) for person, names in item.grounded])).encode())
     for leaf in jax.tree.leaves((item.arrays, item.weights, beside)):
         _add(found, np.asarray(leaf))

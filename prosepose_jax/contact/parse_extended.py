@@ -81,6 +81,7 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
     denied: list[_Claim] = []
     rejected: list[tuple[str, str]] = []  # of tables that are ruled out
     passed_over: tuple[tuple[str, str], ...] = ()  # of the last table without a usable row
+    on_ground: tuple[tuple[int, frozenset[str]], ...] = ()  # of the last table that names any such part
     prose: list[str] = []  # behind the table at hand, last first
     only_denied = True  # of tables without a usable row: they hold no row but those that the answer denies
     behind = len(text)
@@ -109,7 +110,8 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
                     rejected.append((claim.text, _TAKEN_BACK))
                 else:
                     rows += claim.rows
-            parsed = ParsedAnswer(tuple(rows), tuple(read.rejected + rejected))
+            on_ground = tuple(read.grounded) or on_ground
+            parsed = ParsedAnswer(tuple(rows), tuple(read.rejected + rejected), grounded=on_ground)
             if hedged is not None or not rows or not is_hedged_list(title):
                 return parsed
             hedged = parsed
@@ -123,13 +125,14 @@ def _last_word(reader: _Reader, text: str, tables: list[Table]) -> ParsedAnswer:
             return ParsedAnswer((), tuple(read.rejected + rejected), says_none=True)
         denied += read.claims
         passed_over = passed_over or tuple(read.rejected)
+        on_ground = on_ground or tuple(read.grounded)
         only_denied = only_denied and len(read.claims) == len(read.rejected)
     if hedged is not None:
         return hedged
     # Nothing is usable: every row is denied, or sentences say that nothing touches.
     prose.append(text[:behind])
     none = (bool(denied) and only_denied) or any(says_none(*one) for one in last_words("\n".join(reversed(prose))))
-    return ParsedAnswer((), passed_over + tuple(rejected), none)
+    return ParsedAnswer((), passed_over + tuple(rejected), none, on_ground)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +162,7 @@ class _Read:
 
     claims: list[_Claim] = dataclasses.field(default_factory=list)
     rejected: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    grounded: list[tuple[int, frozenset[str]]] = dataclasses.field(default_factory=list)  # as `ParsedAnswer` has it
     says_none: bool = False  # it has rows, and none of them speaks of a contact
     headings: tuple[str, ...] = ()  # of the columns of parts
 
@@ -211,6 +215,8 @@ class _Reader:
                 nothing += 1
             elif reason:
                 found.rejected.append((text, reason))
+                if reason == NOT_WITH_GROUND and not self._is_denied(table, cells, columns, first, second):
+                    found.grounded += _on_the_ground(first, second)
                 if reason == DENIED:
                     rows = self._claimed([_NOTE.sub(" ", cell) for cell in left], who, text)
                     found.claims += [_Claim(index, text, rows, reason)] if rows else []
@@ -246,16 +252,16 @@ class _Reader:
             return "about a third person"
         if self.mode == "two_person" and first.person is not None and first.person == second.person:
             return "both parts of the same person"
-        parts = frozenset(
-            name.removeprefix("left ").removeprefix("right ")
-            for cell in (first, second) for item in cell.items for name in item.names
-        )  # fmt: skip
+        return DENIED if self._is_denied(table, cells, columns, first, second) else ""
+
+    def _is_denied(self, table: Table, cells: list[str], columns: tuple[int, int], first: Cell, second: Cell) -> bool:
+        """Whether another column says that the row is not so."""
+        parts = _parts_of(first) | _parts_of(second)
         heads = table.header or []
-        for column, cell_text in enumerate(cells):
-            heading = heads[column] if column < len(heads) else ""
-            if column not in columns and denies(heading, cell_text, parts):
-                return DENIED
-        return ""
+        return any(
+            column not in columns and denies(heads[column] if column < len(heads) else "", text, parts)
+            for column, text in enumerate(cells)
+        )
 
     def _rows(self, one: Item, two: Item, text: str) -> list[Row]:
         row = Row(tuple(Pair(a, b) for a in one.names for b in two.names), text)
@@ -285,6 +291,22 @@ class _Reader:
         if not any(read[column] for column in best):
             return (0, 1) if table.header or width == 2 else None
         return best[0], best[1]
+
+
+def _parts_of(cell: Cell) -> frozenset[str]:
+    """The names in a cell, without sides."""
+    return frozenset(name.removeprefix("left ").removeprefix("right ") for item in cell.items for name in item.names)
+
+
+def _on_the_ground(first: Cell, second: Cell) -> list[tuple[int, frozenset[str]]]:
+    """Whose part a row "part | ground" names: of Person 1 or 2, as the cell says or its column does."""
+    found = []
+    for place, (cell, other) in enumerate(((first, second), (second, first))):
+        person = place if cell.person is None else cell.person
+        names = _parts_of(cell) - {GROUND_NAME}
+        if names and GROUND_NAME in _parts_of(other) and person in (0, 1):
+            found.append((person, names))
+    return found
 
 
 def _heading_person(heading: str) -> int | None:

@@ -6,7 +6,7 @@ import dataclasses
 from typing import NamedTuple
 
 NOT_WITH_GROUND = "contact with the ground is not used"
-"""Why a row about the ground is no contact; `ground.grounded_parts` reads such rows for the floor."""
+"""Why a row about the ground is no contact; `ParsedAnswer.grounded` has what it says of the floor."""
 
 
 class Pair(NamedTuple):
@@ -31,6 +31,8 @@ class ParsedAnswer:
     rows: tuple[Row, ...]
     rejected: tuple[tuple[str, str], ...]  # (row text, reason)
     says_none: bool = False  # the answer's word is that nothing touches: not the same as an answer that says nothing
+    # Of rows "part | ground": 0 or 1 for whose part, and its names without a side (the extended parser alone).
+    grounded: tuple[tuple[int, frozenset[str]], ...] = ()
 
 
 class RejectedRow(NamedTuple):

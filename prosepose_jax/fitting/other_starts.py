@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prosepose_jax.body.measurements import shape_measures
 from prosepose_jax.camera.pinhole import MIN_DEPTH_M
 from prosepose_jax.fitting.ways_out import ways_out
 from prosepose_jax.scene import Fit
@@ -15,6 +14,7 @@ from prosepose_jax.terms.points import MOVABLE
 
 if TYPE_CHECKING:
     from prosepose_jax.body import BodyModel
+    from prosepose_jax.body.measurements import ShapeMeasures
 
 Moving = dict[str, np.ndarray]
 """What moves of people, by the names of MOVABLE."""
@@ -46,7 +46,9 @@ def drawn_apart(body: BodyModel, fit: Fit, gap_m: float) -> list[Moving]:
     return _before_the_camera(starts)
 
 
-def other_depths(body: BodyModel, fit: Fit, estimated_betas: np.ndarray, shift_m: float) -> list[Moving]:
+def other_depths(
+    body: BodyModel, measures: ShapeMeasures, fit: Fit, estimated_betas: np.ndarray, shift_m: float
+) -> list[Moving]:
     """The fit's people with one farther from the camera than it ended, the others nearer, and the other way round.
 
     People move along their rays and grow with their depth, so that the picture stays what it is. The one is whose
@@ -54,6 +56,7 @@ def other_depths(body: BodyModel, fit: Fit, estimated_betas: np.ndarray, shift_m
 
     Args:
       body: the body model.
+      measures: of its B betas.
       fit: how they ended.
       estimated_betas: (P, B).
       shift_m: metres by which the difference of their depths changes.
@@ -63,7 +66,6 @@ def other_depths(body: BodyModel, fit: Fit, estimated_betas: np.ndarray, shift_m
     """
     assert fit.betas is not None and fit.joints is not None and fit.kid_scale is not None
     betas = np.asarray(fit.betas, np.float64)
-    measures = shape_measures(body, betas.shape[1])
     off = (betas - estimated_betas) @ np.asarray(measures.surface, np.float64).T
     signs = np.full(len(betas), -1.0)
     signs[np.argmax(np.linalg.norm(off, axis=1))] = 1.0

@@ -8,11 +8,13 @@ inside each other"). People whom wrong sizes hold apart are kept there by limbs 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prosepose_jax.body.measurements import shape_measures
 from prosepose_jax.fitting.other_starts import Moving, drawn_apart, other_depths
 from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.scene import Fit, FitPath
@@ -28,8 +30,11 @@ def is_inside(item: PreparedScene, fit: Fit) -> bool:
 
 
 def is_strained(item: PreparedScene, fit: Fit) -> bool:
-    """Whether people are so far from their estimated shapes that the scene is worth another attempt."""
-    return _is_left(item, fit, "estimate_shape", item.settings.restart_strain)
+    """Whether people are so far from their estimated shapes that the scene is worth another attempt.
+
+    The limit is of two people; every person adds to the energy.
+    """
+    return _is_left(item, fit, "estimate_shape", item.settings.restart_strain * item.scene.num_people / 2)
 
 
 def is_stuck(item: PreparedScene, fit: Fit) -> bool:
@@ -59,13 +64,13 @@ def fit_again(
       shared: `rooms` of the whole run: nothing is compiled again.
     """
     body = fitter.model.body
+    measures = functools.cache(lambda: shape_measures(body, min(10, body.num_betas)))  # once, and only if wanted
 
     def depths(item: PreparedScene, fit: Fit) -> list[Moving]:
         if not is_strained(item, fit):
             return []
-        return other_depths(
-            body, fit, np.asarray(initial_params(body, item.scene).betas), item.settings.restart_depth_m
-        )
+        estimated = np.asarray(initial_params(body, item.scene).betas)
+        return other_depths(body, measures(), fit, estimated, item.settings.restart_depth_m)
 
     def apart(item: PreparedScene, fit: Fit) -> list[Moving]:
         return drawn_apart(body, fit, item.settings.restart_gap_m) if is_inside(item, fit) else []

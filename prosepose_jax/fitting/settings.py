@@ -306,9 +306,9 @@ def _within(value: float, name: str, low: float, high: float = math.inf) -> floa
     return value
 
 
-def _optional(section: Mapping[str, Any], field: str, absent: float, where: str) -> float:
-    """A number of at least 0 that configs of before do not have."""
-    return _within(_take(section, field, float, where), f"{where}{field}", 0.0) if field in section else absent
+def _optional(section: Mapping[str, Any], field: str, absent: float, where: str, low: float = 0.0) -> float:
+    """A number of at least so much that configs of before do not have."""
+    return _within(_take(section, field, float, where), f"{where}{field}", low) if field in section else absent
 
 
 def _stage(config: Mapping[str, Any], name: str, terms: Sequence[Term]) -> StageSettings:
@@ -452,7 +452,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
             _take(config["penetration"], "restart_gap_m", float, "penetration."), "penetration.restart_gap_m", 0.0
         ),
         restart_strain=_optional(contact, "restart_strain", 0.0, "contact."),
-        restart_depth_m=_optional(contact, "restart_depth_m", 0.2, "contact."),
+        restart_depth_m=_optional(contact, "restart_depth_m", 0.2, "contact.", low=1e-3),
         inside_slots=_positive(_take(config["penetration"], "slots", int, "penetration."), "penetration.slots"),
         stages=stages,
         stop=StopSettings(

@@ -91,7 +91,8 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         place, value = _place("carried by", "floor")
         floor[:told] += counts[:, place, value]
         all_carriers[:told] += answered[:, place]
-        free = told == 2 and bool(np.all(votes.free | ~votes.answered.any((1, 2))))
+        # Rows about the ground are of known people, whatever the table says of the order.
+        free = told == 2 and not grounded and bool(np.all(votes.free | ~votes.answered.any((1, 2))))
     rests = _likely(yes / all_votes) * _likely(floor / all_carriers)[:, None]
     return rests[:, [parts.index(part) for part in PART_OF_PIECE]].astype(np.float32), free
 

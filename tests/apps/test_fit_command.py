@@ -277,7 +277,10 @@ def test_kill_leaves_no_half_written_file(copied: Case) -> None:
         if file.is_file():
             file.unlink()
     # Each fitted once, so that they come in their order.
-    flags = (f"--answers={copied.root}/answers.json", "--nopictures", "--config.penetration.restart_above=0.0")
+    flags = (
+        f"--answers={copied.root}/answers.json", "--nopictures", "--config.penetration.restart_above=0.0",
+        "--config.contact.restart_strain=0.0",
+    )  # fmt: skip
     arguments = copied.arguments(*flags)
     done = subprocess.run([sys.executable, "-c", _KILLED, *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -37,7 +37,7 @@ def config():
 @pytest.fixture(scope="module")
 def settings(config) -> FitSettings:
     # Second attempts are of scenes with one candidate alone: without them a vote is the best of plain fits.
-    return dataclasses.replace(fewer_terms(settings_from_config(config)), restart_above=0.0)
+    return dataclasses.replace(fewer_terms(settings_from_config(config)), restart_above=0.0, restart_strain=0.0)
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small_scenes import fewer_terms
 
 from prosepose_jax.body import pose_body
-from prosepose_jax.body.measurements import shape_measures
+from prosepose_jax.body.measurements import ShapeMeasures, shape_measures
 from prosepose_jax.body.model import BodyModel
+from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.other_starts import drawn_apart, other_depths
 from prosepose_jax.fitting.prepare import initial_params, prepare_scene, starting_batch
 from prosepose_jax.fitting.restart import fit_again, in_portions, is_inside, is_strained, is_stuck
-from prosepose_jax.fitting.settings import FitSettings
+from prosepose_jax.fitting.settings import FitSettings, LMSettings
 from prosepose_jax.fitting.ways_out import ways_out
 from prosepose_jax.scene import Fit, FitPath
 from prosepose_jax.terms.points import MOVABLE
@@ -56,6 +58,9 @@ def test_shapes_far_from_the_estimate_decide_too(item, make_scene, small_body: B
     assert not is_strained(item, _fit("a", 99.0)) and is_stuck(item, _fit("a", 99.0))
     off = dataclasses.replace(item, settings=FitSettings(restart_strain=0.0))
     assert not is_strained(off, _strained("a", 1e9))
+    # Every person adds to it: the limit is of two.
+    three = prepare_scene(make_scene(people=3, seed=0), [], item.settings, small_body.num_betas)
+    assert not is_strained(three, _strained("a", 8.5)) and is_strained(three, _strained("a", 9.5))
     one = prepare_scene(
         make_scene(people=1, seed=0), [], FitSettings(mode="self_contact", use_answers=False), small_body.num_betas
     )
@@ -120,9 +125,15 @@ def together(small_body: BodyModel, item) -> Fit:
     return dataclasses.replace(_strained("a", 9.0), **moving, **arrays, kid_scale=np.asarray(params.kid_scale))
 
 
+def _measures(body: BodyModel) -> ShapeMeasures:
+    return shape_measures(body, min(10, body.num_betas))
+
+
 def test_depths_change_and_the_picture_does_not(small_body: BodyModel, item, together: Fit) -> None:
-    starts = other_depths(small_body, together, np.asarray(initial_params(small_body, item.scene).betas), 0.2)
-    measures = shape_measures(small_body, together.betas.shape[1])
+    starts = other_depths(
+        small_body, _measures(small_body), together, np.asarray(initial_params(small_body, item.scene).betas), 0.2
+    )
+    measures = _measures(small_body)
     farther = []
     for start in starts:
         np.testing.assert_array_equal(start["body_pose"], together.body_pose)
@@ -144,14 +155,14 @@ def test_depths_change_and_the_picture_does_not(small_body: BodyModel, item, tog
 def test_of_three_people_the_one_of_another_shape_goes_alone(small_body: BodyModel, together: Fit) -> None:
     names = (*MOVABLE, "joints", "vertices", "kid_scale")
     three = dataclasses.replace(together, **{name: getattr(together, name)[[0, 1, 0]] for name in names})
-    (start, _) = other_depths(small_body, three, np.asarray(together.betas)[[0, 0, 0]], 0.2)
+    (start, _) = other_depths(small_body, _measures(small_body), three, np.asarray(together.betas)[[0, 0, 0]], 0.2)
     assert np.sign(start["transl"][:, 2] - three.transl[:, 2]).tolist() == [-1, 1, -1]
 
 
 def test_nobody_grows_behind_the_camera(small_body: BodyModel, together: Fit) -> None:
     at = -together.joints[:, :1] + np.array([0.0, 0.0, 0.05], np.float32)
     near = dataclasses.replace(together, transl=together.transl + at[:, 0], joints=together.joints + at)
-    starts = other_depths(small_body, near, np.asarray(together.betas), 0.4)
+    starts = other_depths(small_body, _measures(small_body), near, np.asarray(together.betas), 0.4)
     assert all(start["transl"][:, 2].min() > 0 for start in starts)
 
 
@@ -265,3 +276,23 @@ def test_an_attempt_goes_on_from_the_stages_before(small_body: BodyModel, item, 
     np.testing.assert_array_equal(best.losses, [first.losses[0], attempt.losses[1]])
     assert best.steps.tolist() == [4, 2] and best.path is not None
     assert best.path.stage.tolist() == [0, 0, 1, 1] and best.path.transl[:, 0, 0].tolist() == [5.0, 5.0, 7.0, 7.0]
+
+
+@pytest.mark.heavy
+def test_strained_scenes_are_fitted_again(small_body: BodyModel, make_scene) -> None:
+    """Through the fitter: with a limit that every scene is above."""
+    few = fewer_terms(FitSettings(use_answers=False, lm=LMSettings(steps=4), restart_above=0.0))
+    scenes = [make_scene(seed=seed) for seed in range(2)]
+
+    def fitted(limit: float) -> list[Fit]:
+        settings = dataclasses.replace(few, restart_strain=limit)
+        return sorted(Fitter(small_body, settings).fit(scenes, lambda key: []), key=lambda fit: fit.key)
+
+    def energy(fit: Fit) -> float:
+        return float(np.nansum(fit.losses[-1][: fit.steps[-1]], axis=-1).min())
+
+    once, again = fitted(0.0), fitted(1e-9)
+    assert [fit.key for fit in again] == [scene.key for scene in scenes]
+    for first, best in zip(once, again, strict=True):
+        assert energy(best) <= energy(first)
+    assert any(energy(best) < energy(first) for first, best in zip(once, again, strict=True))

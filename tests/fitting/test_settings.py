@@ -14,7 +14,7 @@ from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
-from prosepose_jax.terms import TERMS
+from prosepose_jax.terms import TERMS, Floor
 
 DEFAULT = FitSettings()
 
@@ -105,16 +105,32 @@ def test_whatever_changes_a_fit_changes_its_digest(other: FitSettings, make_scen
     assert _digest(other, make_scene) != _digest(DEFAULT, make_scene)
 
 
-def test_what_is_told_beside_touch_changes_the_digest(make_scene) -> None:
-    found = set()
-    for cells in ("", "taller | shorter", "shorter | taller"):
-        row = f"\n| Question | Person 1 | Person 2 |\n|---|---|---|\n| height | {cells} |\n" if cells else ""
-        said = answer(("hand", "hand"))
-        said = dataclasses.replace(said, text=said.text + row)
-        found.add(digest_problem(prepare_scene(make_scene(0), [said], DEFAULT), "scene", "body"))
-    on_floor = dataclasses.replace(said, order="given", text=answer(("hand", "hand"), ("foot", "ground")).text)
-    found.add(digest_problem(prepare_scene(make_scene(0), [on_floor], DEFAULT), "scene", "body"))
-    assert len(found) == 4
+TABLE = "\n| Question | Person 1 | Person 2 |\n|---|---|---|\n"
+
+
+def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make_scene) -> None:
+    silent = dataclasses.replace(
+        DEFAULT, stages=tuple(dataclasses.replace(s, weights={**s.weights, "told": 0.0}) for s in DEFAULT.stages)
+    )
+    said = answer(("hand", "hand"))
+    rows = ("", f"{TABLE}| height | taller | shorter |\n", f"{TABLE}| height | shorter | taller |\n")
+
+    def digests(settings: FitSettings) -> int:
+        told = [dataclasses.replace(said, text=said.text + row) for row in rows]
+        return len({digest_problem(prepare_scene(make_scene(0), [one], settings), "scene", "body") for one in told})
+
+    assert digests(DEFAULT) == 3 and digests(silent) == 1
+
+
+def test_what_is_on_the_ground_changes_the_digest_where_a_floor_reads_it(make_scene) -> None:
+    with_floor = dataclasses.replace(DEFAULT, terms=(*TERMS, Floor()))
+    rows = ((("hand", "hand"),), (("hand", "hand"), ("foot", "ground")))
+
+    def digests(settings: FitSettings) -> int:
+        said = [dataclasses.replace(answer(*some), order="given") for some in rows]
+        return len({digest_problem(prepare_scene(make_scene(0), [one], settings), "scene", "body") for one in said})
+
+    assert digests(with_floor) == 2 and digests(DEFAULT) == 1
 
 
 @pytest.mark.parametrize("speed", [{"batch_size": 3}, {"scenes_per_call": 7}])

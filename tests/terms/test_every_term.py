@@ -338,7 +338,9 @@ def test_a_batch_equals_its_scenes_alone(small_body: BodyModel) -> None:
         expected = both[i]
         for term in ALL_TERMS:
             for a, b in zip(jax.tree.leaves(alone[term.name]), jax.tree.leaves(held[term.name]), strict=True):
-                np.testing.assert_allclose(a[0], b[i], rtol=1e-5, atol=1e-6, err_msg=term.name)
+                # The floor's slopes and what follows them are far from 1.
+                close = 1e-5 if term.name == "floor" else 1e-7
+                np.testing.assert_allclose(a[0], b[i], rtol=close, atol=1e-6, err_msg=term.name)
         found = _evaluate(dataclasses.replace(expected, held=pick(alone, 0)), pick(params, i))
         np.testing.assert_allclose(found["terms"], _evaluate(expected, pick(params, i))["terms"], rtol=1e-5)
 

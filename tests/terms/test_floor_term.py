@@ -13,7 +13,7 @@ import pytest
 from small_scenes import pose_at_once
 
 from prosepose_jax.body import BodyModel, BodyParams
-from prosepose_jax.contact import compile_answers, grounded_parts
+from prosepose_jax.contact import grounded_parts
 from prosepose_jax.fitting.objective import flatten, term_linearised, unflatten
 from prosepose_jax.language import aligned, compile_votes
 from prosepose_jax.scene import Answer
@@ -214,12 +214,10 @@ def test_who_kneels_rests_on_knees() -> None:
     np.testing.assert_array_equal(supports_told(None, 1)[0][0] > 0, FEET)
 
 
-@pytest.mark.parametrize("parser", ["published", "extended"])
-def test_rows_about_the_ground_say_what_rests_on_it(parser: str) -> None:
+def test_rows_about_the_ground_say_what_rests_on_it() -> None:
     rows = ("| hand | ground |", "| ground | hand |", "| hand | head |")
     answers = [Answer(f"| Part | Part |\n|---|---|\n{row}\n") for row in rows for _ in range(10)]
-    program = compile_answers(answers, num_people=1, parser=parser)
-    grounded = grounded_parts(program.rejected, answers, 1)
+    grounded = grounded_parts(answers, 1)
     assert grounded == ((0, frozenset({"hand"})),) * 20
     rests, _ = supports_told(None, 1, grounded)
     np.testing.assert_array_equal(rests[0] > 0, [part == "hands" for part in PART_OF_PIECE])
@@ -231,8 +229,33 @@ def test_rows_about_the_ground_are_those_of_who_is_known() -> None:
     )
     for order, expected in (("given", {1: {"leg"}, 0: {"butt"}}), ("free", {})):
         answers = [Answer(table, pair=(1, 0), order=order)]
-        program = compile_answers(answers, num_people=2, parser="extended")
-        assert dict(grounded_parts(program.rejected, answers, 2)) == expected
+        assert dict(grounded_parts(answers, 2)) == expected
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| # | Person 1 part | Person 2 part |\n|---|---|---|\n| 1 | foot | ground |\n",
+        "| Person 2 part | Person 1 part |\n|---|---|\n| ground | foot |\n",
+        "| Person 1 part | Person 2 part | Note |\n|---|---|---|\n| foot | ground | hand |\n",
+    ],
+)
+def test_columns_say_whose_part_is_on_the_ground(table: str) -> None:
+    answers = [Answer(table, order="given")]
+    assert grounded_parts(answers, 2) == ((0, frozenset({"foot"})),)
+
+
+def test_what_is_denied_is_not_on_the_ground() -> None:
+    head = "| Person 1 part | Person 2 part | Contact? |\n|---|---|---|\n"
+    table = f"{head}| foot | ground | no |\n| hand | ground | yes |\n"
+    assert grounded_parts([Answer(table, order="given")], 2) == ((0, frozenset({"hand"})),)
+
+
+def test_people_whose_parts_are_on_the_ground_are_not_exchanged() -> None:
+    table = "| Person 1 part | Person 2 part |\n|---|---|\n| butt | ground |\n"
+    answers = [Answer(table, order="given")] * 20
+    votes = compile_votes(answers, 2)
+    assert supports_told(votes, 2)[1] and not supports_told(votes, 2, grounded_parts(answers, 2))[1]
 
 
 def test_few_votes_do_not_lift_anybody() -> None:
