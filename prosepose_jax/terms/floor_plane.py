@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
+# Keeps what nothing is known of finite: a weight, and 1 / m² of a height.
+_LEAST = 1e-3
+
 
 @struct.dataclass
 class PlaneBounds:
@@ -72,10 +75,6 @@ def free_plane(
         -inverse @ bent,
         jnp.sqrt(weight) / bounds.height_sd,
     )
-
-
-# Keeps what nothing is known of finite: a weight, and 1 / m² of a height.
-_LEAST = 1e-3
 
 
 def heights_over(plane: FreePlane, points: jax.Array) -> jax.Array:

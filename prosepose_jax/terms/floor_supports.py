@@ -7,6 +7,7 @@ import numpy as np
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.ground import Grounded
 from prosepose_jax.language import QUESTIONS, Votes, count_votes
+from prosepose_jax.terms.told_scales import DOUBT
 
 # Fine regions of the parts that answers name, each piece apart; a foot is two pieces of its regions, heel and toes.
 _PIECES: dict[str, tuple[tuple[int, ...], ...]] = {
@@ -17,7 +18,7 @@ _PIECES: dict[str, tuple[tuple[int, ...], ...]] = {
     "hands": ((3, 33, 72, 17), (23, 26, 27, 40)),
 }
 # Share of people who rest on each of them where nothing is said, and who stand on a floor at all (assumed): who is
-# not known to sit, kneel or lie stands.
+# not known to sit, kneel or lie stands. `DOUBT` votes for these the answers have to outweigh.
 _RESTS = {"feet": 0.9, "knees": 0.1, "seat": 0.1, "back": 0.05, "hands": 0.05}
 _ON_FLOOR = 0.95
 # Names of the contact table that mean each part.
@@ -30,8 +31,6 @@ _GROUND_NAMES: dict[str, frozenset[str]] = {
 }
 # What an answer that names other parts on the ground says against one: it seldom names all (assumed).
 _UNNAMED = 0.5
-# Votes for these shares, which the answers have to outweigh.
-_DOUBT = 2.0
 
 PART_OF_PIECE: tuple[str, ...] = tuple(
     part for part, pieces in _PIECES.items() for _ in range(len(pieces) * (2 if part == "feet" else 1))
@@ -73,9 +72,9 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
       (P, K) between 0 and 1, 0 for what is no support, and whether who is Person 1 stays open.
     """
     parts = tuple(_PIECES)
-    yes = np.tile(_DOUBT * np.array([_RESTS[part] for part in parts]), (people, 1))  # (P, parts) votes
-    all_votes = np.full(yes.shape, _DOUBT)
-    floor, all_carriers = np.full(people, _DOUBT * _ON_FLOOR), np.full(people, _DOUBT)
+    yes = np.tile(DOUBT * np.array([_RESTS[part] for part in parts]), (people, 1))  # (P, parts) votes
+    all_votes = np.full(yes.shape, DOUBT)
+    floor, all_carriers = np.full(people, DOUBT * _ON_FLOOR), np.full(people, DOUBT)
     for person, named in grounded:
         touching = np.array([bool(named & _GROUND_NAMES[part]) for part in parts])
         yes[person] += touching

@@ -45,7 +45,7 @@ class Scale:
         votes = np.array([counts[QUESTIONS[self.place].index(value)] for value in self.values], float)
         if not votes.sum():
             return 0.0, 0.0
-        known = (votes + _DOUBT / len(votes)) / (votes.sum() + _DOUBT)
+        known = (votes + DOUBT / len(votes)) / (votes.sum() + DOUBT)
         shares = known @ self._slipped()
         centres, spreads = np.array(self.centres), np.array(self.spreads)
         mean = float(shares @ centres)
@@ -59,7 +59,7 @@ class Scale:
 
 
 # Votes for no value in particular that the answers have to outweigh.
-_DOUBT = 2.0
+DOUBT = 2.0
 # Log of the ratio of statures: "taller" from 3 %, "much taller" from 15 % on.
 HEIGHT = Scale(
     "height",
