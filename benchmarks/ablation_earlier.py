@@ -11,7 +11,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation.building import grid, sweep, variant
-from prosepose_jax.synthetic.families import NAMES
+from prosepose_jax.synthetic.families import names_for
 
 COUNT = 128
 EARLIER = str(Path(__file__).with_name("earlier_default.py"))
@@ -28,8 +28,7 @@ def get_config(name: str | None = None) -> ConfigDict:
             {"name": "earlier default", "base": EARLIER},
             {"name": "earlier default, stage 1 stops sooner", "base": f"{EARLIER}:sooner"},
         ]
-    names = [family for family in NAMES if kind == "two_person" or family != "mixed_keypoints"]
-    families = {family: {"scenes": {"noise": family}} for family in names}
+    families = {family: {"scenes": {"noise": family}} for family in names_for(kind)}
     config = sweep(
         "The earlier default", grid(families, points), "default", base=kind, scenes={"kind": kind, "count": COUNT}
     )

@@ -14,10 +14,9 @@ reported: --config.scenes.seed=N.
 from ml_collections import ConfigDict
 
 from prosepose_jax.ablation.building import grid, sweep, variant
-from prosepose_jax.synthetic.families import NAMES
+from prosepose_jax.synthetic.families import names_for
 
 COUNT = 128
-TWO_PEOPLE_ONLY = ("mixed_keypoints",)
 
 
 def get_config(name: str | None = None) -> ConfigDict:
@@ -31,8 +30,7 @@ def get_config(name: str | None = None) -> ConfigDict:
         published,
         {"name": "no answers", "config": {"contact.use_answers": False}},
     ]
-    names = [family for family in NAMES if kind == "two_person" or family not in TWO_PEOPLE_ONLY]
-    families = {family: {"scenes": {"noise": family}} for family in names}
+    families = {family: {"scenes": {"noise": family}} for family in names_for(kind)}
     scenes = {"kind": kind, "count": COUNT}
     config = sweep("Noise families", grid(families, points), "default", base=kind, scenes=scenes)
     return variant(config, None if name in ("self_contact", "lm", "self_contact_lm") else name)

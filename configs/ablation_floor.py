@@ -8,13 +8,10 @@ look down by -4 to 20 degrees: photographs are less even (docs/method.md, "Floor
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import grid, sweep, variant
+from prosepose_jax.ablation.building import grid, sweep, variant, weighing
 
 FAMILIES = ("middle", "children", "wide_statures", "independent_depth", "agreeing")
 TABLES = {"": {}, ", second table": {"second_table": 1.0}}
-WITH_FLOOR = {
-    f"{stage}.{weights}.floor": 0.5 for stage in ("stage1", "stage2") for weights in ("weights", "fallback_weights")
-}
 
 
 def get_config(name: str | None = None) -> ConfigDict:
@@ -24,5 +21,5 @@ def get_config(name: str | None = None) -> ConfigDict:
         for family in FAMILIES
         for words, changes in TABLES.items()
     }
-    points = [{"name": "default"}, {"name": "floor", "config": WITH_FLOOR}]
+    points = [{"name": "default"}, {"name": "floor", "config": weighing(0.5, "floor")}]
     return variant(sweep("Floor", grid(groups, points), "default"), name)

@@ -11,22 +11,14 @@ Another prior: --config.config.buddi.checkpoint=FILE.
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import FEW, grid, sweep, variant
+from prosepose_jax.ablation.building import FEW, grid, sweep, variant, weighing
 
 PRIOR = {"buddi": {"checkpoint": "free"}}
 QUICK = {"buddi.draws": 8, "solver": "lm", "contact.search": "cells"}
-
-
-def _weight(weight: float) -> dict[str, float]:
-    """Overrides: the prior's weight in both stages."""
-    names = ("weights", "fallback_weights")
-    return {f"{stage}.{weights}.buddi": weight for stage in ("stage1", "stage2") for weights in names}
-
-
 POINTS = [
-    {"name": "without the prior", "config": _weight(0.0)},
+    {"name": "without the prior", "config": weighing(0.0, "buddi")},
     {"name": "with the prior"},
-    {"name": "three times its weight", "config": _weight(1.0)},
+    {"name": "three times its weight", "config": weighing(1.0, "buddi")},
 ]
 FITS: dict[str, dict] = {
     "default": {"base": "two_person_prior"},

@@ -10,7 +10,7 @@ fit uses, who is a child, whom people face and their posture, each alone and all
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import grid, sweep, variant, without
+from prosepose_jax.ablation.building import grid, sweep, variant, weighing, without
 
 FAMILIES = ("middle", "wide_statures", "children", "independent_depth", "half_right_answers")
 OF_QUESTIONS = ("middle", "wide_statures", "children", "large_orientation", "upright")
@@ -30,18 +30,8 @@ def get_config(name: str | None = None) -> ConfigDict:
     }
     points: list[dict] = [{"name": "touch alone", "config": without("told")}, {"name": "second table"}]
     if by_question:
-        points += [{"name": f"+ {question}", "config": _with(question)} for question in QUESTIONS]
-        points += [{"name": "all", "config": _with(*QUESTIONS)}]
+        points += [{"name": f"+ {question}", "config": weighing(0.5, f"told_{question}")} for question in QUESTIONS]
+        points += [{"name": "all", "config": weighing(0.5, *(f"told_{question}" for question in QUESTIONS))}]
     reference = "second table" if by_question else "touch alone"
     config = sweep("Language beyond touch", grid(groups, points), reference, scenes={"count": COUNT})
     return variant(config, None if by_question else name)
-
-
-def _with(*questions: str) -> dict[str, float]:
-    """Overrides that give questions' terms the weight of a negative log-likelihood in both stages."""
-    return {
-        f"{stage}.{weights}.told_{question}": 0.5
-        for stage in ("stage1", "stage2")
-        for weights in ("weights", "fallback_weights")
-        for question in questions
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from prosepose_jax.contact.vocabulary import without_side
 from prosepose_jax.errors import InputError
 from prosepose_jax.scene import Answer, Scene
 
@@ -52,10 +53,6 @@ def annotated_answer(scene: Scene, sides: bool) -> Answer:
     """
     if scene.gt_contacts is None:
         raise InputError(f"scene {scene.key}: has no gt_contacts, which the oracle is made of")
-    rows = [(a, b) if sides else (_bare(a), _bare(b)) for a, b in scene.gt_contacts]
+    rows = [(a, b) if sides else (without_side(a), without_side(b)) for a, b in scene.gt_contacts]
     lines = ["| Person 1 Body Part | Person 2 Body Part |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]
     return Answer("\n".join(lines), order="given", model="annotated")
-
-
-def _bare(part: str) -> str:
-    return part.removeprefix("left ").removeprefix("right ")

@@ -80,6 +80,16 @@ def without(term: str) -> dict[str, float]:
     return {f"{stage}.weights.{term}": 0.0 for stage in ("stage1", "stage2")}
 
 
+def weighing(weight: float, *terms: str) -> dict[str, float]:
+    """Overrides that give terms a weight in both stages, with answers and without."""
+    return {
+        f"{stage}.{weights}.{term}": weight
+        for stage in ("stage1", "stage2")
+        for weights in ("weights", "fallback_weights")
+        for term in terms
+    }
+
+
 def variant(config: ConfigDict, name: str | None, keep: int = 3) -> ConfigDict:
     """The sweep itself, or its small variant "smoke": packaged scenes, one group, few points, a few steps.
 

@@ -32,7 +32,7 @@ from prosepose_jax.contact._thoughts import answer_blocks, without_thoughts
 from prosepose_jax.contact._verdicts import DENIED, STRUCK, denies, is_struck, strike_marks, without_strikes
 from prosepose_jax.contact.parse import shorten
 from prosepose_jax.contact.rows import NOT_WITH_GROUND, Pair, ParsedAnswer, Row
-from prosepose_jax.contact.vocabulary import GROUND_NAME
+from prosepose_jax.contact.vocabulary import GROUND_NAME, without_side
 
 _MAX_CELLS = 1000  # distinct cells read of one answer
 _PERSON_HEADING = re.compile(
@@ -150,10 +150,7 @@ class _Claim:
 
     @property
     def parts(self) -> frozenset[frozenset[str]]:
-        return frozenset(
-            frozenset(option[person].removeprefix("left ").removeprefix("right ") for option in self.options)
-            for person in (0, 1)
-        )
+        return frozenset(frozenset(without_side(option[person]) for option in self.options) for person in (0, 1))
 
 
 @dataclasses.dataclass
@@ -295,7 +292,7 @@ class _Reader:
 
 def _parts_of(cell: Cell) -> frozenset[str]:
     """The names in a cell, without sides."""
-    return frozenset(name.removeprefix("left ").removeprefix("right ") for item in cell.items for name in item.names)
+    return frozenset(without_side(name) for item in cell.items for name in item.names)
 
 
 def _on_the_ground(first: Cell, second: Cell) -> list[tuple[int, frozenset[str]]]:

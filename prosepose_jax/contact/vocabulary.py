@@ -35,6 +35,12 @@ _UNSIDED: dict[str, tuple[int, ...]] = {
     "stomach": (0, 4, 68, 74),
 }
 
+
+def without_side(name: str) -> str:
+    """A name that leaves the side open."""
+    return name.removeprefix("left ").removeprefix("right ")
+
+
 AMBIGUOUS_NAMES: tuple[str, ...] = tuple(_SIDED)
 """Names that leave the side open."""
 

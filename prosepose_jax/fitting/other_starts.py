@@ -71,11 +71,12 @@ def other_depths(
     signs[np.argmax(np.linalg.norm(off, axis=1))] = 1.0
     statures = np.array([float(measures.of(*person)[0]) for person in zip(fit.betas, fit.kid_scale, strict=True)])
     pelvises = np.asarray(fit.joints, np.float64)[:, 0]
+    grown = np.asarray(measures.taller(), np.float64)
     rest_dirs = np.asarray(body.joint_shape_dirs, np.float64)[0, :, : betas.shape[1]]
     starts = []
     for way in (1.0, -1.0):
         growth = 0.5 * shift_m * way * signs / pelvises[:, 2]
-        taller = (growth * statures)[:, None] * np.asarray(measures.taller(), np.float64)
+        taller = (growth * statures)[:, None] * grown
         start = _people_of(fit)
         start["betas"] += taller.astype(np.float32)
         # The pelvis of the rest pose moves with the shape too.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prosepose_jax.language.parse import ParsedTable, TableRow, parse_second_table
-from prosepose_jax.language.vocabulary import QUESTIONS, Question, question_names
+from prosepose_jax.language.vocabulary import QUESTIONS, Question, question_names, question_place
 from prosepose_jax.language.votes import Votes, aligned, compile_votes, count_votes
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "count_votes",
     "parse_second_table",
     "question_names",
+    "question_place",
 ]

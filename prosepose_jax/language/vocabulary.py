@@ -52,6 +52,11 @@ NOT_SAID = ("", "-", "–", "unclear", "unknown")
 """Cells that leave a question open."""
 
 
+def question_place(name: str) -> int:
+    """Place of a question in `QUESTIONS`."""
+    return next(k for k, question in enumerate(QUESTIONS) if question.name == name)
+
+
 def question_names(num_people: int) -> tuple[str, ...]:
     """The questions that can be asked about so many people."""
     return tuple(q.name for q in QUESTIONS if num_people > 1 or not (q.of_two or q.name == "faces"))

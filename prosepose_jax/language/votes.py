@@ -25,6 +25,11 @@ class Votes:
         """(N, P, Q) bool: whether an answer says anything."""
         return np.asarray(self.said.any(-1))
 
+    @property
+    def order_is_open(self) -> bool:
+        """Whether no answer that says anything knows who is Person 1."""
+        return bool(np.all(self.free | ~self.answered.any((1, 2))))
+
 
 def compile_votes(answers: Sequence[Answer], num_people: int) -> Votes:
     """The votes of the answers about persons 0 and 1, or about the only person; others are left out.

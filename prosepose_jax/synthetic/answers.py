@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from prosepose_jax.contact.vocabulary import without_side
 from prosepose_jax.synthetic.facts import Facts
 from prosepose_jax.synthetic.measure import Contacts
 from prosepose_jax.synthetic.second_table import TableNoise, TableWriter
@@ -219,10 +220,6 @@ def simulate_answers(
     return texts
 
 
-def _bare(part: str) -> str:
-    return part.removeprefix("left ").removeprefix("right ")
-
-
 def _side(part: str) -> str:
     return part.split()[0] if part.startswith(("left ", "right ")) else ""
 
@@ -243,7 +240,7 @@ def _beliefs(
     sides: dict[tuple[str, str], tuple[set[str], set[str], int]] = {}
     exact: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for (a, b), strength in contacts.strength.items():
-        first, second = _bare(a), _bare(b)
+        first, second = without_side(a), without_side(b)
         if num_people == 1 and first > second:
             first, second, a, b = second, first, b, a
         seen = sides.setdefault((first, second), (set(), set(), 0))
@@ -252,7 +249,7 @@ def _beliefs(
         exact.setdefault((first, second), []).append((_side(a), _side(b)))
         sides[first, second] = (seen[0], seen[1], max(seen[2], strength))
     beliefs = []
-    clear = {_ordered(_bare(a), _bare(b), num_people) for a, b in salient}
+    clear = {_ordered(without_side(a), without_side(b), num_people) for a, b in salient}
     for (first, second), (sides_a, sides_b, strength) in sorted(sides.items()):
         main = (first, second) in clear
         rate = float(rng.beta(*(noise.clear_seen if main else noise.weak_seen if strength <= _WEAK else noise.seen)))

@@ -125,6 +125,12 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 NAMES = (*LEVELS, *FAMILIES)
+_TWO_PEOPLE_ONLY = frozenset({"mixed_keypoints"})
+
+
+def names_for(kind: str) -> tuple[str, ...]:
+    """Levels and families that say something about scenes of a kind, "two_person" or "self_contact"."""
+    return tuple(name for name in NAMES if kind == "two_person" or name not in _TWO_PEOPLE_ONLY)
 
 
 def family_of(name: str | Noise | Family) -> Family:

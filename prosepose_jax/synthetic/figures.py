@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from prosepose_jax.body.model import BodyModel
+from prosepose_jax.contact.vocabulary import without_side
 from prosepose_jax.metrics._people import initial_people
 from prosepose_jax.metrics.answers import contact_f1
 from prosepose_jax.metrics.contact import annotated_pairs
@@ -51,16 +52,11 @@ def scene_figures(
     }
 
 
-def bare(part: str) -> str:
-    """A part's name without its side."""
-    return part.removeprefix("left ").removeprefix("right ")
-
-
 def contact_kinds(truths: Sequence[Truth]) -> Counter[tuple[str, str]]:
     """In how many scenes each pair of parts touches, sides and order left out."""
     counts: Counter[tuple[str, str]] = Counter()
     for truth in truths:
-        counts.update({(min(p), max(p)) for p in ((bare(a), bare(b)) for a, b in truth.contacts.parts)})
+        counts.update({(min(p), max(p)) for p in ((without_side(a), without_side(b)) for a, b in truth.contacts.parts)})
     return counts
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.ground import Grounded
-from prosepose_jax.language import QUESTIONS, Votes, count_votes
+from prosepose_jax.language import QUESTIONS, Votes, count_votes, question_place
 from prosepose_jax.terms.told_scales import DOUBT
 
 # Fine regions of the parts that answers name, each piece apart; a foot is two pieces of its regions, heel and toes.
@@ -91,7 +91,7 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         floor[:told] += counts[:, place, value]
         all_carriers[:told] += answered[:, place]
         # Rows about the ground are of known people, whatever the table says of the order.
-        free = told == 2 and not grounded and bool(np.all(votes.free | ~votes.answered.any((1, 2))))
+        free = told == 2 and not grounded and votes.order_is_open
     rests = _likely(yes / all_votes) * _likely(floor / all_carriers)[:, None]
     return rests[:, [parts.index(part) for part in PART_OF_PIECE]].astype(np.float32), free
 
@@ -102,5 +102,5 @@ def _likely(shares: np.ndarray) -> np.ndarray:
 
 def _place(name: str, value: str) -> tuple[int, int]:
     """Of a question and of its value."""
-    place = next(k for k, question in enumerate(QUESTIONS) if question.name == name)
+    place = question_place(name)
     return place, QUESTIONS[place].index(value)

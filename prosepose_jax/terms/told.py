@@ -34,7 +34,7 @@ def relations_told(votes: Votes | None) -> ToldRelations:
         counts, _ = count_votes(votes)
         for k, scale in enumerate((HEIGHT, DISTANCE)):
             mean[k], sharpness[k] = scale.normal(counts[0, scale.place])
-        free = bool(np.all(votes.free | ~votes.answered.any((1, 2))))
+        free = votes.order_is_open
     leaves: dict[str, Any] = {"mean": mean, "sharpness": sharpness, "free": np.bool_(free)}
     return ToldRelations(**leaves)
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from prosepose_jax.language import QUESTIONS
+from prosepose_jax.language import QUESTIONS, question_place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Scale:
     @property
     def place(self) -> int:
         """Of the question."""
-        return next(k for k, question in enumerate(QUESTIONS) if question.name == self.question)
+        return question_place(self.question)
 
     def normal(self, counts: np.ndarray) -> tuple[float, float]:
         """Mean and 1 / standard deviation of what is told by the votes for each value (K,); 0 for no votes."""
