@@ -1,4 +1,4 @@
-"""What does a floor add? With it and without, with the second table of answers and without.
+"""What does the floor add? Without it and with it, with the second table of answers and without.
 
     prosepose ablate --config=configs/ablation_floor.py --workdir=DIR
 
@@ -21,5 +21,5 @@ def get_config(name: str | None = None) -> ConfigDict:
         for family in FAMILIES
         for words, changes in TABLES.items()
     }
-    points = [{"name": "default"}, {"name": "floor", "config": weighing(0.5, "floor")}]
-    return variant(sweep("Floor", grid(groups, points), "default"), name)
+    points = [{"name": "no floor", "config": weighing(0.0, "floor")}, {"name": "floor"}]
+    return variant(sweep("Floor", grid(groups, points), "no floor"), name)

@@ -19,5 +19,5 @@ def get_config() -> ConfigDict:
     for stage in (config.stage1, config.stage2):
         for weights in (stage.weights, stage.fallback_weights):
             weights.pose_prior = 0.25
-            weights.told = weights.penetration = weights.heuristic = 0.0
+            weights.told = weights.floor = weights.penetration = weights.heuristic = 0.0
     return config

@@ -22,8 +22,7 @@ _ESTIMATE = {
     "estimate_place": 0.5,
     "pose_prior": 0.5,
     "told": 0.5,
-    # People on one floor gain, but it doubles the time (docs/method.md, "Floor").
-    "floor": 0.0,
+    "floor": 0.5,
     # What answers tell of each person, of no use yet on generated scenes (docs/beyond_touch.md).
     "told_age": 0.0,
     "told_faces": 0.0,

@@ -17,9 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from prosepose_jax.body.model import BodyModel, BodyParams
-from prosepose_jax.terms.base import Context, Elements, End, OnBody, OnPeople, Term
+from prosepose_jax.terms.base import Context, Elements, End, Kernel, OnBody, OnPeople, OnPoints, Term
 from prosepose_jax.terms.kernels import SMALLEST
-from prosepose_jax.terms.points import MOVABLE, Kinematics, directed_gradient, make_kinematics, make_levers, pose_rows
+from prosepose_jax.terms.points import (
+    MOVABLE,
+    Kinematics,
+    Rows,
+    directed_gradient,
+    make_kinematics,
+    make_levers,
+    pose_rows,
+)
 
 
 class Linearised(NamedTuple):
@@ -70,6 +78,9 @@ def term_energy(term: Term, context: Context, kin: Kinematics, scale: jax.Array)
         elif isinstance(part, OnPeople):
             values = part.residual(context.params, part.data)
             total = total + jnp.sum(part.kernel(values * values, scale))
+        elif isinstance(part, OnPoints):
+            values = part.residual(jax.vmap(pose_rows)(part.rows, kin), part.data)
+            total = total + jnp.sum(part.kernel(values * values, scale))
         else:
             total = total + elements_energy(part, jnp.stack([_points(end, kin) for end in part.ends], axis=-2), scale)
     return total
@@ -90,6 +101,8 @@ def term_linearised(term: Term, context: Context, kin: Kinematics, scale: jax.Ar
             found = _linearise_on_body(part, context, scale, found)
         elif isinstance(part, OnPeople):
             found = _linearise_on_people(part, context, scale, found)
+        elif isinstance(part, OnPoints):
+            found = _linearise_on_points(part, context, kin, scale, found)
         else:
             found = _linearise_elements(part, context, kin, scale, found)
     return found
@@ -114,7 +127,7 @@ def _points(end: End, kin: Kinematics) -> jax.Array:
     return points if end.share is None else jnp.einsum("rp,prx->rx", end.share, points)[None]
 
 
-def _slopes(kernel, squared: jax.Array, scale: jax.Array) -> jax.Array:
+def _slopes(kernel: Kernel, squared: jax.Array, scale: jax.Array) -> jax.Array:
     """ρ' at every element."""
     return jax.vjp(lambda s: kernel(s, scale), squared)[1](jnp.ones_like(squared))[0]
 
@@ -224,11 +237,34 @@ def _linearise_on_people(part: OnPeople, context: Context, scale: jax.Array, fou
         return value, value
 
     jac, value = jax.jacrev(local, has_aux=True)(flatten(context.params))  # (k, P, D)
+    return _added(found, part.kernel, jac, value, scale)
+
+
+def _linearise_on_points(
+    part: OnPoints, context: Context, kin: Kinematics, scale: jax.Array, found: Linearised
+) -> Linearised:
+    def moved(rows: Rows, tree: Kinematics) -> tuple[jax.Array, jax.Array]:
+        """(R, 3) the points and (3, D, R) how each coordinate of them moves."""
+        levers = make_levers(context.body.parents, rows, tree)
+        ways = jnp.broadcast_to(jnp.eye(3)[:, :, None], (3, *levers.points.T.shape))
+        return levers.points, jax.vmap(lambda way: directed_gradient(rows, tree, levers, way))(ways)
+
+    def local(points: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = part.residual(points, part.data)
+        return value, value
+
+    points, by_numbers = jax.vmap(moved)(part.rows, kin)
+    slope, value = jax.jacrev(local, has_aux=True)(points)  # (k, P, R, 3)
+    return _added(found, part.kernel, jnp.einsum("kprx,pxdr->kpd", slope, by_numbers), value, scale)
+
+
+def _added(found: Linearised, kernel: Kernel, jac: jax.Array, value: jax.Array, scale: jax.Array) -> Linearised:
+    """With k more numbers (k,) whose slopes by everybody's parameters are (k, P, D)."""
     squared = value * value
-    weight = 2.0 * _slopes(part.kernel, squared, scale)
+    weight = 2.0 * _slopes(kernel, squared, scale)
     heavy = weight[:, None, None] * jac
     return Linearised(
-        found.terms + jnp.sum(part.kernel(squared, scale)),
+        found.terms + jnp.sum(kernel(squared, scale)),
         found.gradient + jnp.einsum("kpd,k->pd", heavy, value),
         found.curvature + jnp.einsum("kpd,kqe->pdqe", heavy, jac),
     )

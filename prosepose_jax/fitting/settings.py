@@ -283,7 +283,8 @@ def _choice(section: Mapping[str, Any], field: str, choices: tuple[str, ...], wh
 
 def _weights(section: Mapping[str, Any], where: str, terms: Sequence[Term]) -> dict[str, float]:
     names = [term.name for term in terms]
-    left_out = [term.name for term in OPTIONAL_TERMS if term.name not in names and not section.get(term.name)]
+    optional = (term.name for term in (*TERMS, *OPTIONAL_TERMS) if term.if_weighed)
+    left_out = [name for name in optional if name not in names and not section.get(name)]
     unknown = sorted(set(section) - set(names) - set(left_out))
     if unknown:
         raise InputError(f"config: field {where}{unknown[0]} is unknown, expected one of {', '.join(names)}")
@@ -410,7 +411,7 @@ def settings_from_config(config: Mapping[str, Any] | FitSettings, terms: Sequenc
     """
     if isinstance(config, FitSettings):
         return config if terms is None else dataclasses.replace(config, terms=tuple(terms))
-    terms = configured_terms(config, TERMS, OPTIONAL_TERMS) if terms is None else tuple(terms)
+    terms = configured_terms(config, (*TERMS, *OPTIONAL_TERMS)) if terms is None else tuple(terms)
     for section in ("contact", "penetration", "keypoints", "stop", "lm", "lbfgs", "stage1", "stage2"):
         if section not in config:
             raise InputError(f"config: section {section} is missing")

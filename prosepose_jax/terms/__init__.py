@@ -8,6 +8,7 @@ from prosepose_jax.terms.base import (
     Lookup,
     OnBody,
     OnPeople,
+    OnPoints,
     SceneReading,
     Term,
     at_vertices,
@@ -31,7 +32,7 @@ from prosepose_jax.terms.surface import Surface, make_surface
 from prosepose_jax.terms.told import Told
 from prosepose_jax.terms.told_people import ToldAge, ToldFaces, ToldPosture
 
-# Of every objective, in the order of the records.
+# Of the default objectives, in the order of the records.
 TERMS: tuple[Term, ...] = (
     Keypoints(),
     Contact(),
@@ -46,9 +47,10 @@ TERMS: tuple[Term, ...] = (
     EstimatePlace(),
     Told(),
     SelfPenetration(),
+    Floor(),
 )
-# Of objectives in which they weigh something, after those: the others pay nothing for them, not even compilation.
-OPTIONAL_TERMS: tuple[Term, ...] = (ToldAge(), ToldFaces(), ToldPosture(), Floor())
+# Of no weight by default; they come after those.
+OPTIONAL_TERMS: tuple[Term, ...] = (ToldAge(), ToldFaces(), ToldPosture())
 
 __all__ = [
     "OPTIONAL_TERMS",
@@ -68,6 +70,7 @@ __all__ = [
     "Lookup",
     "OnBody",
     "OnPeople",
+    "OnPoints",
     "Penetration",
     "PopulationShape",
     "PosePrior",

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -103,6 +103,23 @@ class OnPeople:
 
     data: Any = None
     residual: Callable[[BodyParams, Any], jax.Array] = struct.field(pytree_node=False, default=None)
+    kernel: Kernel = struct.field(pytree_node=False, default=kernels.plain)
+
+
+@struct.dataclass
+class OnPoints:
+    """Residuals of chosen points of all people together: Σ kernel(r²) over the numbers.
+
+    Attributes:
+      residual: (points (P, R, 3) in the camera frame in metres, data) -> (k,), few numbers.
+      rows: leaves (P, R, …).
+      data: pytree.
+      kernel: how each squared number counts.
+    """
+
+    rows: Rows
+    data: Any = None
+    residual: Callable[[jax.Array, Any], jax.Array] = struct.field(pytree_node=False, default=None)
     kernel: Kernel = struct.field(pytree_node=False, default=kernels.plain)
 
 
@@ -221,7 +238,11 @@ class Term:
       refresh_field: config field of the steps between two searches, for solvers that take several; "": no say in it.
       from_answers: the term is what the answers say (its weight is what `contact.starts` vary).
       comparable: False on a stochastic term, which moves a step and does not judge it.
+      if_weighed: True of a class whose terms are left out of the objective of a config that gives them no weight:
+        which pays nothing for them, not even compilation.
     """
+
+    if_weighed: ClassVar[bool] = False
 
     name: str = ""
     weight: float = 0.0
@@ -243,7 +264,7 @@ class Term:
         """Its correspondences for a batch of scenes; a pytree with leaves (S, …)."""
         return None
 
-    def elements(self, context: Context) -> Sequence[Elements | OnBody | OnPeople]:
+    def elements(self, context: Context) -> Sequence[Elements | OnBody | OnPeople | OnPoints]:
         """Its residuals of one scene."""
         raise NotImplementedError
 

@@ -19,22 +19,20 @@ _FIELDS: Mapping[str, type] = {
 }  # fmt: skip
 
 
-def configured_terms(
-    config: Mapping[str, Any], always: tuple[Term, ...], optional: tuple[Term, ...] = ()
-) -> tuple[Term, ...]:
+def configured_terms(config: Mapping[str, Any], terms: tuple[Term, ...]) -> tuple[Term, ...]:
     """The terms of an objective.
 
     Args:
       config: with a section "buddi" where the prior of two people is wanted (configs/buddi.py).
-      always: the terms that every objective has.
-      optional: terms that it has where a stage gives them a weight, if only without answers.
+      terms: that it may have; of those with `if_weighed` the ones to which a stage gives a weight, if only without
+        answers.
 
     Raises:
       InputError: the section's fields or its checkpoint can't be used.
     """
-    always += tuple(term for term in optional if _weighs(config, term.name))
+    terms = tuple(term for term in terms if not term.if_weighed or _weighs(config, term.name))
     if _SECTION not in config:
-        return always
+        return terms
     # Late: fits without the prior load no network library.
     from prosepose_jax.diffusion import load_buddi
     from prosepose_jax.terms.pair_prior import PairPrior
@@ -57,7 +55,7 @@ def configured_terms(
         mark = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     comparable = found["draws"] > 0
     return (
-        *always,
+        *terms,
         PairPrior(comparable=comparable, network=loaded.network, weights=loaded.weights, mark=mark, **found),
     )
 

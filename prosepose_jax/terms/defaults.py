@@ -13,6 +13,7 @@ _ESTIMATE = {
     "estimate_place": 0.5,
     "pose_prior": 0.5,
     "told": 0.5,
+    "floor": 0.5,
 }
 _INSIDE = {"penetration": 1000.0, "self_penetration": 300.0}
 STAGE_WEIGHTS = (_ESTIMATE | {"contact": 30.0}, _ESTIMATE | _INSIDE | {"contact": 60.0})

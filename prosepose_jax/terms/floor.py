@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from prosepose_jax.body.model import BodyModel, BodyParams
-from prosepose_jax.terms.base import Context, Lookup, OnPeople, SceneReading, Term
+from prosepose_jax.body.model import BodyModel
+from prosepose_jax.terms.base import Context, Lookup, OnPoints, SceneReading, Term
 from prosepose_jax.terms.floor_plane import (
     FreePlane,
     PlaneBounds,
@@ -22,17 +22,21 @@ from prosepose_jax.terms.floor_plane import (
     moved_plane,
     upward,
 )
-from prosepose_jax.terms.floor_supports import support_pieces, supports_told
-from prosepose_jax.terms.points import Rows, gather_rows, make_kinematics, pose_rows
+from prosepose_jax.terms.floor_supports import supports_told
+from prosepose_jax.terms.floor_vertices import FloorVertices, floor_vertices
+from prosepose_jax.terms.points import gather_rows
 
 # How far the camera of a picture of people looks down, most likely: it is held at eye height, its middle is lower
 # (assumed).
 MEAN_PITCH_DEG = 8.0
-# Height over the floor from which on a part counts less: of the lowest support of a person, who is on the floor unless
-# all speaks against it, and of the others, which may be lifted (assumed).
-_LOWEST_M, _OTHER_M = 0.15, 0.08
+# Height over the floor from which on a part counts less: of the lowest of a person, who is on the floor unless all
+# speaks against it, and of the other supports, which may be lifted (assumed).
+_LOWEST_M, _OTHER_M = 0.10, 0.06
 # How often supports and plane are found in turn.
 _ROUNDS = 8
+# The plane begins between the people, and under the lowest of them: of two who stand and whose depths are wrong the
+# first costs less, of two of whom one is carried the second, which lets the other go.
+_STARTS: tuple[bool, ...] = (True, False)
 
 
 @struct.dataclass
@@ -40,7 +44,7 @@ class FloorReading:
     """What is known of a scene's floor."""
 
     bounds: PlaneBounds
-    rests: jax.Array  # (P, K) how surely each piece of each person rests on it; 0: it does not
+    rests: jax.Array  # (P, S) how surely each piece rests on it, and last the lowest of all; 0: it does not
     free: jax.Array  # () bool: who of the first two is Person 1 stays open
 
 
@@ -60,10 +64,12 @@ class Floor(Term):
     Heights are in standard deviations; the plane's tilt costs what it is away from a level camera.
     """
 
+    if_weighed = True
+
     name: str = "floor"
 
-    def prepare_body(self, body: BodyModel, prior: Any) -> jax.Array:
-        return jnp.asarray(support_pieces(body))
+    def prepare_body(self, body: BodyModel, prior: Any) -> FloorVertices:
+        return jax.tree.map(jnp.asarray, floor_vertices(body))
 
     def prepare_scene(self, reading: SceneReading) -> FloorReading:
         errors = reading.errors
@@ -73,73 +79,107 @@ class Floor(Term):
             "roll_sd": np.float32(np.radians(errors["floor_roll_deg"])),
             "height_sd": np.float32(errors["floor_m"]),
         }
-        rests, free = supports_told(reading.votes, len(reading.initial.transl), reading.grounded)
-        leaves: dict[str, Any] = {"rests": rests, "free": np.bool_(free)}
+        told = supports_told(reading.votes, len(reading.initial.transl), reading.grounded)
+        rests = np.concatenate([told.rests, told.stands[:, None]], axis=1)
+        leaves: dict[str, Any] = {"rests": rests, "free": np.bool_(told.free)}
         return FloorReading(bounds=PlaneBounds(**numbers), **leaves)
 
     def look_up(self, lookup: Lookup) -> HeldFloor:
-        def of_scene(vertices: jax.Array, reading: FloorReading) -> HeldFloor:
-            def found(rests: jax.Array) -> tuple[jax.Array, HeldFloor]:
-                held = _find_floor(lookup.mine, vertices, rests, reading.bounds)
-                points = jnp.take_along_axis(vertices, held.ids[..., None], axis=1).reshape(-1, 3)
-                return jnp.sum(left_over(held.plane, reading.bounds, points) ** 2) + held.let_go, held
+        mine: FloorVertices = jax.tree.map(jnp.asarray, lookup.mine)
 
-            if vertices.shape[0] < 2:
-                return found(reading.rests)[1]
-            turned = reading.rests.at[:2].set(reading.rests[1::-1])
-            cost, held = jax.vmap(found)(jnp.stack([reading.rests, turned]))
-            order = jnp.where(reading.free & (cost[1] < cost[0]), 1, 0)
-            return jax.tree.map(lambda x: x[order], held)
+        def of_scene(vertices: jax.Array, reading: FloorReading) -> HeldFloor:
+            may_be_lowest = _MayBeLowest(
+                mine.pieces,
+                jnp.moveaxis(vertices[:, mine.pieces], -1, 0),
+                mine.whole,
+                jnp.moveaxis(vertices[:, mine.whole], -1, 0),
+            )
+            orders = [reading.rests]
+            if len(vertices) > 1:
+                turned = reading.rests.at[:2].set(reading.rests[1::-1])
+                orders.append(jnp.where(reading.free, turned, reading.rests))
+            starts = _STARTS if len(vertices) > 1 else _STARTS[:1]
+
+            def found(rests: jax.Array, between: jax.Array) -> tuple[jax.Array, HeldFloor]:
+                return _find_floor(may_be_lowest, rests, between, reading.bounds)
+
+            cost, held = jax.vmap(found)(
+                jnp.stack([order for order in orders for _ in starts]), jnp.array(starts * len(orders))
+            )
+            return jax.tree.map(lambda x: x[jnp.argmin(cost)], held)
 
         return jax.vmap(of_scene)(lookup.vertices, lookup.data)
 
-    def elements(self, context: Context) -> Sequence[OnPeople]:
+    def elements(self, context: Context) -> Sequence[OnPoints]:
         held: HeldFloor = context.held
         rows = jax.vmap(lambda p, ids: gather_rows(context.body, p, ids))(context.params, held.ids)
-        return [OnPeople((context.body, rows, held, context.data.bounds), residual=_off_the_floor)]
+        return [OnPoints(rows, (held, context.data.bounds), residual=_off_the_floor)]
 
 
-def _off_the_floor(params: BodyParams, data: tuple[BodyModel, Rows, HeldFloor, PlaneBounds]) -> jax.Array:
+def _off_the_floor(points: jax.Array, data: tuple[HeldFloor, PlaneBounds]) -> jax.Array:
     """(P S + 3,) in standard deviations; the last is constant: what the points cost that count less."""
-    body, rows, held, bounds = data
-    points = jax.vmap(lambda p, r: pose_rows(r, make_kinematics(body, p)))(params, rows)
+    held, bounds = data
     return jnp.append(left_over(held.plane, bounds, points.reshape(-1, 3)), jnp.sqrt(held.let_go))
 
 
-def _find_floor(pieces: jax.Array, vertices: jax.Array, rests: jax.Array, bounds: PlaneBounds) -> HeldFloor:
-    """Supports and plane in turn, by reweighted least squares.
+class _MayBeLowest(NamedTuple):
+    """Vertices among which the lowest are, and where they are of P people (m).
+
+    Coordinates come first: long rows of one of them fill SIMD lanes (`body/skinning.py`).
+    """
+
+    piece_ids: jax.Array  # (K, M)
+    pieces: jax.Array  # (3, P, K, M)
+    whole_ids: jax.Array  # (B,)
+    whole: jax.Array  # (3, P, B)
+
+    def find(self, up: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(P, S) the lowest vertices and (P S, 3) where they are."""
+        of_piece, of_whole = _lowest(self.pieces, up), _lowest(self.whole, up)  # (P, K), (P,)
+        ids = jnp.take_along_axis(self.piece_ids[None], of_piece[..., None], axis=2)[..., 0]
+        points = jnp.take_along_axis(self.pieces, of_piece[None, ..., None], axis=3)[..., 0]
+        last = jnp.take_along_axis(self.whole, of_whole[None, :, None], axis=2)
+        return (
+            jnp.concatenate([ids, self.whole_ids[of_whole][:, None]], axis=1),
+            jnp.concatenate([points, last], axis=2).reshape(3, -1).T,
+        )
+
+
+def _lowest(points: jax.Array, up: jax.Array) -> jax.Array:
+    """(…) places of the lowest among points (3, …, M), by plain minima: XLA vectorises them on a CPU, argmin not."""
+    heights = points[0] * up[0] + points[1] * up[1] + points[2] * up[2]
+    count = heights.shape[-1]
+    places = jax.lax.broadcasted_iota(jnp.int32, heights.shape, heights.ndim - 1)
+    least = jnp.min(heights, axis=-1, keepdims=True)
+    return jnp.minimum(jnp.min(jnp.where(heights <= least, places, count), axis=-1), count - 1)
+
+
+def _find_floor(
+    vertices: _MayBeLowest, rests: jax.Array, between: jax.Array, bounds: PlaneBounds
+) -> tuple[jax.Array, HeldFloor]:
+    """Supports and plane in turn, by reweighted least squares; () what they cost and the floor.
 
     Args:
-      pieces: (K, M) vertices of each piece.
-      vertices: (P, V, 3) posed people, m.
-      rests: (P, K) how surely a piece is a support.
+      vertices: of P people.
+      rests: (P, S) how surely each of a person's points is a support.
+      between: () bool: begin with a plane between people instead of under the lowest.
       bounds: of the plane.
     """
-    # The last of each person's points is the lowest of all, which is no support for being it.
-    rests = jnp.pad(rests, ((0, 0), (0, 1)))
-
-    def lowest(up: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """(P, S) the lowest vertices and (P S, 3) where they are."""
-        above = vertices @ up  # (P, V)
-        best = jnp.argmin(above[:, pieces], axis=2)  # (P, K)
-        of_piece = jnp.take_along_axis(pieces[None], best[..., None], axis=2)[..., 0]
-        ids = jnp.concatenate([of_piece, jnp.argmin(above, axis=1)[:, None]], axis=1)
-        return ids, jnp.take_along_axis(vertices, ids[..., None], axis=1).reshape(-1, 3)
 
     def counted(ids: jax.Array, heights: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(P S,) how much each point counts, and () m² what those cost that count less."""
         heights = heights.reshape(rests.shape)
-        is_support = rests > 0
-        nearest = jnp.min(jnp.where(is_support, heights, jnp.inf), axis=1, keepdims=True)
-        scale = jnp.where(is_support & (heights > nearest), _OTHER_M, _LOWEST_M)
-        root = 1.0 / (1.0 + (heights / scale) ** 2)  # of the weight of Geman and McClure
-        sure = jnp.where(is_support, rests, jnp.where(heights < 0, 1.0, 0.0))
-        twice = jnp.any(ids[:, :-1] == ids[:, -1:], axis=1)
-        sure = sure.at[:, -1].multiply(jnp.where(twice, 0.0, 1.0))
-        return (sure * root**2).reshape(-1), jnp.sum(sure * (scale * (1.0 - root)) ** 2)
+        scale = jnp.full(rests.shape[1], _OTHER_M).at[-1].set(_LOWEST_M)[None]
+        squared = (heights / scale) ** 2
+        kept = jnp.exp(-squared)  # Welsch: of who is evidently elsewhere nothing is left
+        sure = jnp.where(rests > 0, rests, jnp.where(heights < 0, 1.0, 0.0))
+        once = jnp.pad(ids[:, :-1] != ids[:, -1:], ((0, 0), (0, 1)), constant_values=True)
+        sure = jnp.where(once, sure, 0.0)
+        missing = jnp.maximum(1.0 - kept - squared * kept, 0.0)  # never negative but for rounding
+        return (sure * kept).reshape(-1), jnp.sum(sure * scale**2 * missing)
 
     def plane_at(tilt: jax.Array, height: jax.Array) -> tuple[jax.Array, jax.Array, FreePlane, jax.Array]:
-        ids, points = lowest(upward(tilt))
+        ids, points = vertices.find(upward(tilt))
         weight, let_go = counted(ids, points @ upward(tilt) - height)
         return ids, points, free_plane(points, weight, tilt, height, bounds), let_go
 
@@ -148,20 +188,21 @@ def _find_floor(pieces: jax.Array, vertices: jax.Array, rests: jax.Array, bounds
         return moved_plane(plane, heights_over(plane, points))
 
     level = jnp.stack([bounds.pitch, jnp.zeros(())])
-    at = jax.lax.fori_loop(0, _ROUNDS, again, (level, _first_height(lowest(upward(level))[1] @ upward(level), rests)))
-    ids, _, plane, let_go = plane_at(*at)
-    return HeldFloor(ids, plane, let_go / bounds.height_sd**2)
+    first = _first_height(vertices.find(upward(level))[1] @ upward(level), rests, between)
+    ids, points, plane, let_go = plane_at(*jax.lax.fori_loop(0, _ROUNDS, again, (level, first)))
+    held = HeldFloor(ids, plane, let_go / bounds.height_sd**2)
+    return jnp.sum(left_over(plane, bounds, points) ** 2) + held.let_go, held
 
 
-def _first_height(heights: jax.Array, rests: jax.Array) -> jax.Array:
-    """() m: the mean of people's lowest supports; where nobody has any, the lowest point of all.
+def _first_height(heights: jax.Array, rests: jax.Array, between: jax.Array) -> jax.Array:
+    """() m: of the lowest of people who stand the mean, or the least; where nobody does, the lowest point of all.
 
     Args:
       heights: (P S,) m.
       rests: (P, S).
+      between: () bool: the mean.
     """
-    heights = heights.reshape(rests.shape)
-    supports = jnp.min(jnp.where(rests > 0, heights, jnp.inf), axis=1)  # (P,)
-    stands = jnp.isfinite(supports)
-    mean = jnp.sum(jnp.where(stands, supports, 0.0)) / jnp.maximum(jnp.sum(stands), 1)
-    return jnp.where(jnp.any(stands), mean, jnp.min(heights))
+    lowest, stands = heights.reshape(rests.shape)[:, -1], rests[:, -1] > 0  # (P,)
+    mean = jnp.sum(jnp.where(stands, lowest, 0.0)) / jnp.maximum(jnp.sum(stands), 1)
+    least = jnp.min(jnp.where(stands, lowest, jnp.inf))
+    return jnp.where(jnp.any(stands), jnp.where(between, mean, least), jnp.min(lowest))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from prosepose_jax.body.model import BodyModel
@@ -53,12 +56,25 @@ def support_pieces(body: BodyModel) -> np.ndarray:
                 pieces += [order[: max(half, 1)], order[half:]]
             else:
                 pieces.append(mine)
+    return stack_padded(pieces)
+
+
+def stack_padded(pieces: Sequence[np.ndarray]) -> np.ndarray:
+    """(K, M) int32, each padded with its first vertex."""
     longest = max(map(len, pieces))
     return np.stack([np.concatenate([p, np.repeat(p[:1], longest - len(p))]) for p in pieces]).astype(np.int32)
 
 
-def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> tuple[np.ndarray, bool]:
-    """How surely each piece of each person rests on the floor.
+class Supports(NamedTuple):
+    """How surely people rest on the floor, between 0 and 1; 0 for what is no support."""
+
+    rests: np.ndarray  # (P, K) each piece of each person
+    stands: np.ndarray  # (P,) the person, with whatever is lowest
+    free: bool  # who is Person 1 stays open
+
+
+def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> Supports:
+    """How surely each person, and each piece of each person, rests on the floor.
 
     Votes "rests on …" and rows about the ground say with what a person rests, "carried by" whether it is a floor: who
     is carried by furniture, by the other or by nothing has no support. What is less likely than not is none either.
@@ -67,9 +83,6 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
       votes: of the scene's answers, about its first two people at most.
       people: P, of the scene.
       grounded: the parts that each answer's rows about the ground name.
-
-    Returns:
-      (P, K) between 0 and 1, 0 for what is no support, and whether who is Person 1 stays open.
     """
     parts = tuple(_PIECES)
     yes = np.tile(DOUBT * np.array([_RESTS[part] for part in parts]), (people, 1))  # (P, parts) votes
@@ -92,8 +105,9 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         all_carriers[:told] += answered[:, place]
         # Rows about the ground are of known people, whatever the table says of the order.
         free = told == 2 and not grounded and votes.order_is_open
-    rests = _likely(yes / all_votes) * _likely(floor / all_carriers)[:, None]
-    return rests[:, [parts.index(part) for part in PART_OF_PIECE]].astype(np.float32), free
+    stands = _likely(floor / all_carriers)
+    rests = _likely(yes / all_votes)[:, [parts.index(part) for part in PART_OF_PIECE]] * stands[:, None]
+    return Supports(rests.astype(np.float32), stands.astype(np.float32), free)
 
 
 def _likely(shares: np.ndarray) -> np.ndarray:

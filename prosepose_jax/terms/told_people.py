@@ -184,6 +184,8 @@ def _off(found: jax.Array, told: Normals) -> jax.Array:
 class ToldOfPeople(Term):
     """Squares of what one question is about less what the answers tell, in standard deviations."""
 
+    if_weighed = True
+
     def prepare_body(self, body: BodyModel, prior: Any) -> ToldMap:
         return told_map(body)
 

@@ -131,9 +131,11 @@ def test_the_sweep_of_questions_gives_each_prior_a_weight_of_its_own() -> None:
         if point.config is not None
     }
     assert on == {
-        "touch alone": set(), "second table": {"told"}, "+ age": {"told", "told_age"}, "all": set(names),
+        "touch alone": {"told"}, "second table": {"told"}, "+ age": {"told", "told_age"}, "all": set(names),
         "+ faces": {"told", "told_faces"}, "+ posture": {"told", "told_posture"},
     }  # fmt: skip
+    tables = {name: bool(point.scenes.noise_changes) for name, point in points.items() if point.config is not None}
+    assert tables == {name: name != "touch alone" for name in on}
 
 
 @pytest.mark.parametrize(

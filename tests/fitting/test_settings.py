@@ -14,7 +14,7 @@ from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
-from prosepose_jax.terms import TERMS, Floor
+from prosepose_jax.terms import TERMS
 
 DEFAULT = FitSettings()
 
@@ -110,7 +110,8 @@ TABLE = "\n| Question | Person 1 | Person 2 |\n|---|---|---|\n"
 
 def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make_scene) -> None:
     silent = dataclasses.replace(
-        DEFAULT, stages=tuple(dataclasses.replace(s, weights={**s.weights, "told": 0.0}) for s in DEFAULT.stages)
+        DEFAULT,
+        stages=tuple(dataclasses.replace(s, weights={**s.weights, "told": 0.0, "floor": 0.0}) for s in DEFAULT.stages),
     )
     said = answer(("hand", "hand"))
     rows = ("", f"{TABLE}| height | taller | shorter |\n", f"{TABLE}| height | shorter | taller |\n")
@@ -123,14 +124,14 @@ def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make
 
 
 def test_what_is_on_the_ground_changes_the_digest_where_a_floor_reads_it(make_scene) -> None:
-    with_floor = dataclasses.replace(DEFAULT, terms=(*TERMS, Floor()))
+    no_floor = dataclasses.replace(DEFAULT, terms=tuple(term for term in TERMS if term.name != "floor"))
     rows = ((("hand", "hand"),), (("hand", "hand"), ("foot", "ground")))
 
     def digests(settings: FitSettings) -> int:
         said = [dataclasses.replace(answer(*some), order="given") for some in rows]
         return len({digest_problem(prepare_scene(make_scene(0), [one], settings), "scene", "body") for one in said})
 
-    assert digests(with_floor) == 2 and digests(DEFAULT) == 1
+    assert digests(DEFAULT) == 2 and digests(no_floor) == 1
 
 
 @pytest.mark.parametrize("speed", [{"batch_size": 3}, {"scenes_per_call": 7}])

@@ -28,7 +28,7 @@ from prosepose_jax.fitting.objective import (
 from prosepose_jax.fitting.problem import Problem, take_moving
 from prosepose_jax.fitting.settings import FitSettings, StageSettings
 from prosepose_jax.scene import Answer
-from prosepose_jax.terms import OPTIONAL_TERMS, TERMS, Elements, OnBody, OnPeople, Term
+from prosepose_jax.terms import OPTIONAL_TERMS, TERMS, Elements, OnBody, OnPeople, OnPoints, Term
 from prosepose_jax.terms.base import Context
 from prosepose_jax.terms.points import pose_rows
 
@@ -189,6 +189,10 @@ def _residuals(term: Term, case: Case, flat: jax.Array) -> list[tuple[jax.Array,
             values = part.residual(params, held.data)
             out.append((values.reshape(-1, 1), jnp.ones(values.size), part.kernel, 0.0))
             continue
+        if isinstance(part, OnPoints):
+            values = part.residual(jax.vmap(pose_rows)(part.rows, kin), held.data)
+            out.append((values.reshape(-1, 1), jnp.ones(values.size), part.kernel, 0.0))
+            continue
         ends = []
         for end in held.ends:
             trees = jax.tree.map(lambda x, end=end: x[np.array(end.whose)], kin)
@@ -251,16 +255,16 @@ def test_kernel_slope_equals_finite_differences_and_never_grows(two: Case, term:
 class _Given:
     """A term of given parts."""
 
-    def __init__(self, parts: list[Elements | OnBody | OnPeople]) -> None:
+    def __init__(self, parts: list[Elements | OnBody | OnPeople | OnPoints]) -> None:
         self._parts = parts
 
-    def elements(self, context: Context) -> list[Elements | OnBody | OnPeople]:
+    def elements(self, context: Context) -> list[Elements | OnBody | OnPeople | OnPoints]:
         return self._parts
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def _measure_parts(
-    problem: Problem, params: BodyParams, parts: list[Elements | OnBody | OnPeople], term: Term
+    problem: Problem, params: BodyParams, parts: list[Elements | OnBody | OnPeople | OnPoints], term: Term
 ) -> tuple[Any, Any, Any]:
     scale, given, body = problem.numbers.scales[term.name], _Given(parts), problem.model.body
     context = problem._context(term, params)
@@ -274,7 +278,7 @@ def _measure_parts(
     return value(flat), jax.grad(value)(flat), model
 
 
-def _measure(case: Case, term: Term, parts: list[Elements | OnBody | OnPeople]) -> tuple[Any, Any, Any]:
+def _measure(case: Case, term: Term, parts: list[Elements | OnBody | OnPeople | OnPoints]) -> tuple[Any, Any, Any]:
     """Energy, its slope by automatic differentiation and the quadratic model of given parts."""
     return jax.device_get(_measure_parts(case.problem, case.params, parts, term))
 
@@ -307,11 +311,11 @@ def test_padding_weighs_nothing(two: Case, term: Term) -> None:
 @pytest.mark.heavy
 @by_name
 def test_finite_where_the_residual_is_zero(two: Case, term: Term) -> None:
-    zeroed: list[Elements | OnBody | OnPeople] = []
+    zeroed: list[Elements | OnBody | OnPeople | OnPoints] = []
     for part in term.elements(_context(two, term)):
         if isinstance(part, OnBody):
             zeroed.append(dataclasses.replace(part, residual=_less_itself(part), quadratic=None))
-        elif isinstance(part, OnPeople):
+        elif isinstance(part, OnPeople | OnPoints):
             zeroed.append(dataclasses.replace(part, residual=_less_itself(part)))
         elif len(part.ends) > 1:
             zeroed.append(dataclasses.replace(part, ends=(part.ends[0],) * len(part.ends)))
@@ -321,7 +325,7 @@ def test_finite_where_the_residual_is_zero(two: Case, term: Term) -> None:
         assert np.all(np.isfinite(leaf))
 
 
-def _less_itself(part: OnBody | OnPeople) -> Any:
+def _less_itself(part: OnBody | OnPeople | OnPoints) -> Any:
     return lambda person, data: part.residual(person, data) - jax.lax.stop_gradient(part.residual(person, data))
 
 
