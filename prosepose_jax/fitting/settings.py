@@ -146,7 +146,7 @@ class FitSettings:
     restart_above: float = 20.0
     restart_gap_m: float = 0.02
     # Energy of estimate_shape above which both stages are done again with depths so much nearer and farther; 0: never.
-    restart_strain: float = 6.0
+    restart_strain: float = 0.0
     restart_depth_m: float = 0.2
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches
