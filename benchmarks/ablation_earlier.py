@@ -2,8 +2,6 @@
 
     prosepose ablate --config=benchmarks/ablation_earlier.py --workdir=DIR
     prosepose ablate --config=benchmarks/ablation_earlier.py:self_contact --workdir=DIR   (of one person)
-
-Two people have the earlier objective twice: stopping stage 1 as then, and as today.
 """
 
 from pathlib import Path
@@ -20,14 +18,8 @@ EARLIER = str(Path(__file__).with_name("earlier_default.py"))
 def get_config(name: str | None = None) -> ConfigDict:
     """The sweep, of two people or, named "self_contact", of one."""
     kind = "self_contact" if name == "self_contact" else "two_person"
-    points = [{"name": "default"}]
-    if kind == "self_contact":
-        points += [{"name": "earlier default", "base": f"{EARLIER}:self_contact"}]
-    else:
-        points += [
-            {"name": "earlier default", "base": EARLIER},
-            {"name": "earlier default, stage 1 stops sooner", "base": f"{EARLIER}:sooner"},
-        ]
+    earlier = f"{EARLIER}:self_contact" if kind == "self_contact" else EARLIER
+    points = [{"name": "default"}, {"name": "earlier default", "base": earlier}]
     families = {family: {"scenes": {"noise": family}} for family in names_for(kind)}
     config = sweep(
         "The earlier default", grid(families, points), "default", base=kind, scenes={"kind": kind, "count": COUNT}

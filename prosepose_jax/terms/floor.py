@@ -86,8 +86,9 @@ class Floor(Term):
 
     def look_up(self, lookup: Lookup) -> HeldFloor:
         mine: FloorVertices = jax.tree.map(jnp.asarray, lookup.mine)
+        more_than_one = lookup.vertices.shape[1] > 1
 
-        def of_scene(vertices: jax.Array, reading: FloorReading) -> HeldFloor:
+        def of_scene(vertices: jax.Array, reading: FloorReading, either: bool) -> HeldFloor:
             may_be_lowest = _MayBeLowest(
                 mine.pieces,
                 jnp.moveaxis(vertices[:, mine.pieces], -1, 0),
@@ -95,10 +96,10 @@ class Floor(Term):
                 jnp.moveaxis(vertices[:, mine.whole], -1, 0),
             )
             orders = [reading.rests]
-            if len(vertices) > 1:
+            if either:
                 turned = reading.rests.at[:2].set(reading.rests[1::-1])
                 orders.append(jnp.where(reading.free, turned, reading.rests))
-            starts = _STARTS if len(vertices) > 1 else _STARTS[:1]
+            starts = _STARTS if more_than_one else _STARTS[:1]
 
             def found(rests: jax.Array, between: jax.Array) -> tuple[jax.Array, HeldFloor]:
                 return _find_floor(may_be_lowest, rests, between, reading.bounds)
@@ -108,7 +109,13 @@ class Floor(Term):
             )
             return jax.tree.map(lambda x: x[jnp.argmin(cost)], held)
 
-        return jax.vmap(of_scene)(lookup.vertices, lookup.data)
+        def in_orders(either: bool) -> HeldFloor:
+            return jax.vmap(lambda v, r: of_scene(v, r, either))(lookup.vertices, lookup.data)
+
+        if not more_than_one:
+            return in_orders(False)
+        # Seldom is any order open; the other order costs as much as the first.
+        return jax.lax.cond(jnp.any(lookup.data.free), lambda: in_orders(True), lambda: in_orders(False))
 
     def elements(self, context: Context) -> Sequence[OnPoints]:
         held: HeldFloor = context.held
