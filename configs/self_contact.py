@@ -2,8 +2,8 @@
 
     prosepose fit --config=configs/self_contact.py --scenes=SCENES --answers=ANSWERS --workdir=DIR
 
-As configs/two_person.py, with smaller errors of the estimated pose: one person is seen whole. A scene without usable
-answers is fitted without contact.
+As configs/two_person.py, with smaller errors of the estimated pose (one person is seen whole) and without a floor. A
+scene without usable answers is fitted without contact.
 """
 
 from ml_collections import ConfigDict

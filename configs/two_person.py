@@ -4,10 +4,11 @@
 
 The published method with an objective of stated errors (docs/method.md, "Stated errors"), solved by
 Levenberg–Marquardt: what a regressor estimates holds as far as its errors are small, so that sizes and depths give way
-to contacts before limbs do. Closest vertices are searched over whole regions, keypoints of lost feet are left out and
-swapped sides exchanged back, large errors count less ("Robust terms"), answers are read by the extended parser, and
-what they tell about statures and depths counts too. configs/parity_two_person.py is the published objective;
-docs/results.md compares the two; README.md has the time and metrics it reaches.
+to contacts before limbs do, and people are on one floor. Closest vertices are searched over whole regions, keypoints of
+lost feet are left out and swapped sides exchanged back, large errors count less ("Robust terms"), answers are read by
+the extended parser, and what they tell about statures, depths and what people rest on counts too.
+configs/parity_two_person.py is the published objective; docs/results.md compares the two; README.md has the time and
+metrics it reaches.
 """
 
 from ml_collections import ConfigDict

@@ -113,7 +113,7 @@ def prepare_scene(scene: Scene, answers: Sequence[Answer], settings: FitSettings
     grounded: Grounded = ()
     if settings.use_answers:
         votes = aligned(compile_votes(answers, scene.num_people))
-        if any(term.name == "floor" for term in settings.terms):
+        if any(term.reads_ground for term in settings.terms):
             grounded = grounded_parts(answers, scene.num_people)
     if settings.use_answers and not takes_fallback(program, settings.fallback_empty_answers):
         return PreparedScene(

@@ -240,9 +240,11 @@ class Term:
       comparable: False on a stochastic term, which moves a step and does not judge it.
       if_weighed: True of a class whose terms are left out of the objective of a config that gives them no weight:
         which pays nothing for them, not even compilation.
+      reads_ground: True of a class that reads rows about the ground (`SceneReading.grounded`, else empty).
     """
 
     if_weighed: ClassVar[bool] = False
+    reads_ground: ClassVar[bool] = False
 
     name: str = ""
     weight: float = 0.0

@@ -1,4 +1,4 @@
-"""One floor a scene: people rest on it with what carries them, and nobody is below it (docs/method.md, "Floor")."""
+"""One floor a scene: people rest on it with what carries them, and are not below it (docs/method.md, "Floor")."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Floor(Term):
     Heights are in standard deviations; the plane's tilt costs what it is away from a level camera.
     """
 
-    if_weighed = True
+    if_weighed = reads_ground = True
 
     name: str = "floor"
 
@@ -85,7 +85,7 @@ class Floor(Term):
         return FloorReading(bounds=PlaneBounds(**numbers), **leaves)
 
     def look_up(self, lookup: Lookup) -> HeldFloor:
-        mine: FloorVertices = jax.tree.map(jnp.asarray, lookup.mine)
+        mine: FloorVertices = lookup.mine
         more_than_one = lookup.vertices.shape[1] > 1
 
         def of_scene(vertices: jax.Array, reading: FloorReading, either: bool) -> HeldFloor:

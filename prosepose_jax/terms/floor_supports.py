@@ -70,7 +70,7 @@ class Supports(NamedTuple):
 
     rests: np.ndarray  # (P, K) each piece of each person
     stands: np.ndarray  # (P,) the person, with whatever is lowest
-    free: bool  # who is Person 1 stays open
+    free: bool  # who of the first two is Person 1 stays open, and makes a difference
 
 
 def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> Supports:
@@ -92,7 +92,7 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         touching = np.array([bool(named & _GROUND_NAMES[part]) for part in parts])
         yes[person] += touching
         all_votes[person] += np.where(touching, 1.0, _UNNAMED)
-    free = False
+    open_order = False
     if votes is not None and len(votes.said):
         counts, answered = count_votes(votes)
         told = counts.shape[0]
@@ -104,9 +104,11 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         floor[:told] += counts[:, place, value]
         all_carriers[:told] += answered[:, place]
         # Rows about the ground are of known people, whatever the table says of the order.
-        free = told == 2 and not grounded and votes.order_is_open
+        open_order = told == 2 and not grounded and votes.order_is_open
     stands = _likely(floor / all_carriers)
     rests = _likely(yes / all_votes)[:, [parts.index(part) for part in PART_OF_PIECE]] * stands[:, None]
+    # Of two people who rest alike there are no two orders.
+    free = open_order and not (np.array_equal(rests[0], rests[1]) and stands[0] == stands[1])
     return Supports(rests.astype(np.float32), stands.astype(np.float32), free)
 
 

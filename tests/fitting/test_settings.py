@@ -14,7 +14,7 @@ from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, settings_from_config
 from prosepose_jax.fitting.prepare import prepare_scene
-from prosepose_jax.terms import TERMS
+from prosepose_jax.terms import OPTIONAL_TERMS, TERMS
 
 DEFAULT = FitSettings()
 
@@ -121,6 +121,12 @@ def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make
         return len({digest_problem(prepare_scene(make_scene(0), [one], settings), "scene", "body") for one in told})
 
     assert digests(DEFAULT) == 3 and digests(silent) == 1
+    # The floor reads them too.
+    floor = (("floor", 0.5), ("told", 0.0))
+    with_floor = dataclasses.replace(
+        silent, stages=tuple(dataclasses.replace(s, weights=s.weights | dict(floor)) for s in silent.stages)
+    )
+    assert digests(with_floor) == 3
 
 
 def test_what_is_on_the_ground_changes_the_digest_where_a_floor_reads_it(make_scene) -> None:
@@ -164,6 +170,12 @@ def test_optional_terms_join_where_they_weigh_something(kind: str) -> None:
     settings = settings_from_config(config)
     assert [term.name for term in settings.terms[len(TERMS) :]] == ["told_age"]
     assert settings.weights(kind == "fallback_weights")["told_age"].tolist() == [0.0, 0.5]
+
+
+@pytest.mark.parametrize("name", ["self_contact", "parity_two_person", "parity_self_contact"])
+def test_who_gives_the_floor_no_weight_has_none(name: str) -> None:
+    assert "floor" not in [term.name for term in settings_from_config(load_config(name)).terms]
+    assert all(term.if_weighed for term in OPTIONAL_TERMS)
 
 
 def test_a_weight_of_a_term_that_is_left_out_is_named() -> None:

@@ -250,10 +250,42 @@ def test_what_is_denied_is_not_on_the_ground() -> None:
 
 
 def test_people_whose_parts_are_on_the_ground_are_not_exchanged() -> None:
+    votes = _votes("| carried by | nothing | floor |", order="free")
     table = "| Person 1 part | Person 2 part |\n|---|---|\n| butt | ground |\n"
-    answers = [Answer(table, order="given")] * 20
-    votes = compile_votes(answers, 2)
-    assert supports_told(votes, 2).free and not supports_told(votes, 2, grounded_parts(answers, 2)).free
+    grounded = grounded_parts([Answer(table, order="given")] * 20, 2)
+    assert supports_told(votes, 2).free and not supports_told(votes, 2, grounded).free
+
+
+@pytest.mark.parametrize("row", ["| height | taller | shorter |", "| carried by | floor | floor |"])
+def test_who_rests_alike_is_not_exchanged(row: str) -> None:
+    assert not supports_told(_votes(row, order="free"), 2).free
+    assert not supports_told(compile_votes([Answer("", order="free")] * 20, 2), 2).free
+
+
+@pytest.mark.parametrize(("raised", "most"), [(0.20, 19.8), (0.24, 22.0)])
+def test_both_planes_are_tried(small_body: BodyModel, raised: float, most: float) -> None:
+    """From between the people alone the first costs 19.1 and the second 24.6, from under the lower 20.5 and 20.8."""
+    off = _moved(_standing(small_body), (0.0, -raised, 0.0))
+    assert _energy(small_body, off, _reading()) < most
+
+
+def test_scenes_of_a_batch_are_looked_at_by_themselves(small_body: BodyModel) -> None:
+    """One with an open order beside one without."""
+    votes = _votes("| carried by | nothing | floor |", order="free"), _votes("| carried by | floor | floor |")
+    readings = [_reading(each) for each in votes]
+    vertices = jnp.stack(
+        [pose_at_once(small_body, _moved(_standing(small_body), (0.0, up, 0.0))).vertices for up in (-0.2, -0.1)]
+    )
+    mine = Floor().prepare_body(small_body, None)
+    both = types.SimpleNamespace(
+        mine=mine, vertices=vertices, data=jax.tree.map(lambda *leaves: jnp.stack(leaves), *readings)
+    )
+    found = jax.jit(lambda: Floor().look_up(both))()  # type: ignore[arg-type]
+    assert bool(readings[0].free) and not bool(readings[1].free)
+    for k, reading in enumerate(readings):
+        alone = _look_up(mine, vertices[k], reading)
+        np.testing.assert_array_equal(found.ids[k], alone.ids)
+        np.testing.assert_allclose(found.plane.tilt[k], alone.plane.tilt, atol=1e-4)
 
 
 def test_few_votes_do_not_lift_anybody() -> None:
@@ -294,7 +326,7 @@ def test_outermost_vertices_are_the_lowest_of_any_pose(body: BodyModel) -> None:
         missed.append(heights[:, few.pieces].min(axis=2) - heights[:, every.pieces].min(axis=2))
         missed_whole.append(heights[:, few.whole].min(axis=1) - heights.min(axis=1))
     assert np.mean(missed) < 1e-3 and np.max(missed) < 0.015
-    assert np.mean(missed_whole) < 2e-3 and np.max(missed_whole) < 0.01
+    assert np.mean(missed_whole) < 1e-3 and np.max(missed_whole) < 5e-3
 
 
 def test_who_is_carried_high_is_let_go_without_a_word(small_body: BodyModel) -> None:
