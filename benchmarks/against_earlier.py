@@ -1,6 +1,7 @@
 """This tree against an earlier one, side by side on one machine: fits, memory, the parts of a step.
 
     python benchmarks/against_earlier.py --before=TREE --scenes=DIR [--fits=64] [--rounds=2] [--earlier=X] [--now=Y,Z]
+        [--caches=DIR]
 
 TREE is a checkout of the earlier code, DIR a folder with scenes/ and answers (`prosepose generate`), which both read.
 Trees take turns, each in processes of its own with compilation caches of their own. Metrics, each with the ratio
@@ -14,6 +15,7 @@ objective with today's stop of stage 1, and today's default.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -95,14 +97,15 @@ def main() -> None:
     parser.add_argument("--earlier", default="two_person", help="config of the earlier tree")
     here = Path(__file__).resolve().parents[1]
     parser.add_argument("--now", default=str(here / "benchmarks" / "earlier_default.py"), help="configs of this tree")
+    parser.add_argument("--caches", type=Path, help="keeps the compilation caches, so that another run need not wait")
     flags = parser.parse_args()
     trees = {"earlier": (flags.before.resolve(), flags.earlier)}
     trees |= {config.rpartition("/")[2].replace(".py", ""): (here, config) for config in flags.now.split(",")}
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
-    with tempfile.TemporaryDirectory() as caches:
+    with tempfile.TemporaryDirectory() if flags.caches is None else contextlib.nullcontext(flags.caches) as caches:
         for _ in range(flags.rounds):
             for name, (tree, config) in trees.items():
-                cache = Path(caches) / name
+                cache = Path(caches).resolve() / name
                 found[name].append(measure_apart(tree, config, flags.scenes.resolve(), flags.fits, cache))
                 print(f"{name}: {json.dumps(found[name][-1])}", file=sys.stderr, flush=True)
     now = [name for name in trees if name != "earlier"]
