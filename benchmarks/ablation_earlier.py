@@ -1,7 +1,9 @@
 """Today's default beside the one before errors were stated, on every level and family of errors.
 
-prosepose ablate --config=benchmarks/ablation_earlier.py --workdir=DIR
-prosepose ablate --config=benchmarks/ablation_earlier.py:self_contact --workdir=DIR   (of one person)
+    prosepose ablate --config=benchmarks/ablation_earlier.py --workdir=DIR
+    prosepose ablate --config=benchmarks/ablation_earlier.py:self_contact --workdir=DIR   (of one person)
+
+128 generated scenes of each.
 """
 
 from pathlib import Path

@@ -86,7 +86,6 @@ class Floor(Term):
 
     def look_up(self, lookup: Lookup) -> HeldFloor:
         mine: FloorVertices = lookup.mine
-        more_than_one = lookup.vertices.shape[1] > 1
 
         def of_scene(vertices: jax.Array, reading: FloorReading, either: bool) -> HeldFloor:
             may_be_lowest = _MayBeLowest(
@@ -99,21 +98,18 @@ class Floor(Term):
             if either:
                 turned = reading.rests.at[:2].set(reading.rests[1::-1])
                 orders.append(jnp.where(reading.free, turned, reading.rests))
-            starts = _STARTS if more_than_one else _STARTS[:1]
 
             def found(rests: jax.Array, between: jax.Array) -> tuple[jax.Array, HeldFloor]:
                 return _find_floor(may_be_lowest, rests, between, reading.bounds)
 
             cost, held = jax.vmap(found)(
-                jnp.stack([order for order in orders for _ in starts]), jnp.array(starts * len(orders))
+                jnp.stack([order for order in orders for _ in _STARTS]), jnp.array(_STARTS * len(orders))
             )
             return jax.tree.map(lambda x: x[jnp.argmin(cost)], held)
 
         def in_orders(either: bool) -> HeldFloor:
             return jax.vmap(lambda v, r: of_scene(v, r, either))(lookup.vertices, lookup.data)
 
-        if not more_than_one:
-            return in_orders(False)
         # Seldom is any order open; the other order costs as much as the first.
         return jax.lax.cond(jnp.any(lookup.data.free), lambda: in_orders(True), lambda: in_orders(False))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from prosepose_jax.body.cells import pad_lists
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.contact.ground import Grounded
 from prosepose_jax.language import QUESTIONS, Votes, count_votes, question_place
@@ -56,13 +56,7 @@ def support_pieces(body: BodyModel) -> np.ndarray:
                 pieces += [order[: max(half, 1)], order[half:]]
             else:
                 pieces.append(mine)
-    return stack_padded(pieces)
-
-
-def stack_padded(pieces: Sequence[np.ndarray]) -> np.ndarray:
-    """(K, M) int32, each padded with its first vertex."""
-    longest = max(map(len, pieces))
-    return np.stack([np.concatenate([p, np.repeat(p[:1], longest - len(p))]) for p in pieces]).astype(np.int32)
+    return pad_lists(pieces)[0]
 
 
 class Supports(NamedTuple):

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from flax import struct
 
+from prosepose_jax.body.cells import pad_lists
 from prosepose_jax.body.model import BodyModel
-from prosepose_jax.terms.floor_supports import stack_padded, support_pieces
+from prosepose_jax.terms.floor_supports import support_pieces
 
 DIRECTIONS = 26
 """Spread over the sphere: what is lower than the vertices they choose is so by less than 1 mm on average."""
@@ -41,7 +42,7 @@ def floor_vertices(body: BodyModel, directions: int = DIRECTIONS) -> FloorVertic
 
     found = [of_bones(np.unique(piece)) for piece in pieces]
     whole = np.unique(np.concatenate([of_bones(np.arange(len(rest))), *found]))
-    return FloorVertices(pieces=stack_padded(found), whole=whole)
+    return FloorVertices(pieces=pad_lists(found)[0], whole=whole)
 
 
 def _outermost(points: np.ndarray, ids: np.ndarray, ways: np.ndarray) -> np.ndarray:

@@ -109,10 +109,10 @@ TABLE = "\n| Question | Person 1 | Person 2 |\n|---|---|---|\n"
 
 
 def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make_scene) -> None:
-    silent = dataclasses.replace(
-        DEFAULT,
-        stages=tuple(dataclasses.replace(s, weights={**s.weights, "told": 0.0, "floor": 0.0}) for s in DEFAULT.stages),
-    )
+    def weighing(**weights: float) -> FitSettings:
+        stages = (dataclasses.replace(stage, weights={**stage.weights, **weights}) for stage in DEFAULT.stages)
+        return dataclasses.replace(DEFAULT, stages=tuple(stages))
+
     said = answer(("hand", "hand"))
     rows = ("", f"{TABLE}| height | taller | shorter |\n", f"{TABLE}| height | shorter | taller |\n")
 
@@ -120,13 +120,8 @@ def test_what_is_told_beside_touch_changes_the_digest_where_a_term_reads_it(make
         told = [dataclasses.replace(said, text=said.text + row) for row in rows]
         return len({digest_problem(prepare_scene(make_scene(0), [one], settings), "scene", "body") for one in told})
 
-    assert digests(DEFAULT) == 3 and digests(silent) == 1
-    # The floor reads them too.
-    floor = (("floor", 0.5), ("told", 0.0))
-    with_floor = dataclasses.replace(
-        silent, stages=tuple(dataclasses.replace(s, weights=s.weights | dict(floor)) for s in silent.stages)
-    )
-    assert digests(with_floor) == 3
+    assert digests(DEFAULT) == 3 and digests(weighing(told=0.0, floor=0.0)) == 1
+    assert digests(weighing(told=0.0)) == 3  # the floor reads them too
 
 
 def test_what_is_on_the_ground_changes_the_digest_where_a_floor_reads_it(make_scene) -> None:
