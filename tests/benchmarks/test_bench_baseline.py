@@ -23,13 +23,11 @@ from prosepose_jax.body.inside import winding_numbers as our_winding_numbers
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.fitting.solvers import adam as core_adam
-from prosepose_jax.terms import TERMS
 from prosepose_jax.terms.penetration import DEPTH_SCALE
 
 pytestmark = pytest.mark.parity
 # "hug" begins inside each other, "handshake" repeats parts.
 KEYS = ("handshake", "hug")
-NAMES = tuple(term.name for term in TERMS)
 OVERRIDES = {"contact.search": "exact", "stage1.steps": 1, "stage2.steps": 1, "penetration.slots": 4096}
 
 
@@ -45,6 +43,7 @@ def terms(body: BodyModel, config) -> dict:
     scenes = [scene for scene in scenes if scene.key in KEYS]
     fitter = Fitter(body, config)
     baseline = TorchBaseline(body, config, sample_size=None, exact_distances=True)
+    names = [term.name for term in fitter.settings.terms]
     found = {}
     for batch in _ours.make_batches(fitter, scenes, answers, len(KEYS)):
         for index in range(2):
@@ -55,7 +54,7 @@ def terms(body: BodyModel, config) -> dict:
                 with torch.no_grad():
                     theirs = baseline.terms(made, made.params, made.params["body_pose"], index)
                 weighted = {name: weights[name] * float(value) for name, value in theirs.items()}
-                found[index, key] = (weighted, dict(zip(NAMES, map(float, ours[i]), strict=True)))
+                found[index, key] = (weighted, dict(zip(names, map(float, ours[i]), strict=True)))
     return found
 
 
