@@ -2,7 +2,8 @@
 
     python docs/measure_families.py --cache=out/families
 
-Makes the scenes of two people that it needs in the cache: 32 of each kind of people, seen with eight noise seeds each.
+Makes the scenes of two people that it needs in the cache: 32 of each kind of people and cameras, seen
+with eight noise seeds each.
 """
 
 from __future__ import annotations
@@ -49,11 +50,13 @@ def main(argv: Sequence[str]) -> None:
     children = ""
     for name in NAMES:
         family = family_of(name)
-        people = family.people
-        if people not in truths:
-            folder = Path(_CACHE.value) / (people.label or "own")
-            truths[people] = make_truths(body, "two_person", _COUNT, _SEED, folder, people=people)
-        repeated = truths[people] * _NOISE_SEEDS
+        people, cameras = family.people, family.cameras
+        if (people, cameras) not in truths:
+            folder = Path(_CACHE.value) / (people.label or cameras.label or "own")
+            truths[people, cameras] = make_truths(
+                body, "two_person", _COUNT, _SEED, folder, people=people, cameras=cameras
+            )
+        repeated = truths[people, cameras] * _NOISE_SEEDS
         seen = [
             observe(truth, family.noise, seed=index // _COUNT, num_answers=_ANSWERS)
             for index, truth in enumerate(repeated)
@@ -66,8 +69,8 @@ def main(argv: Sequence[str]) -> None:
     lines = [_HEAD, ["---"] * len(_HEAD), *rows]
     table = "".join(f"| {' | '.join(row)} |\n" for row in lines)
     where = (
-        f"{_COUNT} scenes of two people of each kind, seed {_SEED}, embedded body, {_NOISE_SEEDS} noise seeds each, "
-        f"{_ANSWERS} answers a scene.{children}"
+        f"{_COUNT} scenes of two people of each kind of people and cameras, seed {_SEED}, embedded body, "
+        f"{_NOISE_SEEDS} noise seeds each, {_ANSWERS} answers a scene.{children}"
     )
     text = _DOCUMENT.read_text(encoding="utf-8")
     write_text(_DOCUMENT, _BLOCK.sub(lambda m: f"{m[1]}\n{where}\n\n{table}\n{m[2]}", text))

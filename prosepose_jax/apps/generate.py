@@ -74,7 +74,8 @@ def _run() -> int:
     for kind, folder in folders.items():  # all are locked before the first scene is made
         make_folder(folder, "the folder of the scenes")
         _lock(folder / "generate.json", kind, wanted[kind], templates[kind])
-    maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS, family_of(noise).people)
+    family = family_of(noise)
+    maker = SceneMaker(body, FLAGS.samples or SURFACE_SAMPLES, FLAGS.steps or STEPS, family.people, family.cameras)
     status = 0
     for kind, folder in folders.items():
         with claimed(folder):
@@ -145,7 +146,7 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
         try:
             truths = make_truths(
                 maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers,
-                maker.people,
+                maker.people, maker.cameras,
             )  # fmt: skip
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")

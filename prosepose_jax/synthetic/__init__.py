@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prosepose_jax.synthetic.answers import AnswerNoise, simulate_answers
+from prosepose_jax.synthetic.camera_placement import Cameras
 from prosepose_jax.synthetic.dataset import make_dataset, make_truths
 from prosepose_jax.synthetic.families import FAMILIES, Family
 from prosepose_jax.synthetic.framing import Framing
@@ -20,6 +21,7 @@ __all__ = [
     "SELF_CONTACT",
     "TWO_PERSON",
     "AnswerNoise",
+    "Cameras",
     "Checks",
     "Contacts",
     "Family",

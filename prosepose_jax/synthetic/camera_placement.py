@@ -6,7 +6,26 @@ import dataclasses
 
 import numpy as np
 
-from prosepose_jax.synthetic.figure import X, Y, rotation, to_axis_angle
+from prosepose_jax.synthetic.figure import X, Y, Z, rotation, to_axis_angle
+
+
+@dataclasses.dataclass(frozen=True)
+class Cameras:
+    """Where the cameras of a set of scenes may be; by default about where people hold one."""
+
+    elevation_degrees: tuple[float, float] = (-4.0, 20.0)  # how far they look down, uniform between these
+    roll_degrees: float = 0.0  # how far they are turned about their axis, uniform up to this either way
+
+    @property
+    def label(self) -> str:
+        """Distinguishes sets of scenes in file names; empty for the usual cameras."""
+        if self == Cameras():
+            return ""
+        turned = f"_turned{self.roll_degrees:g}" if self.roll_degrees else ""
+        return "down{:g}-{:g}".format(*self.elevation_degrees) + turned
+
+
+USUAL_CAMERAS = Cameras()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,21 +46,28 @@ class View:
 
 
 def choose_view(
-    vertices: np.ndarray, azimuth: float, rng: np.random.Generator, long_side: int = 640, spread: float = 35.0
+    vertices: np.ndarray,
+    azimuth: float,
+    rng: np.random.Generator,
+    long_side: int = 640,
+    spread: float = 35.0,
+    cameras: Cameras = USUAL_CAMERAS,
 ) -> View:
     """A camera around the people (P, V, 3), world frame.
 
     The azimuth is the template's best one (degrees; 0 looks along -z, at people who face +z), moved by up to
-    `spread` to either side; elevation -4 to 20 degrees; the people fill two thirds to five sixths of the
+    `spread` to either side; elevation and roll are those of `cameras`; the people fill two thirds to five sixths of the
     picture; 60 degrees across the longer side, as the method assumes.
     """
     points = np.asarray(vertices, np.float64).reshape(-1, 3)
     low, high = points.min(axis=0), points.max(axis=0)
     middle = (low + high) / 2
     turn = np.radians(azimuth + spread * rng.uniform(-1, 1))
-    tilt = np.radians(rng.uniform(-4, 20))
-    # Camera axes in the world: first looking along -z from +z, then tilted down, then turned around y.
+    tilt = np.radians(rng.uniform(*cameras.elevation_degrees))
+    # Camera axes in the world: first looking along -z from +z, turned about that, then tilted down, then around y.
     looking = rotation(Y, turn) @ rotation(X, -tilt)
+    if cameras.roll_degrees:  # drawn only where there is some: usual cameras stay as they were
+        looking = looking @ rotation(Z, np.radians(rng.uniform(-cameras.roll_degrees, cameras.roll_degrees)))
     right, up, back = looking[:, 0], looking[:, 1], looking[:, 2]
     matrix = np.stack([right, -up, -back])
     seen = (points - middle) @ matrix.T

@@ -20,6 +20,7 @@ from prosepose_jax.errors import InputError
 from prosepose_jax.io.atomic import write_json
 from prosepose_jax.io.lock import read_lock
 from prosepose_jax.scene import Answer, Scene
+from prosepose_jax.synthetic.camera_placement import USUAL_CAMERAS, Cameras
 from prosepose_jax.synthetic.families import Family, family_of
 from prosepose_jax.synthetic.generate import SceneMaker, TooManyRefused, library, share_out
 from prosepose_jax.synthetic.levels import Noise
@@ -43,6 +44,7 @@ def make_truths(
     maker: SceneMaker | None = None,
     workers: int = 0,
     people: People = TEMPLATES_OWN,
+    cameras: Cameras = USUAL_CAMERAS,
 ) -> list[Truth]:
     """Noise-free scenes in a folder; those that are there already are read, the others made.
 
@@ -57,7 +59,8 @@ def make_truths(
       progress: called with (scenes there, scenes wanted, a note) whenever a scene is there or was refused.
       maker: makes the scenes; None: one with the usual settings.
       workers: threads that make scenes side by side; 0: one per core, at most four.
-      people: what is changed about the people whom the templates draw; a maker that is given has the same.
+      people, cameras: what is changed about the people whom the templates draw, and where cameras may be; a maker that
+        is given has the same.
 
     Returns:
       `count` truths, the templates in turn.
@@ -74,7 +77,8 @@ def make_truths(
     folder = Path(folder)
     this = {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)}
     # Left out of sets of the templates' own people, as it was before there were others: those folders stay usable.
-    _lock(folder / SET_FILE, this | ({"people": people.label} if people.label else {}))
+    labels = {"people": people.label, "cameras": cameras.label}
+    _lock(folder / SET_FILE, this | {name: label for name, label in labels.items() if label})
     exhausted = read_exhausted(folder)
     if sum(share_out(count, names, exhausted).values()) < count:
         exhausted = {}  # all are: try each again
@@ -82,7 +86,7 @@ def make_truths(
         wanted = share_out(count, names, exhausted)
         truths: dict[str, list[Truth]] = {name: _read(folder, name, number) for name, number in wanted.items()}
         if any(len(truths[name]) < number for name, number in wanted.items()):
-            maker = maker or SceneMaker(body, people=people)
+            maker = maker or SceneMaker(body, people=people, cameras=cameras)
         try:
             _complete(truths, wanted, seed, folder, maker, workers, progress)
         except TooManyRefused as error:
@@ -169,7 +173,9 @@ def make_dataset(
       InputError: the folder holds another set, or a damaged file.
     """
     family = family_of(noise)
-    truths = make_truths(body, kind, count, seed, folder, templates, progress, people=family.people)
+    truths = make_truths(
+        body, kind, count, seed, folder, templates, progress, people=family.people, cameras=family.cameras
+    )
     seen = [observe(truth, family.noise, seed=noise_seed, num_answers=num_answers) for truth in truths]
     return [scene for scene, _ in seen], {scene.key: answers for scene, answers in seen}
 

@@ -22,8 +22,15 @@ from prosepose_jax.body.keypoints import keypoints as body_keypoints
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.body.skinning import pose_body
 from prosepose_jax.scene import Answer, Scene
-from prosepose_jax.synthetic.camera_placement import View, choose_view, orientation_in_camera, translation_in_camera
-from prosepose_jax.synthetic.families import family_of, noise_level
+from prosepose_jax.synthetic.camera_placement import (
+    USUAL_CAMERAS,
+    Cameras,
+    View,
+    choose_view,
+    orientation_in_camera,
+    translation_in_camera,
+)
+from prosepose_jax.synthetic.families import family_of
 from prosepose_jax.synthetic.figure import Figure
 from prosepose_jax.synthetic.levels import Noise
 from prosepose_jax.synthetic.measure import PART_OF_REGION, Checks, Contacts, Yardstick
@@ -102,13 +109,20 @@ class SceneMaker:
       samples: surface samples that keep people apart while refining.
       steps: steps of refining.
       people: what is changed about the people whom the templates draw.
+      cameras: where cameras may be.
     """
 
     def __init__(
-        self, body: BodyModel, samples: int = SURFACE_SAMPLES, steps: int = STEPS, people: People = TEMPLATES_OWN
+        self,
+        body: BodyModel,
+        samples: int = SURFACE_SAMPLES,
+        steps: int = STEPS,
+        people: People = TEMPLATES_OWN,
+        cameras: Cameras = USUAL_CAMERAS,
     ):
         self.body = jax.tree.map(jnp.asarray, body)
         self.people = people
+        self.cameras = cameras
         self._betas = min(10, body.num_betas)
         # People are made with kid_scale as one more beta, and a truth has it apart.
         self._shaped = with_child_axis(self.body, self._betas) if people.child else self.body
@@ -176,7 +190,8 @@ class SceneMaker:
         people = len(refined.betas)
         rng_view = np.random.default_rng([*candidate.seed, zlib.crc32(candidate.template.encode()), _VIEW_STREAM])
         world = np.asarray(self._pose(start_params(refined)).vertices)
-        view = choose_view(world, float(rng_view.choice(AZIMUTHS[candidate.template])), rng_view)
+        azimuth = float(rng_view.choice(AZIMUTHS[candidate.template]))
+        view = choose_view(world, azimuth, rng_view, cameras=self.cameras)
         shapes = [self.wardrobe.shape(b) for b in refined.betas]
         people_cam = dataclasses.replace(
             refined,
@@ -382,12 +397,19 @@ def generate_scenes(
       ValueError: unknown kind, template or level.
       TooManyRefused: far too many candidates of a template were refused.
     """
-    noise = noise_level(level)
+    family = family_of(level)
     unknown = sorted(set(templates or ()) - set(library(kind)))
     if unknown:
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
-    maker = SceneMaker(body, people=family_of(level).people).scenes(
-        kind, count, seed, templates=templates, level=noise, num_answers=num_answers, workers=workers, progress=progress
+    maker = SceneMaker(body, people=family.people, cameras=family.cameras).scenes(
+        kind,
+        count,
+        seed,
+        templates=templates,
+        level=family.noise,
+        num_answers=num_answers,
+        workers=workers,
+        progress=progress,
     )
     return list(maker)
 

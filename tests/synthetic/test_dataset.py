@@ -12,7 +12,17 @@ import pytest
 from prosepose_jax.errors import InputError
 from prosepose_jax.metrics._people import initial_people
 from prosepose_jax.metrics.pose import evaluation_joints, joint_pa_mpjpe_mm
-from prosepose_jax.synthetic import LEVELS, People, SceneMaker, Truth, load_truth, make_truths, observe, save_truth
+from prosepose_jax.synthetic import (
+    LEVELS,
+    Cameras,
+    People,
+    SceneMaker,
+    Truth,
+    load_truth,
+    make_truths,
+    observe,
+    save_truth,
+)
 from prosepose_jax.synthetic.dataset import EXHAUSTED_FILE, make_dataset
 from prosepose_jax.synthetic.generate import TooManyRefused
 from prosepose_jax.synthetic.measure import Checks
@@ -105,6 +115,8 @@ def test_a_folder_of_before_families_serves_them(tmp_path, small_body, maker, le
     assert (tmp_path / "set.json").read_text() == lock
     with pytest.raises(InputError, match="set.json.*people differs"):
         make_truths(*args, templates=("tree",), people=People(stature_share=0.06))
+    with pytest.raises(InputError, match="set.json.*cameras differs"):
+        make_truths(*args, templates=("tree",), cameras=Cameras((25.0, 45.0)))
 
 
 def test_noise_seed_and_level_change_the_observation_only(truth):

@@ -19,7 +19,7 @@ from prosepose_jax.resources import demo_dir
 from prosepose_jax.scene import Answer
 from prosepose_jax.synthetic import FAMILIES, LEVELS, People, Truth, observe
 from prosepose_jax.synthetic.answers import simulate_answers
-from prosepose_jax.synthetic.camera_placement import View
+from prosepose_jax.synthetic.camera_placement import View, choose_view
 from prosepose_jax.synthetic.collection import _shown
 from prosepose_jax.synthetic.error_statistics import Errors, measure_errors, size_error
 from prosepose_jax.synthetic.families import family_of
@@ -95,6 +95,7 @@ STATED = {
     "edge_keypoints": {},  # test_points_just_outside_are_found_at_the_edge
     "mixed_keypoints": {"mixed_limbs": (0.12, 0.03)},
     "half_right_answers": _SIZE_AND_DEPTH,
+    "steep_cameras": {},  # test_steep_cameras_look_down_and_hang_askew
 }
 
 
@@ -221,6 +222,23 @@ def test_a_child_needs_the_childs_template(small_body):
     np.testing.assert_array_equal(both.shape_dirs[..., 4], small_body.kid_dir)
 
 
+def _pitch_and_roll(name: str, number: int) -> np.ndarray:
+    """Degrees by which a camera of a family looks down and is turned."""
+    people = np.random.default_rng(0).uniform([-0.5, 0.0, -0.3], [0.5, 1.8, 0.3], size=(2, 300, 3))
+    view = choose_view(people, 40.0, np.random.default_rng(number), cameras=family_of(name).cameras)
+    up = view.rotation @ np.array([0.0, 1.0, 0.0])
+    return np.degrees([np.arcsin(-up[2]), np.arctan2(up[0], -up[1])])
+
+
+def test_steep_cameras_look_down_and_hang_askew():
+    steep = np.array([_pitch_and_roll("steep_cameras", number) for number in range(200)])
+    assert steep[:, 0].min() < 28 and steep[:, 0].max() > 42 and abs(steep[:, 0] - 35).max() < 10
+    roll = np.abs(steep[:, 1])  # of the floor's normal: a camera that looks down steeply sees the same turn as larger
+    assert roll.mean() == pytest.approx(5.0, abs=0.6) and roll.max() == pytest.approx(10.0, abs=0.6)
+    usual = np.array([_pitch_and_roll("middle", number) for number in range(200)])
+    assert abs(usual[:, 0] - 8).max() < 12 and np.ptp(usual[:, 0]) > 22 and abs(usual[:, 1]).max() < 1e-9
+
+
 def test_truncated_people_have_no_legs_in_the_picture():
     truth, scene = _seen("truncated", 0)
     legs = [k for name in ("left leg", "right leg") for k in LIMBS[name].keypoints]
@@ -284,7 +302,9 @@ def test_the_lean_shrinks_by_its_share():
 
 
 def test_every_family_states_what_it_is_and_a_wrong_name_is_refused(tmp_path, capsys):
-    assert all(f.statistic and f.source and f.noise != LEVELS["middle"] for f in FAMILIES.values())
+    assert all(f.statistic and f.source for f in FAMILIES.values())
+    kinds = [(f.noise, f.people, f.cameras) for f in (*map(family_of, LEVELS), *FAMILIES.values())]
+    assert all(kind not in kinds[:k] for k, kind in enumerate(kinds))  # each changes something
     with pytest.raises(ValueError, match="expected one of"):
         family_of("foggy")
     flags = ["prosepose generate", "--kind=two_person", f"--out={tmp_path}"]
