@@ -2,10 +2,12 @@
 
     prosepose ablate --config=configs/ablation_told.py --workdir=DIR
     prosepose ablate --config=configs/ablation_told.py:questions --workdir=DIR   (question by question)
+    prosepose ablate --config=configs/ablation_told.py:limits --workdir=DIR      (without errors, with other weights)
 
 128 generated two-person scenes of each family that the table is about, and of the middle level; the answers are the
 same in both but for the table (docs/beyond_touch.md). "questions" adds to statures and distances, which the default
-fit uses, who is a child, whom people face and their posture, each alone and all together.
+fit uses, who is a child, whom people face and their posture, each alone and all together. "limits" asks what the table
+could give: if it were never wrong, and with other weights of what it says of statures and distances.
 """
 
 from ml_collections import ConfigDict
@@ -14,25 +16,29 @@ from prosepose_jax.ablation.building import grid, sweep, variant, weighing
 
 FAMILIES = ("middle", "wide_statures", "children", "independent_depth", "half_right_answers")
 OF_QUESTIONS = ("middle", "wide_statures", "children", "large_orientation", "upright")
+OF_LIMITS = ("wide_statures", "independent_depth")
 QUESTIONS = ("age", "faces", "posture")
 FACTORS = {"": 1.0, ", twice the errors": 2.0}
 COUNT = 128
 
 
 def get_config(name: str | None = None) -> ConfigDict:
-    """The sweep; "questions": each question's prior on its own."""
-    by_question = name == "questions"
+    """The sweep; "questions": each question's prior on its own; "limits": no errors, other weights."""
+    by_question, limits = name == "questions", name == "limits"
     groups = {
         f"{family}{words}": {"scenes": {"noise": family, "noise_changes": {"second_table": factor}}}
-        for family in (OF_QUESTIONS if by_question else FAMILIES)
+        for family in (OF_QUESTIONS if by_question else OF_LIMITS if limits else FAMILIES)
         for words, factor in FACTORS.items()
-        if not (by_question and words)
+        if not (words and (by_question or limits))
     }
     # Without the table: not only "told" reads it, so does the floor.
     points: list[dict] = [{"name": "touch alone", "scenes": {"noise_changes": {}}}, {"name": "second table"}]
     if by_question:
         points += [{"name": f"+ {question}", "config": weighing(0.5, f"told_{question}")} for question in QUESTIONS]
         points += [{"name": "all", "config": weighing(0.5, *(f"told_{question}" for question in QUESTIONS))}]
+    if limits:
+        points += [{"name": "no errors", "scenes": {"noise_changes": {"second_table": 0.0}}}]
+        points += [{"name": f"weight {weight:g}", "config": weighing(weight, "told")} for weight in (1.0, 2.0)]
     reference = "second table" if by_question else "touch alone"
     config = sweep("Language beyond touch", grid(groups, points), reference, scenes={"count": COUNT})
-    return variant(config, None if by_question else name)
+    return variant(config, None if by_question or limits else name)

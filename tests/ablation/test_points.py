@@ -138,6 +138,19 @@ def test_the_sweep_of_questions_gives_each_prior_a_weight_of_its_own() -> None:
     assert tables == {name: name != "touch alone" for name in on}
 
 
+def test_the_sweep_of_limits_has_a_table_without_errors_and_other_weights() -> None:
+    points = [point for point in expand(load_config("ablation_told:limits")).points if point.config is not None]
+    found = {}
+    for point in points:
+        weights = {float(stage.weights.told) for stage in (point.config.stage1, point.config.stage2)}
+        found[point.group, point.name] = (dict(point.scenes.noise_changes).get("second_table"), weights)
+    expected = {
+        "touch alone": (None, {0.5}), "second table": (1.0, {0.5}), "no errors": (0.0, {0.5}),
+        "weight 1": (1.0, {1.0}), "weight 2": (1.0, {2.0}),
+    }  # fmt: skip
+    assert found == {(g, n): e for g in ("wide_statures", "independent_depth") for n, e in expected.items()}
+
+
 @pytest.mark.parametrize(
     ("variant", "kind"),
     [
@@ -151,7 +164,7 @@ def test_the_sweep_of_families_has_every_level_and_family(variant: str, kind: st
     points = expand(load_config(f"ablation_families{variant}")).points
     assert {point.scenes.kind for point in points} == {kind}
     missing = set(NAMES) - {point.group for point in points}
-    assert missing == (set() if kind == "two_person" else {"mixed_keypoints"})
+    assert missing == (set() if kind == "two_person" else {"mixed_keypoints", "steep_cameras"})
     assert all(point.scenes.noise == point.group for point in points)
 
 
