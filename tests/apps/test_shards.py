@@ -134,7 +134,7 @@ def test_a_shard_started_twice_is_done_once(
     results: list[int] = []
     threads = [
         # A lease that no busy machine takes for death.
-        threading.Thread(target=lambda: results.append(shard(tmp_path / "scenes", place, 0, 1, 12.0)))
+        threading.Thread(target=lambda: results.append(shard(tmp_path / "scenes", place, 0, 1, 24.0)))
         for _ in range(3)
     ]
     for thread in threads:
