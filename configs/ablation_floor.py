@@ -3,8 +3,8 @@
     prosepose ablate --config=configs/ablation_floor.py --workdir=DIR
 
 64 generated two-person scenes of each family, answers about touch alone. The generated people stand, kneel, sit and lie
-on one floor, one is carried, and cameras look down by -4 to 20 degrees: photographs are less even (docs/method.md,
-"Floor").
+on one floor, one is carried, and cameras look down by -4 to 20 degrees (in one family by 25 to 45, and askew):
+photographs are less even (docs/method.md, "Floor").
 """
 
 from ml_collections import ConfigDict

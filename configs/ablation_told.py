@@ -7,7 +7,7 @@
 128 generated two-person scenes of each family that the table is about, and of the middle level; the answers are the
 same in both but for the table (docs/beyond_touch.md). "questions" adds to statures and distances, which the default
 fit uses, who is a child, whom people face and their posture, each alone and all together. "limits" asks what the table
-could give: if it were never wrong, and with other weights of what it says of statures and distances.
+could give: if it were never wrong, absent or unclear, and with other weights of what it says of statures and distances.
 """
 
 from ml_collections import ConfigDict

@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
         family = family_of(name)
         people, cameras = family.people, family.cameras
         if (people, cameras) not in truths:
-            folder = Path(_CACHE.value) / (people.label or cameras.label or "own")
+            folder = Path(_CACHE.value) / ("_".join(filter(None, [people.label, cameras.label])) or "own")
             truths[people, cameras] = make_truths(
                 body, "two_person", _COUNT, _SEED, folder, people=people, cameras=cameras
             )

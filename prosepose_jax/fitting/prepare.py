@@ -247,18 +247,6 @@ def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[Grou
     return found
 
 
-def covers(room: Room, other: Room) -> bool:
-    """Whether scenes of another room fit into this one, padded."""
-    mine, theirs = room.shape, other.shape
-    return (
-        room.scenes >= other.scenes
-        and mine.program.pairs == theirs.program.pairs
-        and all(a >= b for a, b in zip(mine.program, theirs.program, strict=True))
-        and mine.entries >= theirs.entries
-        and mine.fine_pairs >= theirs.fine_pairs
-    )
-
-
 def stack_scenes(
     body: BodyModel,
     group: Sequence[PreparedScene],

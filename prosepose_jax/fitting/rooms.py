@@ -18,7 +18,6 @@ from prosepose_jax.fitting.prepare import (
     PreparedScene,
     ProgramShape,
     Room,
-    covers,
     group_key,
     group_shape,
 )
@@ -82,7 +81,7 @@ def with_known(found: dict[GroupKey, Room], known: dict[Any, list[Room]]) -> dic
     for key, room in found.items():
         before = known.setdefault(key[:-1], [])
         if room.scenes <= FEW_SCENES:
-            room = found[key] = next((other for other in before if covers(other, room)), room)
+            room = found[key] = next((other for other in before if _covers(other, room)), room)
         if room.scenes <= FEW_SCENES and room not in before:
             before.append(room)
     return found
@@ -142,6 +141,12 @@ class RunRooms:
             shape = GroupShape(ProgramShape(*map(int, program)), int(entries), int(fine))
             tables.setdefault((row["variant"], row["kind"]), {})[key] = Room(int(row["scenes"]), shape)
         return cls(tables)
+
+
+def _covers(room: Room, other: Room) -> bool:
+    """Whether scenes of another room fit into this one, padded; every pair costs a search, so they have as many."""
+    as_many = room.shape.program.pairs == other.shape.program.pairs
+    return as_many and room.scenes >= other.scenes and _holds(room.shape, other.shape)
 
 
 def _plain(shape: GroupShape) -> list[Any]:

@@ -39,7 +39,7 @@ class FreePlane:
 
 
 def upward(tilt: jax.Array) -> jax.Array:
-    """(3,) the floor's upward normal for a pitch and a roll (2,) of the camera in rad; y points down."""
+    """(3,) the floor's upward normal for a pitch of the camera and a lean to its side (2,) in rad; y points down."""
     pitch, roll = tilt[0], tilt[1]
     return jnp.stack([jnp.sin(roll), -jnp.cos(roll) * jnp.cos(pitch), -jnp.cos(roll) * jnp.sin(pitch)])
 

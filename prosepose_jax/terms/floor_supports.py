@@ -86,6 +86,8 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         touching = np.array([bool(named & _GROUND_NAMES[part]) for part in parts])
         yes[person] += touching
         all_votes[person] += np.where(touching, 1.0, _UNNAMED)
+    if votes is not None and votes.order_is_open and grounded:
+        votes = None  # the rows are of known people, and whom the table is about nobody knows
     open_order = False
     if votes is not None and len(votes.said):
         counts, answered = count_votes(votes)
@@ -97,8 +99,7 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         place, value = _place("carried by", "floor")
         floor[:told] += counts[:, place, value]
         all_carriers[:told] += answered[:, place]
-        # Rows about the ground are of known people, whatever the table says of the order.
-        open_order = told == 2 and not grounded and votes.order_is_open
+        open_order = told == 2 and votes.order_is_open
     stands = _likely(floor / all_carriers)
     rests = _likely(yes / all_votes)[:, [parts.index(part) for part in PART_OF_PIECE]] * stands[:, None]
     # Of two people who rest alike there are no two orders.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from prosepose_jax.synthetic.answers import simulate_answers
 from prosepose_jax.synthetic.camera_placement import View, choose_view
 from prosepose_jax.synthetic.collection import _shown
 from prosepose_jax.synthetic.error_statistics import Errors, measure_errors, size_error
-from prosepose_jax.synthetic.families import family_of
+from prosepose_jax.synthetic.families import NAMES, family_of
 from prosepose_jax.synthetic.figure import rotation, to_axis_angle, unit
 from prosepose_jax.synthetic.framing import LIMBS
 from prosepose_jax.synthetic.levels import ANSWER_LEVELS
@@ -233,7 +235,7 @@ def _pitch_and_roll(name: str, number: int) -> np.ndarray:
 def test_steep_cameras_look_down_and_hang_askew():
     steep = np.array([_pitch_and_roll("steep_cameras", number) for number in range(200)])
     assert steep[:, 0].min() < 28 and steep[:, 0].max() > 42 and abs(steep[:, 0] - 35).max() < 10
-    roll = np.abs(steep[:, 1])  # of the floor's normal: a camera that looks down steeply sees the same turn as larger
+    roll = np.abs(steep[:, 1])
     assert roll.mean() == pytest.approx(5.0, abs=0.6) and roll.max() == pytest.approx(10.0, abs=0.6)
     usual = np.array([_pitch_and_roll("middle", number) for number in range(200)])
     assert abs(usual[:, 0] - 8).max() < 12 and np.ptp(usual[:, 0]) > 22 and abs(usual[:, 1]).max() < 1e-9
@@ -310,6 +312,13 @@ def test_every_family_states_what_it_is_and_a_wrong_name_is_refused(tmp_path, ca
     flags = ["prosepose generate", "--kind=two_person", f"--out={tmp_path}"]
     assert generate.main([*flags, "--noise=foggy"]) == 2 and "agreeing" in capsys.readouterr().err
     assert generate.main([*flags, "--noise=agreeing", "--level=low"]) == 2
+
+
+def test_the_document_measures_every_family():
+    """`python docs/measure_families.py` writes the table."""
+    document = Path(__file__).resolve().parents[2] / "docs" / "synthetic.md"
+    measured = document.read_text(encoding="utf-8").partition("<!-- families -->")[2].partition("<!-- end -->")[0]
+    assert re.findall(r"^\| `(\w+)` \|", measured, re.MULTILINE) == list(NAMES)
 
 
 def _digest(level: str) -> str:
