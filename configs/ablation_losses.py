@@ -11,7 +11,7 @@ answers. The answers have a second table (docs/beyond_touch.md), so that "told" 
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import FEW, MANY, grid, sweep, terms_of, variant, without
+from prosepose_jax.ablation.building import FEW, MANY, grid, sweep, terms_of, variant, weighing
 from prosepose_jax.config import load_config
 
 FAMILIES = ("middle", "wide_statures", "children", "independent_depth", "edge_keypoints", "half_right_answers")
@@ -24,7 +24,7 @@ def get_config(name: str | None = None) -> ConfigDict:
     points: list[dict] = [{"name": "full"}]
     for term in terms_of(load_config(kind)):
         if kind == "two_person" or term != "told":  # what one person is told about nobody reads
-            points.append({"name": f"no {term.replace('_', ' ')}", "config": without(term)})
+            points.append({"name": f"no {term.replace('_', ' ')}", "config": weighing(0.0, term)})
     points.append({"name": "contact heuristic", "config": {"contact.use_answers": False}})
     scenes = {"kind": kind, "count": FEW if name == "families" else MANY, "noise_changes": told}
     if name == "families":

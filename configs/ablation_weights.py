@@ -21,7 +21,11 @@ def get_config(name: str | None = None) -> ConfigDict:
         group = term.replace("_", " ")
         points.append({"name": "default", "group": group, "x": 1.0})
         for factor in FACTORS:
-            weights = {f"{s}.weights.{term}": factor * base[s].weights[term] for s in ("stage1", "stage2")}
+            weights = {
+                f"{stage}.{kind}.{term}": factor * base[stage][kind][term]
+                for stage in ("stage1", "stage2")
+                for kind in ("weights", "fallback_weights")
+            }
             points.append({"name": f"× {factor:g}", "group": group, "x": factor, "config": weights})
     scenes = {"noise_changes": {"second_table": 1.0}}  # told has something to say
     config = sweep("Weights", points, "default", scenes=scenes, x_label="factor of the weight", log_x=True)

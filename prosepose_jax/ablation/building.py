@@ -75,13 +75,8 @@ def terms_of(base: Any) -> tuple[str, ...]:
     return tuple(name for name in stages[0] if any(weights[name] > 0 for weights in stages))
 
 
-def without(term: str) -> dict[str, float]:
-    """Overrides that take a term out of both stages."""
-    return {f"{stage}.weights.{term}": 0.0 for stage in ("stage1", "stage2")}
-
-
 def weighing(weight: float, *terms: str) -> dict[str, float]:
-    """Overrides that give terms a weight in both stages, with answers and without."""
+    """Overrides that give terms a weight in both stages, with answers and without; 0 takes them out."""
     return {
         f"{stage}.{weights}.{term}": weight
         for stage in ("stage1", "stage2")

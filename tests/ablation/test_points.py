@@ -138,6 +138,14 @@ def test_the_sweep_of_questions_gives_each_prior_a_weight_of_its_own() -> None:
     assert tables == {name: name != "touch alone" for name in on}
 
 
+def test_a_term_is_taken_out_of_scenes_without_answers_too() -> None:
+    points = {point.name: point for point in expand(load_config("ablation_losses")).points}
+    kinds = [(stage, kind) for stage in ("stage1", "stage2") for kind in ("weights", "fallback_weights")]
+    for term in ("floor", "told", "keypoints", "penetration"):
+        weights = [[points[name].config[s][k][term] for s, k in kinds] for name in ("full", f"no {term}")]
+        assert any(weights[0]) and not any(weights[1])
+
+
 def test_the_sweep_of_limits_has_a_table_without_errors_and_other_weights() -> None:
     points = [point for point in expand(load_config("ablation_told:limits")).points if point.config is not None]
     found = {}
