@@ -235,4 +235,4 @@ def pairs_taken_back(sentences: list[tuple[str, str]]) -> list[frozenset[frozens
 
 def _bare(line: str) -> str:
     line = _MARKUP.sub("", line[:1000].replace("’", "'")).lower()
-    return re.sub(r"\s+", " ", line).strip()
+    return " ".join(line.split())
