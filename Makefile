@@ -127,8 +127,8 @@ bench-check: $(VENV)/.plain ## compare the ratios in benchmarks/results with the
 bench-tables: $(VENV)/.plain ## write the figures of benchmarks/results into docs/benchmarks.md
 	$(BIN)/python benchmarks/tables.py
 
-ABLATIONS ?= families:lm final told told:questions told:limits floor losses:families families:self_contact_lm answers threshold losses fallback weights \
-	aggregation order_sides noise oracle keypoints solvers
+ABLATIONS ?= families:lm final told told:questions told:limits floor losses:families families:self_contact_lm answers \
+	threshold losses fallback weights aggregation order_sides noise oracle keypoints solvers
 ABLATIONS_DIR ?= out/ablations
 ABLATIONS_FLAGS ?=
 ablations: $(VENV)/.plain ## all packaged sweeps into out/ablations (resumable), their tables into docs/results.md

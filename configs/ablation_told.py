@@ -15,8 +15,10 @@ from ml_collections import ConfigDict
 from prosepose_jax.ablation.building import grid, sweep, variant, weighing
 
 FAMILIES = ("middle", "wide_statures", "children", "independent_depth", "half_right_answers")
-OF_QUESTIONS = ("middle", "wide_statures", "children", "large_orientation", "upright")
-OF_LIMITS = ("wide_statures", "independent_depth")
+OF_VARIANT = {
+    "questions": ("middle", "wide_statures", "children", "large_orientation", "upright"),
+    "limits": ("wide_statures", "independent_depth"),
+}
 QUESTIONS = ("age", "faces", "posture")
 FACTORS = {"": 1.0, ", twice the errors": 2.0}
 COUNT = 128
@@ -24,21 +26,20 @@ COUNT = 128
 
 def get_config(name: str | None = None) -> ConfigDict:
     """The sweep; "questions": each question's prior on its own; "limits": no errors, other weights."""
-    by_question, limits = name == "questions", name == "limits"
     groups = {
         f"{family}{words}": {"scenes": {"noise": family, "noise_changes": {"second_table": factor}}}
-        for family in (OF_QUESTIONS if by_question else OF_LIMITS if limits else FAMILIES)
+        for family in OF_VARIANT.get(name or "", FAMILIES)
         for words, factor in FACTORS.items()
-        if not (words and (by_question or limits))
+        if not (words and name in OF_VARIANT)
     }
     # Without the table: not only "told" reads it, so does the floor.
     points: list[dict] = [{"name": "touch alone", "scenes": {"noise_changes": {}}}, {"name": "second table"}]
-    if by_question:
+    if name == "questions":
         points += [{"name": f"+ {question}", "config": weighing(0.5, f"told_{question}")} for question in QUESTIONS]
         points += [{"name": "all", "config": weighing(0.5, *(f"told_{question}" for question in QUESTIONS))}]
-    if limits:
+    if name == "limits":
         points += [{"name": "no errors", "scenes": {"noise_changes": {"second_table": 0.0}}}]
         points += [{"name": f"weight {weight:g}", "config": weighing(weight, "told")} for weight in (1.0, 2.0)]
-    reference = "second table" if by_question else "touch alone"
+    reference = "second table" if name == "questions" else "touch alone"
     config = sweep("Language beyond touch", grid(groups, points), reference, scenes={"count": COUNT})
-    return variant(config, None if by_question or limits else name)
+    return variant(config, None if name in OF_VARIANT else name)

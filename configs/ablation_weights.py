@@ -7,7 +7,7 @@
 
 from ml_collections import ConfigDict
 
-from prosepose_jax.ablation.building import sweep, terms_of, variant
+from prosepose_jax.ablation.building import scaling, sweep, terms_of, variant
 from prosepose_jax.config import load_config
 
 FACTORS = (0.25, 0.5, 2.0, 4.0)
@@ -21,12 +21,7 @@ def get_config(name: str | None = None) -> ConfigDict:
         group = term.replace("_", " ")
         points.append({"name": "default", "group": group, "x": 1.0})
         for factor in FACTORS:
-            weights = {
-                f"{stage}.{kind}.{term}": factor * base[stage][kind][term]
-                for stage in ("stage1", "stage2")
-                for kind in ("weights", "fallback_weights")
-            }
-            points.append({"name": f"× {factor:g}", "group": group, "x": factor, "config": weights})
+            points.append({"name": f"× {factor:g}", "group": group, "x": factor, "config": scaling(base, factor, term)})
     scenes = {"noise_changes": {"second_table": 1.0}}  # told has something to say
     config = sweep("Weights", points, "default", scenes=scenes, x_label="factor of the weight", log_x=True)
     return variant(config, name)

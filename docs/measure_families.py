@@ -2,8 +2,8 @@
 
     python docs/measure_families.py --cache=out/families
 
-Makes the scenes of two people that it needs in the cache: 32 of each kind of people and cameras, seen
-with eight noise seeds each.
+Makes the scenes of two people that it needs in the cache: 32 of each kind of people and cameras,
+seen with eight noise seeds each.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def main(argv: Sequence[str]) -> None:
     children = ""
     for name in NAMES:
         family = family_of(name)
-        people, cameras = family.people, family.cameras
-        if (people, cameras) not in truths:
-            folder = Path(_CACHE.value) / ("_".join(filter(None, [people.label, cameras.label])) or "own")
-            truths[people, cameras] = make_truths(
-                body, "two_person", _COUNT, _SEED, folder, people=people, cameras=cameras
+        label = family.set_label or "own"
+        if label not in truths:
+            folder = Path(_CACHE.value) / label
+            truths[label] = make_truths(
+                body, "two_person", _COUNT, _SEED, folder, people=family.people, cameras=family.cameras
             )
-        repeated = truths[people, cameras] * _NOISE_SEEDS
+        repeated = truths[label] * _NOISE_SEEDS
         seen = [
             observe(truth, family.noise, seed=index // _COUNT, num_answers=_ANSWERS)
             for index, truth in enumerate(repeated)

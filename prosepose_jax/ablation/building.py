@@ -75,14 +75,17 @@ def terms_of(base: Any) -> tuple[str, ...]:
     return tuple(name for name in stages[0] if any(weights[name] > 0 for weights in stages))
 
 
+_WEIGHTS = [(stage, kind) for stage in ("stage1", "stage2") for kind in ("weights", "fallback_weights")]
+
+
 def weighing(weight: float, *terms: str) -> dict[str, float]:
     """Overrides that give terms a weight in both stages, with answers and without; 0 takes them out."""
-    return {
-        f"{stage}.{weights}.{term}": weight
-        for stage in ("stage1", "stage2")
-        for weights in ("weights", "fallback_weights")
-        for term in terms
-    }
+    return {f"{stage}.{kind}.{term}": weight for stage, kind in _WEIGHTS for term in terms}
+
+
+def scaling(base: Any, factor: float, term: str) -> dict[str, float]:
+    """Overrides that multiply a term's weights in a config, in both stages, with answers and without."""
+    return {f"{stage}.{kind}.{term}": factor * base[stage][kind][term] for stage, kind in _WEIGHTS}
 
 
 def variant(config: ConfigDict, name: str | None, keep: int = 3) -> ConfigDict:

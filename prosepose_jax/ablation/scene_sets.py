@@ -123,6 +123,5 @@ def _note(spec: SceneSpec) -> Iterator[Callable[[int, int, str], None]]:
 def _name(spec: SceneSpec) -> str:
     """Of the folder of the true scenes: noise is added to them when they are read."""
     body = f"_{hashlib.sha256(read_bytes(spec.body)).hexdigest()[:8]}" if spec.body else ""
-    family = family_of(spec.noise)
-    labels = [label for label in (family.people.label, family.cameras.label) if label]
-    return "_".join([f"{spec.kind}_seed{spec.seed}{body}", *labels])
+    label = family_of(spec.noise).set_label
+    return "_".join([f"{spec.kind}_seed{spec.seed}{body}", *([label] if label else [])])

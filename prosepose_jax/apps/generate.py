@@ -145,9 +145,8 @@ def _make(maker: SceneMaker, kind: str, count: int, out: Path, templates: list[s
 
         try:
             truths = make_truths(
-                maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers,
-                maker.people, maker.cameras,
-            )  # fmt: skip
+                maker.body, kind, count, FLAGS.seed, out / "truth", templates or None, report, maker, FLAGS.workers
+            )
         except TooManyRefused as error:
             progress.say(f"FAILED {error}; what was made is kept")
             return 1

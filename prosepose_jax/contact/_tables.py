@@ -158,7 +158,7 @@ def _html_tables(text: str) -> list[Table]:
     def end_cell(until: int) -> None:
         nonlocal cell_start
         if cell_start >= 0:
-            row.append(_html_text(text[cell_start:until]) if cell_start < until else "")
+            row.append(_html_text(text[cell_start:until]))
         cell_start = -1
 
     def end_row(until: int) -> None:
@@ -169,7 +169,7 @@ def _html_tables(text: str) -> list[Table]:
         if table is not None and row:
             table.end = until
             if (
-                (is_header or (any(row) and is_heading(row) and not any(map(names_a_part, row))))
+                (is_header or (is_heading(row) and not any(map(names_a_part, row))))
                 and table.header is None
                 and not table.rows
             ):
@@ -208,6 +208,8 @@ _BREAK = re.compile(r"<br\s*/?>|\n", re.IGNORECASE)
 
 
 def _html_text(content: str) -> str:
+    if not content:  # the cells around nested tables
+        return ""
     return html.unescape(_ANY_TAG.sub(" ", _BREAK.sub(", ", strike_marks(content)))).strip()
 
 

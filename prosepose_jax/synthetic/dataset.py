@@ -59,8 +59,8 @@ def make_truths(
       progress: called with (scenes there, scenes wanted, a note) whenever a scene is there or was refused.
       maker: makes the scenes; None: one with the usual settings.
       workers: threads that make scenes side by side; 0: one per core, at most four.
-      people, cameras: what is changed about the people whom the templates draw, and where cameras may be; a maker that
-        is given has the same.
+      people, cameras: what is changed about the people whom the templates draw, and where cameras may be; of a maker
+        that is given, its own.
 
     Returns:
       `count` truths, the templates in turn.
@@ -75,6 +75,8 @@ def make_truths(
     if unknown:
         raise ValueError(f"templates: expected names of {tuple(library(kind))}, found {unknown}")
     folder = Path(folder)
+    if maker is not None:
+        people, cameras = maker.people, maker.cameras
     this = {"kind": kind, "seed": seed, "recipe": RECIPE, "body": body_digest(body)}
     # Left out of sets of the templates' own people, as it was before there were others: those folders stay usable.
     labels = {"people": people.label, "cameras": cameras.label}

@@ -25,6 +25,11 @@ class Family:
     people: People = TEMPLATES_OWN
     cameras: Cameras = USUAL_CAMERAS
 
+    @property
+    def set_label(self) -> str:
+        """Distinguishes its true scenes from others' in file names; empty for the usual people and cameras."""
+        return "_".join(label for label in (self.people.label, self.cameras.label) if label)
+
 
 _MIDDLE = LEVELS["middle"]
 # The middle level with its size error as a share of the stature: betas are drawn half towards the mean as there.

@@ -86,10 +86,9 @@ def supports_told(votes: Votes | None, people: int, grounded: Grounded = ()) -> 
         touching = np.array([bool(named & _GROUND_NAMES[part]) for part in parts])
         yes[person] += touching
         all_votes[person] += np.where(touching, 1.0, _UNNAMED)
-    if votes is not None and votes.order_is_open and grounded:
-        votes = None  # the rows are of known people, and whom the table is about nobody knows
     open_order = False
-    if votes is not None and len(votes.said):
+    # Rows about the ground are of known people: a table of which nobody knows whom it is about is not added to them.
+    if votes is not None and len(votes.said) and not (grounded and votes.order_is_open):
         counts, answered = count_votes(votes)
         told = counts.shape[0]
         for k, part in enumerate(parts):

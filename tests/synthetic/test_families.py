@@ -305,6 +305,7 @@ def test_the_lean_shrinks_by_its_share():
 
 def test_every_family_states_what_it_is_and_a_wrong_name_is_refused(tmp_path, capsys):
     assert all(f.statistic and f.source for f in FAMILIES.values())
+    assert all(f.noise != LEVELS["middle"] for name, f in FAMILIES.items() if name != "steep_cameras")
     kinds = [(f.noise, f.people, f.cameras) for f in (*map(family_of, LEVELS), *FAMILIES.values())]
     assert all(kind not in kinds[:k] for k, kind in enumerate(kinds))  # each changes something
     with pytest.raises(ValueError, match="expected one of"):
