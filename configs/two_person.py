@@ -66,9 +66,9 @@ def get_config() -> ConfigDict:
                 "choice_m": 0.0,  # the same for left/right choices and person orders; 0: the nearest one alone
                 # Factors of stage 1's contact weight; of several, the fit with the lowest energy of stage 2 is kept.
                 "starts": (1.0,),
-                # Energy of estimate_shape above which both stages are done again from people put so much farther apart
-                # in depth, and so much less; 0: never.
-                "restart_strain": 0.0,
+                # Energy of penetration and estimate_shape above which both stages are done again from people put so
+                # much farther apart in depth, and so much less; 0: never.
+                "restart_strain": 14.0,
                 "restart_depth_m": 0.2,
                 "fallback_empty_answers": 0,  # t; 0: all answers
                 "search": "cells",  # "exact": every vertex, "sample": sample_size random ones per region and search
@@ -125,6 +125,7 @@ def get_config() -> ConfigDict:
                 "learning_rate": 0.001,
                 "move_betas": True,
                 "move_global_orient": True,
+                "tolerance": 1e-3,  # most of what it gains beyond is below what the fit is worth
                 "scales": {},
                 "weights": {**_ESTIMATE, "contact": 60.0, "penetration": 1000.0, "self_penetration": 300.0},
                 "fallback_weights": {

@@ -27,13 +27,12 @@ from prosepose_jax.fitting.prepare import (
     group_scenes,
     initial_batch,
     prepare_scene,
-    rooms,
     stack_scenes,
     starting_batch,
 )
 from prosepose_jax.fitting.restart import fit_again, in_portions
-from prosepose_jax.fitting.rooms import PLAIN, RunRooms, with_known
-from prosepose_jax.fitting.settings import FitSettings, Structure, settings_from_config
+from prosepose_jax.fitting.rooms import PLAIN, RunRooms, rooms, with_known
+from prosepose_jax.fitting.settings import FitSettings, settings_from_config
 from prosepose_jax.fitting.stage import no_steps, run_stage
 from prosepose_jax.fitting.vote import fit_by_vote, takes_a_vote
 from prosepose_jax.scene import Answer, Fit, Scene
@@ -48,11 +47,6 @@ class Timing:
     fit: float = 0.0
     first_step: float | None = None  # time.monotonic() when the first optimisation began
     scenes: int = 0
-
-
-# Scenes of a call of further attempts, and slots that work on them, on a CPU: there a slot costs the same whether or
-# not it has a scene, and attempts are few.
-_FEW_SCENES, _FEW_SLOTS = 8, 4
 
 
 @jax.jit
@@ -167,7 +161,7 @@ class Fitter:
             return
         shared = self.rooms_for(prepared, PLAIN, variant)
         found = self.fit_plain(prepared, variant, shared)
-        for some, stuck in in_portions(found, prepared, self.settings.batch_size):
+        for some, stuck in in_portions(found, prepared, max(1, self.settings.scenes_per_call // 2)):
             if not stuck:
                 yield from some
                 continue
@@ -183,7 +177,6 @@ class Fitter:
         prepared: Sequence[PreparedScene],
         variant: str = "",
         shared: Mapping[Any, Room] | None = None,
-        few: bool = False,
         first_stage: int = 0,
     ) -> Iterator[tuple[int, Fit]]:
         """`fit_prepared` for scenes whose answers are one problem, whatever their aggregation says.
@@ -192,7 +185,6 @@ class Fitter:
           prepared: from `prepare_scene`.
           variant: recorded in the fits.
           shared: `rooms` of more scenes, these among them, with which to share compilations; None: of these alone.
-          few: a small part of a run, for which on a CPU a smaller program of its own pays.
           first_stage: the stages before it are left out.
         """
         prepared = [dataclasses.replace(item, place=place) for place, item in enumerate(prepared)]
@@ -202,10 +194,10 @@ class Fitter:
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
         rooms = shared or self.rooms_for(prepared, PLAIN, variant)
-        for batch, size, shape, structure in self._calls(prepared, rooms, few and devices[0].platform == "cpu"):
+        for batch, size, shape in self._calls(prepared, rooms):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
-            running.append(self._start(batch, size, shape, structure, next(turn), first_stage))
+            running.append(self._start(batch, size, shape, next(turn), first_stage))
         while running:
             yield from self._finish(running.popleft(), variant)
 
@@ -218,8 +210,8 @@ class Fitter:
         return with_known(found, self._rooms) if kind == PLAIN else found
 
     def _calls(
-        self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room], few: bool = False
-    ) -> Iterator[tuple[list[PreparedScene], int, GroupShape, Structure]]:
+        self, prepared: Sequence[PreparedScene], shared: Mapping[Any, Room]
+    ) -> Iterator[tuple[list[PreparedScene], int, GroupShape]]:
         """Scenes of equal shape in portions, small enough that every device gets some.
 
         The calls of a group share their size and the shapes of their arrays, and with them a compilation: filling up
@@ -230,13 +222,9 @@ class Fitter:
             most = min(self.settings.scenes_per_call, number)
             # The size is that of one device, whatever part of it a device gets: a fit's last digits depend on it.
             size = call_size(most, self.settings.batch_size)
-            portion, structure = min(most, -(-number // len(self._models))), self.settings.structure
-            # By the size of the run and not by how many are few: a fit's last digits must not depend on that.
-            if few and size > _FEW_SCENES and structure.batch_size > _FEW_SLOTS:
-                size = portion = _FEW_SCENES
-                structure = dataclasses.replace(structure, batch_size=_FEW_SLOTS)
+            portion = min(most, -(-len(group) // len(self._models)))
             for first in range(0, len(group), portion):
-                yield list(group[first : first + portion]), size, shape, structure
+                yield list(group[first : first + portion]), size, shape
 
     def call(self, device: jax.Device, function: Any, *args: Any, **static: Any) -> Any:
         """Runs a jitted function, its compile time counted apart."""
@@ -260,20 +248,24 @@ class Fitter:
         batch: Sequence[PreparedScene],
         size: int,
         shape: GroupShape,
-        structure: Structure,
         device: jax.Device,
         first_stage: int,
     ) -> _Running:
         """Sends a batch to a device and does not wait for it."""
         settings, model = self.settings, self._models[device]
-        # Filled up by repeating a scene, so that calls of similar size share a compilation.
-        filled = [*batch, *[batch[-1]] * (size - len(batch))]
+        structure = settings.structure
         real = np.arange(size) < len(batch)
-        initial = initial_batch(model.body, filled)
+
+        def filled(tree: Any) -> Any:
+            # By repeating a scene, so that calls of similar size share a compilation.
+            return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], size - len(batch), axis=0)]), tree)
+
+        initial = filled(initial_batch(model.body, batch))
         begin, compile_before = time.monotonic(), self.timing.compile
         initial_posed, points = self.call(device, _pose_batch, model.body, initial)
-        arrays: SceneArrays = stack_scenes(model.body, filled, _project_all(filled, points), settings, shape)
-        params = starting_batch(model.body, filled)
+        pixels = _project_all(batch, points[: len(batch)])
+        arrays: SceneArrays = filled(stack_scenes(model.body, batch, pixels, settings, shape))
+        params = filled(starting_batch(model.body, batch))
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0 or index < first_stage:

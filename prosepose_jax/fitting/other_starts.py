@@ -1,4 +1,4 @@
-"""Where further attempts at a scene begin (docs/method.md, "People inside each other", "Sizes under strain")."""
+"""Where further attempts at a scene begin (docs/method.md, "People inside each other", "Bodies under strain")."""
 
 from __future__ import annotations
 

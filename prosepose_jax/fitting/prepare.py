@@ -227,26 +227,6 @@ class Room(NamedTuple):
     shape: GroupShape
 
 
-# So few scenes of as many people are fitted sooner with padding than after another compilation.
-FEW_SCENES = 32
-
-
-def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[GroupKey, Room]:
-    """The room of every group of these scenes by its `group_key`; few scenes of some people share one."""
-    groups = {group_key(group[0]): group for group in group_scenes(prepared)}
-    people: dict[tuple[Any, ...], list[GroupKey]] = {}
-    for key in groups:
-        people.setdefault(key[:-1], []).append(key)
-    found: dict[GroupKey, Room] = {}
-    for keys in people.values():
-        every = [item for key in keys for item in groups[key]]
-        if len(every) <= FEW_SCENES:
-            found |= dict.fromkeys(keys, Room(len(every), group_shape(every, settings)))
-        else:
-            found |= {key: Room(len(groups[key]), group_shape(groups[key], settings)) for key in keys}
-    return found
-
-
 def stack_scenes(
     body: BodyModel,
     group: Sequence[PreparedScene],

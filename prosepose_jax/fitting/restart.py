@@ -1,8 +1,9 @@
 """Further attempts at scenes whose fit is stuck; the fit with the lowest energy is kept.
 
 An arm that has gone halfway through a trunk is pushed out on both sides at once and stays (docs/method.md, "People
-inside each other"). People whom wrong sizes hold apart are kept there by limbs that have bent towards each other
-("Sizes under strain"). What is left of two terms tells; the attempts begin elsewhere (`other_starts`).
+inside each other"). People at depths that are wrong to each other press into each other, or wrong sizes hold limbs that
+have bent over the gap ("Bodies under strain"). What is left of two terms tells; the attempts begin elsewhere
+(`other_starts`).
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
     from prosepose_jax.fitting.prepare import PreparedScene, Room
 
 
+# What bodies pay for where people are against each other. Not contacts: wrong ones stay unmet wherever people are.
+_STRAIN = ("penetration", "estimate_shape")
+
+
 def is_inside(item: PreparedScene, fit: Fit) -> bool:
     """Whether so much penetration is left that the scene is worth another attempt."""
-    return _is_left(item, fit, "penetration", item.settings.restart_above)
+    return _is_left(item, fit, ("penetration",), item.settings.restart_above)
 
 
 def is_strained(item: PreparedScene, fit: Fit) -> bool:
-    """Whether people are so far from their estimated shapes that the scene is worth another attempt.
+    """Whether bodies are so far inside each other and from their estimated shapes that another attempt is worth it.
 
     The limit is of two people; every person adds to the energy.
     """
-    return _is_left(item, fit, "estimate_shape", item.settings.restart_strain * item.scene.num_people / 2)
+    return _is_left(item, fit, _STRAIN, item.settings.restart_strain * item.scene.num_people / 2)
 
 
 def is_stuck(item: PreparedScene, fit: Fit) -> bool:
@@ -42,11 +47,12 @@ def is_stuck(item: PreparedScene, fit: Fit) -> bool:
     return is_strained(item, fit) or is_inside(item, fit)
 
 
-def _is_left(item: PreparedScene, fit: Fit, term: str, limit: float) -> bool:
-    if not limit or not fit.ok or item.scene.num_people < 2 or term not in fit.loss_terms:
+def _is_left(item: PreparedScene, fit: Fit, terms: Sequence[str], limit: float) -> bool:
+    if not limit or not fit.ok or item.scene.num_people < 2:
         return False
     left = _last_stage(fit)
-    return bool(len(left)) and float(left[-1, fit.loss_terms.index(term)]) > limit
+    found = [k for k, name in enumerate(fit.loss_terms) if name in terms]
+    return bool(len(left)) and float(left[-1, found].sum()) > limit
 
 
 def fit_again(
@@ -54,7 +60,7 @@ def fit_again(
 ) -> list[Fit]:
     """The best of each scene's fit and of its further attempts, by the energy of the last stage.
 
-    Sizes first, for both stages anew; who is inside somebody after that is drawn out of them, for the last stage alone.
+    Depths first, for both stages anew; who is inside somebody after that is drawn out, for the last stage alone.
 
     Args:
       fitter: does the fits.
@@ -76,7 +82,7 @@ def fit_again(
         return drawn_apart(body, fit, item.settings.restart_gap_m) if is_inside(item, fit) else []
 
     def attempts(items: Sequence[PreparedScene], first_stage: int) -> Iterator[tuple[int, Fit]]:
-        return fitter.fit_plain(items, variant, shared, few=True, first_stage=first_stage)
+        return fitter.fit_plain(items, variant, shared, first_stage=first_stage)
 
     best = _best(items, fits, depths, lambda some: attempts(some, 0))
     last = len(fitter.settings.stages) - 1

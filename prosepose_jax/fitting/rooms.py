@@ -12,7 +12,6 @@ from typing import Any
 
 from prosepose_jax.contact.program import program_shape
 from prosepose_jax.fitting.prepare import (
-    FEW_SCENES,
     GroupKey,
     GroupShape,
     PreparedScene,
@@ -29,9 +28,41 @@ PLAIN, VOTING, CANDIDATES = "plain", "voting", "candidates"
 
 Table = Mapping[GroupKey, Room]
 
+# So few scenes of as many people are fitted sooner with padding than after another compilation.
+FEW_SCENES = 32
+
+
+def rooms(prepared: Sequence[PreparedScene], settings: FitSettings) -> dict[GroupKey, Room]:
+    """The room of every group of these scenes by its `group_key`; small groups share one."""
+    meter = RoomMeter(settings)
+    for item in prepared:
+        meter.add(item)
+    return meter.rooms()
+
+
+def sharing(counts: Mapping[GroupKey, int]) -> list[list[GroupKey]]:
+    """The groups that share a room: of some people, one with larger programs takes in smaller ones while it is small.
+
+    Args:
+      counts: scenes of each group.
+    """
+    people: dict[tuple[Any, ...], list[GroupKey]] = {}
+    for key in counts:
+        people.setdefault(key[:-1], []).append(key)
+    found: list[list[GroupKey]] = []
+    for keys in people.values():
+        number = FEW_SCENES + 1
+        for key in sorted(keys, key=lambda key: -key[-1]):
+            number += counts[key]
+            if number > FEW_SCENES:
+                found.append([])
+                number = counts[key]
+            found[-1].append(key)
+    return found
+
 
 class RoomMeter:
-    """`prepare.rooms` of scenes that are seen one after the other; it keeps the largest of each group."""
+    """`rooms` of scenes that are seen one after the other; it keeps the largest of each group."""
 
     def __init__(self, settings: FitSettings) -> None:
         self._settings = settings
@@ -59,15 +90,10 @@ class RoomMeter:
         return Room(sum(self._counts[key] for key in keys), group_shape(items, self._settings))
 
     def rooms(self) -> dict[GroupKey, Room]:
-        """The room of every group so far; few scenes of some people share one."""
-        people: dict[tuple[Any, ...], list[GroupKey]] = {}
-        for key in self._counts:
-            people.setdefault(key[:-1], []).append(key)
+        """The room of every group so far."""
         found: dict[GroupKey, Room] = {}
-        for keys in people.values():
-            number = sum(self._counts[key] for key in keys)
-            for some in [keys] if number <= FEW_SCENES else [[key] for key in keys]:
-                found |= dict.fromkeys(some, self._room(some))
+        for keys in sharing(self._counts):
+            found |= dict.fromkeys(keys, self._room(keys))
         return found
 
 
@@ -75,16 +101,17 @@ def with_known(found: dict[GroupKey, Room], known: dict[Any, list[Room]]) -> dic
     """Rooms in which few scenes take one that is compiled already and large enough.
 
     Args:
-      found: of the scenes; changed.
+      found: of the scenes.
       known: rooms of few scenes that were used before; these are added.
     """
-    for key, room in found.items():
+    few = {key: room for key, room in found.items() if room.scenes <= FEW_SCENES}
+    for key, room in few.items():
+        few[key] = next((other for other in known.get(key[:-1], []) if _covers(other, room)), room)
+    for key, room in few.items():
         before = known.setdefault(key[:-1], [])
-        if room.scenes <= FEW_SCENES:
-            room = found[key] = next((other for other in before if _covers(other, room)), room)
-        if room.scenes <= FEW_SCENES and room not in before:
+        if room not in before:
             before.append(room)
-    return found
+    return found | few
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,6 +115,7 @@ _STAGES = (
         weights=STAGE_WEIGHTS[1],
         fallback_weights=FALLBACK_WEIGHTS[1],
         scales=STAGE_SCALES[1],
+        tolerance=1e-3,
     ),
 )
 
@@ -145,8 +146,9 @@ class FitSettings:
     # Energy of penetration above which the last stage is done again from people drawn so far apart; 0: never.
     restart_above: float = 20.0
     restart_gap_m: float = 0.02
-    # Energy of estimate_shape above which both stages are done again with depths so much nearer and farther; 0: never.
-    restart_strain: float = 0.0
+    # Energy of penetration and estimate_shape above which both stages are done again with depths so much nearer and
+    # farther; 0: never.
+    restart_strain: float = 14.0
     restart_depth_m: float = 0.2
     inside_slots: int = 256  # inside vertices kept per direction
     refresh_every: int = 10  # Adam: steps between two searches

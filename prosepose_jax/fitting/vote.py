@@ -27,11 +27,10 @@ from prosepose_jax.fitting.prepare import (
     group_key,
     group_scenes,
     initial_batch,
-    rooms,
     stack_scenes,
 )
 from prosepose_jax.fitting.problem import stage_problem, take_moving
-from prosepose_jax.fitting.rooms import CANDIDATES, VOTING
+from prosepose_jax.fitting.rooms import CANDIDATES, VOTING, rooms
 from prosepose_jax.fitting.search import active_terms, search_batch
 from prosepose_jax.fitting.settings import FitSettings, StageSettings, Structure
 from prosepose_jax.scene import Fit

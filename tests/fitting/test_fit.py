@@ -19,7 +19,8 @@ from prosepose_jax.config import load_config
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import Fitter, fit_scenes, settings_from_config
 from prosepose_jax.fitting.compiled import compiled, forget_compiled, share_of_maps, signatures
-from prosepose_jax.fitting.prepare import group_shape, prepare_scene, rooms, stack_scenes
+from prosepose_jax.fitting.prepare import group_shape, prepare_scene, stack_scenes
+from prosepose_jax.fitting.rooms import rooms
 from prosepose_jax.fitting.solvers.adam import has_settled
 from prosepose_jax.fitting.stage import StageResult, run_stage
 from prosepose_jax.metrics import evaluate
@@ -102,7 +103,7 @@ def test_calls_of_a_group_share_the_shapes_of_their_arrays(small_body: BodyModel
     nowhere = np.zeros((2, 2, 25, 2), np.float32)
     first, second = (
         jax.tree.map(np.shape, stack_scenes(small_body, batch, nowhere, fitter.settings, shape))
-        for batch, _, shape, _ in calls
+        for batch, _, shape in calls
     )
     assert first == second and first.terms["contact"].entries == (2, alone[2], 3)
 
@@ -113,27 +114,11 @@ def test_devices_change_no_size(small_body: BodyModel, make_scene, short_config)
     fitter = Fitter(small_body, short_config)
     prepared = [prepare_scene(make_scene(seed), ANSWERS, fitter.settings, small_body.num_betas) for seed in range(8)]
     shared = rooms(prepared, fitter.settings)
-    ((_, size, shape, structure),) = fitter._calls(prepared, shared)
+    ((_, size, shape),) = fitter._calls(prepared, shared)
     fitter._models = dict.fromkeys(range(8), fitter.model)  # type: ignore[arg-type]
     calls = list(fitter._calls(prepared, shared))
     assert [len(batch) for batch, *_ in calls] == [1] * 8
-    assert all(call[1:] == (size, shape, structure) for call in calls) and size == 8
-
-
-def test_few_scenes_of_a_large_run_have_a_smaller_program(small_body: BodyModel, make_scene, short_config) -> None:
-    """Which one is decided by the run: a fit's last digits must not depend on how many others are fitted again."""
-    short_config.batch_size, short_config.scenes_per_call = 16, 64
-    fitter = Fitter(small_body, short_config)
-    prepared = [prepare_scene(make_scene(seed), ANSWERS, fitter.settings, small_body.num_betas) for seed in range(9)]
-    large, small = rooms(prepared, fitter.settings), rooms(prepared[:8], fitter.settings)
-    for some in (1, 4, 9):
-        calls = list(fitter._calls(prepared[:some], large, few=True))
-        assert sum(len(batch) for batch, *_ in calls) == some
-        assert {(size, structure.batch_size) for _, size, _, structure in calls} == {(8, 4)}
-    ((_, size, _, structure),) = fitter._calls(prepared[:2], small, few=True)  # the run's own is as small
-    assert size == 8 and structure == fitter.settings.structure
-    ((_, size, _, structure),) = fitter._calls(prepared, large)
-    assert size == 9 and structure == fitter.settings.structure
+    assert all(call[1:] == (size, shape) for call in calls) and size == 8
 
 
 def test_programs_multiply_in_full_precision() -> None:

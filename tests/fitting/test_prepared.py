@@ -13,7 +13,8 @@ from prosepose_jax.config import load_config
 from prosepose_jax.contact.aggregation import AggregationSettings
 from prosepose_jax.errors import InputError
 from prosepose_jax.fitting import FitSettings, Fitter, settings_from_config
-from prosepose_jax.fitting.prepare import prepare_scene, rooms
+from prosepose_jax.fitting.prepare import prepare_scene
+from prosepose_jax.fitting.rooms import rooms
 from prosepose_jax.fitting.vote import candidates_of, takes_a_vote, total_energies
 from prosepose_jax.scene import Fit
 

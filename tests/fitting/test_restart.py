@@ -14,7 +14,7 @@ from prosepose_jax.body.measurements import ShapeMeasures, shape_measures
 from prosepose_jax.body.model import BodyModel
 from prosepose_jax.fitting import Fitter
 from prosepose_jax.fitting.other_starts import drawn_apart, other_depths
-from prosepose_jax.fitting.prepare import initial_params, prepare_scene, starting_batch
+from prosepose_jax.fitting.prepare import group_key, initial_params, prepare_scene, starting_batch
 from prosepose_jax.fitting.restart import fit_again, in_portions, is_inside, is_strained, is_stuck
 from prosepose_jax.fitting.settings import FitSettings, LMSettings
 from prosepose_jax.fitting.ways_out import ways_out
@@ -23,6 +23,7 @@ from prosepose_jax.terms.points import MOVABLE
 
 TERMS = ("contact", "penetration")
 STRAINED = ("estimate_shape", "penetration")
+ROOMS: dict = {}
 
 
 def _fit(key: str, left: float, status: str = "ok", seconds: float = 1.0) -> Fit:
@@ -40,8 +41,14 @@ def _strained(key: str, left: float, **fields) -> Fit:
 
 @pytest.fixture
 def item(small_body: BodyModel, make_scene):
-    settings = FitSettings(use_answers=False, restart_strain=6.0)
+    """Of a scene that only penetration makes worth another attempt."""
+    settings = FitSettings(use_answers=False, restart_strain=0.0)
     return prepare_scene(make_scene(seed=0), [], settings, small_body.num_betas)
+
+
+@pytest.fixture
+def strainable(item):
+    return dataclasses.replace(item, settings=dataclasses.replace(item.settings, restart_strain=6.0))
 
 
 def test_what_is_left_at_the_end_decides(item) -> None:
@@ -52,14 +59,13 @@ def test_what_is_left_at_the_end_decides(item) -> None:
     assert not is_inside(item, dataclasses.replace(_fit("a", 31.0), loss_terms=("contact", "told")))
 
 
-def test_shapes_far_from_the_estimate_decide_too(item, make_scene, small_body: BodyModel) -> None:
+def test_strained_bodies_decide_too(item, strainable, make_scene, small_body: BodyModel) -> None:
     strained = _strained("a", 7.0)
-    assert is_strained(item, strained) and is_stuck(item, strained) and not is_inside(item, strained)
-    assert not is_strained(item, _strained("a", 5.0)) and not is_stuck(item, _strained("a", 5.0))
-    assert not is_strained(item, _fit("a", 99.0)) and is_stuck(item, _fit("a", 99.0))
-    assert not is_strained(dataclasses.replace(item, settings=FitSettings()), _strained("a", 1e9))  # unless asked for
+    assert is_strained(strainable, strained) and is_stuck(strainable, strained) and not is_inside(strainable, strained)
+    assert not is_strained(strainable, _strained("a", 5.0)) and not is_stuck(strainable, _strained("a", 5.0))
+    assert not is_strained(item, _strained("a", 1e9))  # unless asked for
     # Every person adds to it: the limit is of two.
-    three = prepare_scene(make_scene(people=3, seed=0), [], item.settings, small_body.num_betas)
+    three = prepare_scene(make_scene(people=3, seed=0), [], strainable.settings, small_body.num_betas)
     assert not is_strained(three, _strained("a", 8.5)) and is_strained(three, _strained("a", 9.5))
     one = prepare_scene(
         make_scene(people=1, seed=0),
@@ -68,6 +74,23 @@ def test_shapes_far_from_the_estimate_decide_too(item, make_scene, small_body: B
         small_body.num_betas,
     )
     assert not is_strained(one, strained)
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        (("penetration", "estimate_shape"), True),
+        (("estimate_shape", "penetration"), True),
+        (("contact", "penetration"), False),
+        (("estimate_shape", "contact"), False),
+        (("keypoints", "floor"), False),
+    ],
+)
+def test_penetration_and_shapes_add_up(strainable, terms: tuple[str, str], expected: bool) -> None:
+    losses = np.full((2, 4, 2), np.nan, np.float32)
+    losses[1, :2] = ((50.0, 50.0), (4.0, 4.0))  # each alone is below the limit
+    fit = dataclasses.replace(_fit("a", 0.0), losses=losses, loss_terms=terms)
+    assert is_strained(strainable, fit) == expected
 
 
 @pytest.fixture
@@ -181,12 +204,35 @@ def test_a_start_changes_no_estimate(small_body: BodyModel, item, inside: Fit) -
     np.testing.assert_array_equal(plain.transl[0], item.scene.transl)
 
 
-def test_portions_hold_back_only_who_is_inside(item) -> None:
+def test_portions_hold_back_only_who_is_stuck(item) -> None:
     prepared = [item] * 5
     found = iter([(0, _fit("a", 1.0)), (1, _fit("b", 99.0)), (2, _fit("c", 99.0)), (3, _fit("d", 1.0)),
                   (4, _fit("e", 99.0))])  # fmt: skip
     portions = [([place for place, _ in some], inside) for some, inside in in_portions(found, prepared, 2)]
     assert portions == [([0], False), ([1, 2], True), ([3], False), ([4], True)]
+
+
+def test_a_fitter_hands_over_half_a_call_of_stuck_scenes_at_once(
+    small_body: BodyModel, item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which two attempts each fill a call."""
+    fitter = Fitter(small_body, dataclasses.replace(item.settings, scenes_per_call=4))
+    ends = [99.0, 1.0, 99.0, 99.0, 1.0]
+    handed: list[int] = []
+
+    def fit_plain(prepared, variant, shared):
+        assert shared.keys() == {group_key(item)}
+        return iter([(place, _fit(str(place), left)) for place, left in enumerate(ends)])
+
+    def again(fitter, items, fits, variant, shared):
+        handed.append(len(items))
+        return [dataclasses.replace(fit, key=f"{fit.key} again") for fit in fits]
+
+    monkeypatch.setattr(fitter, "fit_plain", fit_plain)
+    monkeypatch.setattr("prosepose_jax.fitting.fit.fit_again", again)
+    found = [(place, fit.key) for place, fit in fitter.fit_prepared([item] * 5)]
+    assert found == [(1, "1"), (0, "0 again"), (2, "2 again"), (4, "4"), (3, "3 again")]
+    assert handed == [2, 1]
 
 
 class _Fitter:
@@ -196,8 +242,8 @@ class _Fitter:
         self.model, self.fits, self.asked = SimpleNamespace(body=body), fits, []
         self.settings = FitSettings()
 
-    def fit_plain(self, prepared, variant, shared, few, first_stage):
-        assert few
+    def fit_plain(self, prepared, variant, shared, first_stage):
+        assert shared is ROOMS  # the run's: nothing is compiled again
         self.asked += [(first_stage, item) for item in prepared]
         return reversed([(place, self.fits[place % len(self.fits)]) for place in range(len(prepared))])
 
@@ -213,7 +259,7 @@ def _ended(inside: Fit, fit: Fit) -> Fit:
 
 def test_the_lowest_energy_is_kept_and_time_added_up(small_body: BodyModel, item, inside: Fit) -> None:
     fitter = _Fitter(small_body, _fit("a", 11.0), _fit("a", 0.1, "failed: not finite"))
-    (best,) = fit_again(fitter, [item], [inside], "", {})
+    (best,) = fit_again(fitter, [item], [inside], "", ROOMS)
     assert len(fitter.asked) == 2 and _left([best]) == [11.0] and best.seconds == 3.0
     assert len({tuple(asked.start["transl"].ravel()) for _, asked in fitter.asked}) == 2
     assert all(stage == 1 and asked.settings is item.settings for stage, asked in fitter.asked)
@@ -221,37 +267,37 @@ def test_the_lowest_energy_is_kept_and_time_added_up(small_body: BodyModel, item
 
 def test_attempts_go_back_to_their_scenes(small_body: BodyModel, item, inside: Fit) -> None:
     fitter = _Fitter(small_body, *[_fit("a", 50.0)] * 2, *[_fit("b", left) for left in (40.0, 30.0)])
-    best = fit_again(fitter, [item, item], [inside, _ended(inside, _fit("b", 60.0))], "", {})
+    best = fit_again(fitter, [item, item], [inside, _ended(inside, _fit("b", 60.0))], "", ROOMS)
     assert [fit.key for fit in best] == ["a", "b"] and _left(best) == [50.0, 30.0]
 
 
 def test_a_fit_that_no_attempt_betters_stays(small_body: BodyModel, item, inside: Fit) -> None:
     fitter = _Fitter(small_body, _fit("a", 99.5), _fit("a", 170.0, "failed: no"))
-    (best,) = fit_again(fitter, [item], [inside], "", {})
+    (best,) = fit_again(fitter, [item], [inside], "", ROOMS)
     assert _left([best]) == [99.0] and best.losses is inside.losses
 
 
-def test_sizes_are_tried_first_and_from_the_first_stage_on(small_body: BodyModel, item, together: Fit) -> None:
+def test_depths_are_tried_first_and_from_the_first_stage_on(small_body: BodyModel, strainable, together: Fit) -> None:
     better = _ended(together, _strained("a", 3.0))
     fitter = _Fitter(small_body, better, _strained("a", 8.0))
-    (best,) = fit_again(fitter, [item], [together], "", {})
+    (best,) = fit_again(fitter, [strainable], [together], "", ROOMS)
     assert [stage for stage, _ in fitter.asked] == [0, 0]
     # It is another fit from its beginning, so that its record is its own.
     assert best.losses is better.losses and best.seconds == 3.0
 
 
-def test_who_is_inside_after_it_is_drawn_out(small_body: BodyModel, item, together: Fit, inside: Fit) -> None:
+def test_who_is_inside_after_it_is_drawn_out(small_body: BodyModel, strainable, together: Fit, inside: Fit) -> None:
     deep = _ended(inside, dataclasses.replace(_fit("a", 40.0), loss_terms=STRAINED))
     fitter = _Fitter(small_body, deep)
     strained = dataclasses.replace(together, losses=together.losses + 100.0)
-    (best,) = fit_again(fitter, [item], [strained], "", {})
+    (best,) = fit_again(fitter, [strainable], [strained], "", ROOMS)
     assert [stage for stage, _ in fitter.asked] == [0, 0, 1, 1] and best.losses is deep.losses
 
 
 def test_without_a_way_out_nothing_is_tried(small_body: BodyModel, item, inside: Fit) -> None:
     beside = dataclasses.replace(inside, vertices=inside.vertices + np.array([[[0.0]], [[9.0]]], np.float32))
     fitter = _Fitter(small_body)
-    (best,) = fit_again(fitter, [item], [beside], "", {})
+    (best,) = fit_again(fitter, [item], [beside], "", ROOMS)
     assert best is beside and not fitter.asked
 
 
@@ -260,7 +306,7 @@ def test_the_energy_is_that_of_the_best_step(small_body: BodyModel, item, inside
     jumped = _fit("a", 5.0)
     jumped.losses[1, :3, 0] = (0.0, 0.0, 990.0)  # at 500 in all before
     first = _ended(inside, _fit("a", 520.0))
-    (best,) = fit_again(_Fitter(small_body, jumped, _fit("a", 501.0)), [item], [first], "", {})
+    (best,) = fit_again(_Fitter(small_body, jumped, _fit("a", 501.0)), [item], [first], "", ROOMS)
     np.testing.assert_array_equal(best.losses[1], jumped.losses[1])
 
 
@@ -275,7 +321,7 @@ def test_an_attempt_goes_on_from_the_stages_before(small_body: BodyModel, item, 
     attempt = dataclasses.replace(_fit("a", 3.0), steps=np.array([0, 2]), path=path([1, 1], 7.0))
     attempt.losses[0] = np.nan  # it had no first stage
     first = dataclasses.replace(inside, path=path([0, 0, 1], 5.0))
-    (best,) = fit_again(_Fitter(small_body, attempt), [item], [first], "", {})
+    (best,) = fit_again(_Fitter(small_body, attempt), [item], [first], "", ROOMS)
     np.testing.assert_array_equal(best.losses, [first.losses[0], attempt.losses[1]])
     assert best.steps.tolist() == [4, 2] and best.path is not None
     assert best.path.stage.tolist() == [0, 0, 1, 1] and best.path.transl[:, 0, 0].tolist() == [5.0, 5.0, 7.0, 7.0]
