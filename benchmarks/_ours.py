@@ -69,7 +69,7 @@ def make_batches(
             chosen = group[first : first + size]
             filled = [chosen[i % len(chosen)] for i in range(size)]
             params = initial_batch(model.body, filled)
-            pixels = fitter.initial_pixels(filled, jax.local_devices()[0])
+            _, pixels = fitter.initial_people(filled, size, jax.local_devices()[0])
             arrays = stack_scenes(model.body, filled, pixels, settings)
             keys = tuple(item.scene.key for item in chosen)
             batches.append(Batch(keys, size, *jax.device_put((arrays, params))))

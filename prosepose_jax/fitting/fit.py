@@ -23,6 +23,7 @@ from prosepose_jax.fitting.prepare import (
     GroupShape,
     PreparedScene,
     Room,
+    filled_up,
     group_key,
     group_scenes,
     initial_batch,
@@ -193,8 +194,8 @@ class Fitter:
         most_running = 1 if devices[0].platform == "cpu" else len(devices)
         running: deque[_Running] = deque()
         turn = itertools.cycle(devices)
-        rooms = shared or self.rooms_for(prepared, PLAIN, variant)
-        for batch, size, shape in self._calls(prepared, rooms):
+        shared = shared or self.rooms_for(prepared, PLAIN, variant)
+        for batch, size, shape in self._calls(prepared, shared):
             if len(running) == most_running:
                 yield from self._finish(running.popleft(), variant)
             running.append(self._start(batch, size, shape, next(turn), first_stage))
@@ -238,10 +239,13 @@ class Fitter:
                 self.timing.first_step = time.monotonic()
             return program(*args)
 
-    def initial_pixels(self, batch: Sequence[PreparedScene], device: jax.Device) -> np.ndarray:
-        """(B, P, 25, 2) keypoints of the initial estimates in the image."""
+    def initial_people(
+        self, batch: Sequence[PreparedScene], size: int, device: jax.Device
+    ) -> tuple[PosedBody, np.ndarray]:
+        """The initial estimates, posed and filled up to `size`, and their (B, P, 25, 2) keypoints in the image."""
         body = self._models[device].body
-        return _project_all(batch, self.call(device, _pose_batch, body, initial_batch(body, batch))[1])
+        posed, points = self.call(device, _pose_batch, body, filled_up(initial_batch(body, batch), size))
+        return posed, _project_all(batch, np.asarray(points)[: len(batch)])
 
     def _start(
         self,
@@ -255,17 +259,10 @@ class Fitter:
         settings, model = self.settings, self._models[device]
         structure = settings.structure
         real = np.arange(size) < len(batch)
-
-        def filled(tree: Any) -> Any:
-            # By repeating a scene, so that calls of similar size share a compilation.
-            return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], size - len(batch), axis=0)]), tree)
-
-        initial = filled(initial_batch(model.body, batch))
         begin, compile_before = time.monotonic(), self.timing.compile
-        initial_posed, points = self.call(device, _pose_batch, model.body, initial)
-        pixels = _project_all(batch, points[: len(batch)])
-        arrays: SceneArrays = filled(stack_scenes(model.body, batch, pixels, settings, shape))
-        params = filled(starting_batch(model.body, batch))
+        initial_posed, pixels = self.initial_people(batch, size, device)
+        arrays: SceneArrays = filled_up(stack_scenes(model.body, batch, pixels, settings, shape), size)
+        params = filled_up(starting_batch(model.body, batch), size)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0 or index < first_stage:
@@ -300,7 +297,7 @@ class Fitter:
         self._finished = time.monotonic()
 
 
-def _project_all(batch: Sequence[PreparedScene], points: jax.Array) -> np.ndarray:
+def _project_all(batch: Sequence[PreparedScene], points: np.ndarray) -> np.ndarray:
     """Keypoints (B, P, 25, 3) in the images of their scenes, (B, P, 25, 2)."""
     cameras = [(item.scene.focal_length, item.scene.principal_point) for item in batch]
     return np.stack([np.asarray(project(x, *map(jnp.asarray, c))) for x, c in zip(points, cameras, strict=True)])

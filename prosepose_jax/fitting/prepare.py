@@ -129,6 +129,11 @@ def initial_batch(body: BodyModel, batch: Sequence[PreparedScene]) -> BodyParams
     return jax.tree.map(lambda *leaves: np.stack(leaves), *[initial_params(body, item.scene) for item in batch])
 
 
+def filled_up(tree: Any, size: int) -> Any:
+    """Stacked scenes, the last one repeated to so many: calls of similar size share a compilation."""
+    return jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], size - len(x), axis=0)]), tree)
+
+
 def _round_up(size: int, step: int) -> int:
     return max(step, -(-size // step) * step)
 

@@ -24,6 +24,7 @@ from prosepose_jax.fitting.arrays import FitModel, Numbers, SceneArrays
 from prosepose_jax.fitting.prepare import (
     PreparedScene,
     Room,
+    filled_up,
     group_key,
     group_scenes,
     initial_batch,
@@ -184,13 +185,12 @@ def total_energies(
         shape = shared[group_key(group[0])].shape
         for first in range(0, len(group), size):
             some = group[first : first + size]
-            filled = some + some[-1:] * (size - len(some))
             moved: dict[str, Any] = {
-                name: np.stack([np.asarray(getattr(fits[item.place], name)) for item in filled]) for name in _MOVED
+                name: np.stack([np.asarray(getattr(fits[item.place], name)) for item in some]) for name in _MOVED
             }
-            params = dataclasses.replace(initial_batch(fitter.model.body, filled), **moved)
-            pixels = fitter.initial_pixels(filled, device)
-            arrays = stack_scenes(fitter.model.body, filled, pixels, settings, shape)
+            params = filled_up(dataclasses.replace(initial_batch(fitter.model.body, some), **moved), size)
+            _, pixels = fitter.initial_people(some, size, device)
+            arrays = filled_up(stack_scenes(fitter.model.body, some, pixels, settings, shape), size)
             # Compared where they are, whatever the stage moves.
             numbers = settings.numbers(index)
             numbers["moves"] = dict.fromkeys(numbers["moves"], np.float32(1.0))
