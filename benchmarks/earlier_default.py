@@ -40,6 +40,6 @@ def get_config(name: str | None = None) -> ConfigDict:
             stage.weights = ConfigDict(nothing | both | _TWO | two)
             stage.fallback_weights = ConfigDict(nothing | both | _TWO_FALLBACK | fallback)
     if name != "sooner":
-        for stage in (config.stage1, config.stage2):
-            del stage["tolerance"]
+        config.lm.tolerance = 1e-4
+        del config.stage1["tolerance"]
     return config

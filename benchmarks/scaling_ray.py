@@ -176,7 +176,7 @@ def main() -> int:
     if options.cache is None:
         # Fills the cache with the programs of the runs, which depend on all scenes; a tolerance does not, and ends a
         # stage after a few steps.
-        ended = ("--config.stage1.tolerance=0.9", "--config.stage2.tolerance=0.9")
+        ended = ("--config.stage1.tolerance=0.9", "--config.lm.tolerance=0.9")
         with Processes() as processes:
             finish(command.words(options.folder / "warm", *ended), processes)
     first: dict[str, Fit] = {}

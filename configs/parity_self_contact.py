@@ -34,6 +34,6 @@ def get_config() -> ConfigDict:
         )
         stage.fallback_weights = stage.weights.copy_and_resolve_references()
         stage.fallback_weights.contact = 0.0
-        del stage["tolerance"]
     config.stage2.move_betas = False
+    del config.stage1["tolerance"]
     return config

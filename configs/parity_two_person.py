@@ -46,10 +46,11 @@ def get_config() -> ConfigDict:
     ):
         stage.move_global_orient = False
         stage.scales = ConfigDict()
-        del stage["tolerance"]  # lm.tolerance in both
         nothing = dict.fromkeys(stage.weights, 0.0)
         stage.weights, stage.fallback_weights = ConfigDict(nothing | weights), ConfigDict(nothing | fallback)
     config.stage2.move_betas = False
+    config.lm.tolerance = 1e-4
+    del config.stage1["tolerance"]  # lm.tolerance in both
     config.stop.window = 20
     config.stop.slope = 1e-4
     config.stop.relative = False

@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config = load_config("two_person")
     config.mode = "self_contact"
     config.errors.pose_deg = 9.0  # nobody else hides the person
-    config.stage2.tolerance = 1e-4
+    config.lm.tolerance = 1e-4
     for stage in (config.stage1, config.stage2):
         for weights in (stage.weights, stage.fallback_weights):
             weights.pose_prior = 0.25

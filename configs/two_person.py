@@ -125,7 +125,6 @@ def get_config() -> ConfigDict:
                 "learning_rate": 0.001,
                 "move_betas": True,
                 "move_global_orient": True,
-                "tolerance": 1e-3,  # most of what it gains beyond is below what the fit is worth
                 "scales": {},
                 "weights": {**_ESTIMATE, "contact": 60.0, "penetration": 1000.0, "self_penetration": 300.0},
                 "fallback_weights": {
@@ -139,7 +138,7 @@ def get_config() -> ConfigDict:
             "lm": {
                 "steps": 60,  # most steps of a stage
                 "damping": 0.01,  # at the first step
-                "tolerance": 1e-4,  # a smaller relative gain is too little; of a stage that has none of its own
+                "tolerance": 1e-3,  # a smaller relative gain is too little; of a stage that has none of its own
                 "patience": 3,  # done after so many steps in a row with too little gain
             },
             "lbfgs": {"steps": 300, "refresh_every": 10, "tolerance": 1e-4, "memory": 10, "linesearch_steps": 10},

@@ -69,7 +69,7 @@ class LMSettings:
 
     steps: int = 60  # most steps of a stage; the stage's own limit holds too
     damping: float = 0.01  # at the first step, as a share of the curvature's diagonal
-    tolerance: float = 1e-4  # a smaller relative gain is too little
+    tolerance: float = 1e-3  # a smaller relative gain is too little
     patience: int = 3  # done after so many steps in a row with too little gain
 
 
@@ -115,7 +115,6 @@ _STAGES = (
         weights=STAGE_WEIGHTS[1],
         fallback_weights=FALLBACK_WEIGHTS[1],
         scales=STAGE_SCALES[1],
-        tolerance=1e-3,
     ),
 )
 
