@@ -68,7 +68,7 @@ def get_config() -> ConfigDict:
                 "starts": (1.0,),
                 # Energy of penetration and estimate_shape above which both stages are done again from people put so
                 # much farther apart in depth, and so much less; 0: never.
-                "restart_strain": 14.0,
+                "restart_strain": 16.0,
                 "restart_depth_m": 0.2,
                 "fallback_empty_answers": 0,  # t; 0: all answers
                 "search": "cells",  # "exact": every vertex, "sample": sample_size random ones per region and search

@@ -263,17 +263,19 @@ class Fitter:
         initial_posed, pixels = self.initial_people(batch, size, device)
         arrays: SceneArrays = filled_up(stack_scenes(model.body, batch, pixels, settings, shape), size)
         params = filled_up(starting_batch(model.body, batch), size)
+        expected = np.zeros(size, np.float32)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0 or index < first_stage:
                 result = no_steps(params, structure)
             else:
                 numbers = Numbers(**settings.numbers(index))
-                args = (model, arrays, params, numbers, np.int32(index), real)
+                args = (model, arrays, params, numbers, np.int32(index), real, expected)
                 result = self.call(device, run_stage, *args, structure=structure)
             records.append((result.losses, result.steps, result.path))
             # The next stage may use up the memory of its input, so the final parameters alone are kept.
-            params = result.params
+            # What costs much now will take long.
+            params, expected = result.params, result.energy
         posed, _ = self.call(device, _pose_batch, model.body, params)
         return _Running(batch, (posed, params, records, initial_posed), begin, self.timing.compile - compile_before)
 

@@ -1,7 +1,8 @@
 """One optimisation stage over any number of scenes, inside one jit.
 
 A fixed number of slots work side by side: rounds of a search and some solver steps on what it found. A scene
-that has finished leaves its slot and a waiting one enters, so that nobody waits for the slowest of a batch.
+that has finished leaves its slot and a waiting one enters, so that nobody waits for the slowest of a batch. Those that
+will probably take longest enter first: one that enters last is waited for by empty slots.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class StageResult:
     """S scenes after a stage."""
 
     params: BodyParams  # (S, P, …)
+    energy: jax.Array  # (S,) weighted terms together, before the last step
     losses: jax.Array  # (S, steps, T) weighted terms before each step, NaN after the scene stopped
     steps: jax.Array  # (S,) int32
     path: Moving | None = None  # (S, rounds, …) accepted parameters after each round, where they are recorded
@@ -36,10 +38,10 @@ class StageResult:
 class _Slots:
     """B slots at work on S scenes, of which the first `count` are real."""
 
-    scene: jax.Array  # (B,) int32 scene of each slot; `count` and above: the slot is empty
+    turn: jax.Array  # (B,) int32 place in the queue of each slot's scene; `count` and above: the slot is empty
     round: jax.Array  # (B,) int32 searches of that scene so far
     state: SolverState
-    waiting: jax.Array  # () int32 the next scene to enter
+    waiting: jax.Array  # () int32 the next place to enter
     moving: Moving  # (S, …) results of the scenes that have left
     losses: jax.Array  # (S, steps, T)
     steps: jax.Array  # (S,)
@@ -51,9 +53,15 @@ def no_steps(params: BodyParams, structure: Structure) -> StageResult:
     num_scenes = params.transl.shape[0]
     return StageResult(
         params=params,
+        energy=jnp.zeros(num_scenes, jnp.float32),
         losses=jnp.zeros((num_scenes, 0, len(structure.terms))),
         steps=jnp.zeros(num_scenes, jnp.int32),
     )
+
+
+def longest_first(expected: jax.Array, real: jax.Array) -> jax.Array:
+    """(S,) int32 the scenes in the order in which they are begun: by what is expected of them, fillers last."""
+    return jnp.lexsort((-jnp.nan_to_num(expected), ~real)).astype(jnp.int32)
 
 
 @functools.partial(jax.jit, static_argnames=("structure",), donate_argnames=("params",))
@@ -64,6 +72,7 @@ def run_stage(
     numbers: Numbers,
     index: jax.Array,
     real: jax.Array | None = None,
+    expected: jax.Array | None = None,
     *,
     structure: Structure,
 ) -> StageResult:
@@ -75,13 +84,15 @@ def run_stage(
       params: (S, P, …) where the stage starts; its body pose is what the initial-pose term pulls to. Donated.
       numbers: of the stage.
       index: () int32 which stage.
-      real: (S,) bool, False on scenes that only fill the batch up; they come last and are returned as they
-        came. None: all are real.
+      real: (S,) bool, False on scenes that only fill the batch up; they are returned as they came. None: all are real.
+      expected: (S,) what tells how long each will take; those of larger values are begun first, and nothing else
+        depends on it. None: in their order.
       structure: of the settings; at most `structure.batch_size` scenes are worked on at a time.
     """
     if real is None:
         real = jnp.ones(params.transl.shape[0], bool)
     count = jnp.sum(real, dtype=jnp.int32)
+    queue = longest_first(jnp.zeros(len(real)) if expected is None else expected, real)
     solver = make_solver(structure)
     num_scenes = params.transl.shape[0]
     num_slots = min(structure.batch_size, num_scenes)
@@ -102,40 +113,44 @@ def run_stage(
         active = active_terms(structure, scene, index, busy)
         return active, search_batch(model, scene, now, structure, active, index, rounds, busy)
 
-    def pick(tree: Any, ids: jax.Array) -> Any:
+    def of(turn: jax.Array) -> jax.Array:
         # An empty slot keeps computing on the last scene; nothing of it is kept.
-        return jax.tree.map(lambda x: x[jnp.minimum(ids, num_scenes - 1)], tree)
+        return queue[jnp.minimum(turn, num_scenes - 1)]
+
+    def pick(tree: Any, ids: jax.Array) -> Any:
+        return jax.tree.map(lambda x: x[ids], tree)
 
     def work(slots: _Slots) -> _Slots:
-        scene, start = pick(scenes, slots.scene), pick(params, slots.scene)
+        ids = of(slots.turn)
+        scene, start = pick(scenes, ids), pick(params, ids)
         now = dataclasses.replace(start, **slots.state.moving)
-        busy = slots.scene < count
+        busy = slots.turn < count
         active, held = look_up(scene, now, slots.round, busy)
         state, terms = jax.vmap(run_round, in_axes=(0, 0, 0, 0, None))(scene, start, slots.state, held, active)
-        target = jnp.where(busy, slots.scene, num_scenes)
+        target = jnp.where(busy, ids, num_scenes)
         places = slots.round[:, None] * structure.refresh_every + jnp.arange(structure.refresh_every)[None]
         losses = slots.losses.at[target[:, None], places].set(terms, mode="drop")
         left = state.done & busy
-        target = jnp.where(left, slots.scene, num_scenes)
+        target = jnp.where(left, ids, num_scenes)
         moving = jax.tree.map(lambda all_, new: all_.at[target].set(new, mode="drop"), slots.moving, state.moving)
         steps = slots.steps.at[target].set(state.step, mode="drop")
         path = slots.path
         if path is not None:
-            row = jnp.where(busy, slots.scene, num_scenes)
+            row = jnp.where(busy, ids, num_scenes)
             now = jax.vmap(solver.accepted)(state)
             path = jax.tree.map(lambda all_, new: all_.at[row, slots.round].set(new, mode="drop"), path, now)
-        next_scene = jnp.where(left, slots.waiting + jnp.cumsum(left) - 1, slots.scene).astype(jnp.int32)
+        turn = jnp.where(left, slots.waiting + jnp.cumsum(left) - 1, slots.turn).astype(jnp.int32)
 
         def replaced(fresh: jax.Array, old: jax.Array) -> jax.Array:
             return jnp.where(left.reshape(-1, *([1] * (old.ndim - 1))), fresh, old)
 
         state = jax.lax.cond(
-            jnp.any(left & (next_scene < count)),
-            lambda: jax.tree.map(replaced, enter(pick(params, next_scene), _zeros(held)), state),
+            jnp.any(left & (turn < count)),
+            lambda: jax.tree.map(replaced, enter(pick(params, of(turn)), _zeros(held)), state),
             lambda: state,
         )
         return _Slots(
-            scene=next_scene,
+            turn=turn,
             round=jnp.where(left, 0, slots.round + 1),
             state=state,
             waiting=slots.waiting + jnp.sum(left, dtype=jnp.int32),
@@ -146,21 +161,25 @@ def run_stage(
         )
 
     first = jnp.arange(num_slots, dtype=jnp.int32)
-    _, shapes = jax.eval_shape(look_up, pick(scenes, first), pick(params, first), first, first < count)
+    ids = of(first)
+    _, shapes = jax.eval_shape(look_up, pick(scenes, ids), pick(params, ids), first, first < count)
     slots = _Slots(
-        scene=first,
+        turn=first,
         round=jnp.zeros(num_slots, jnp.int32),
-        state=enter(pick(params, first), _zeros(shapes)),
+        state=enter(pick(params, ids), _zeros(shapes)),
         waiting=jnp.int32(num_slots),
         moving=take_moving(params),
         losses=jnp.full((num_scenes, num_rounds * structure.refresh_every, num_terms), jnp.nan, jnp.float32),
         steps=jnp.zeros(num_scenes, jnp.int32),
         path=_rows(take_moving(params), num_rounds) if structure.record else None,
     )
-    slots = jax.lax.while_loop(lambda s: jnp.any(s.scene < count), work, slots)
+    slots = jax.lax.while_loop(lambda s: jnp.any(s.turn < count), work, slots)
+    losses = slots.losses[:, : structure.most_steps]
+    last = jnp.take_along_axis(losses, jnp.maximum(slots.steps - 1, 0)[:, None, None], axis=1)[:, 0]
     return StageResult(
         params=dataclasses.replace(params, **slots.moving),
-        losses=slots.losses[:, : structure.most_steps],
+        energy=jnp.sum(last, axis=-1),
+        losses=losses,
         steps=slots.steps,
         path=slots.path,
     )

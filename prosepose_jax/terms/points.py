@@ -168,7 +168,9 @@ def make_levers(parents: tuple[int, ...], rows: Rows, kin: Kinematics) -> Levers
     """
     rest, weights = _rest(rows, kin).T, rows.skin_weights.T  # (3, M), (J, M)
     num_joints = kin.transforms.shape[0]
-    below = jnp.asarray(_subtree(parents))
+    # A matrix of the person, so that each has a product of its own: in one of all scenes of a call, the last digits of
+    # a sum depend on which columns are whose.
+    below = jnp.asarray(_subtree(parents)) + 0.0 * kin.pivots[0, 0]
     blended = (kin.transforms.reshape(num_joints, 12).T @ weights).reshape(3, 4, -1)
     points = _along(blended[:, :3], rest) + blended[:, 3]
     # What each joint contributes to a point: its skinning weight times the point as that joint alone would pose it.

@@ -326,7 +326,7 @@ def test_no_transfer_inside_a_stage(small_body: BodyModel, make_scene, short_con
     model, arrays = jax.device_put((fitter.model, stack_scenes(small_body, prepared, initial_px, fitter.settings)))
     params = jax.tree.map(lambda x: jnp.array(x, copy=True), arrays.params)
     numbers = numbers_of(fitter.settings, 1)
-    args = jax.device_put((model, arrays, params, numbers, jnp.int32(1), np.ones(1, bool)))
+    args = jax.device_put((model, arrays, params, numbers, jnp.int32(1), np.ones(1, bool), np.zeros(1, np.float32)))
     # As a fitter calls it, without answers as another test's: there is nothing to compile.
     call, _ = compiled(run_stage, jax.local_devices()[0], args, {"structure": fitter.settings.structure})
     with jax.transfer_guard("disallow"):

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_scenes import answer, fewer_terms, on_device, problems_of, stage_of
+from small_scenes import answer, fewer_terms, numbers_of, on_device, problems_of, stage_of
 
 from prosepose_jax.body import BodyModel, BodyParams, pose_body
 from prosepose_jax.config import load_config
@@ -20,7 +20,7 @@ from prosepose_jax.fitting.prepare import initial_params
 from prosepose_jax.fitting.problem import Moving, take_moving
 from prosepose_jax.fitting.settings import FitSettings
 from prosepose_jax.fitting.solvers.lm import LevenbergMarquardt, solve_damped
-from prosepose_jax.fitting.stage import StageResult, run_stage
+from prosepose_jax.fitting.stage import StageResult, longest_first, run_stage
 
 ANSWERS = [answer(("hand", "back"), ("arm", "shoulder (back)")), answer(("left hand", "waist (front)"))]
 # More than any batch below: slots are filled again.
@@ -160,6 +160,33 @@ def test_rounds_of_several_steps_land_in_their_places(
     for i, count in enumerate(steps):
         assert np.all(np.isfinite(totals[i, :count])), "a gap between rounds"
     np.testing.assert_allclose(totals[:, 0], _totals(inputs, arrays.params, settings), rtol=1e-4)
+
+
+def test_scenes_are_begun_by_what_is_expected_of_them() -> None:
+    expected, real = jnp.array([2.0, 9.0, jnp.nan, 7.0, 2.0, 8.0]), jnp.array([True, True, True, True, True, False])
+    assert longest_first(expected, real).tolist() == [1, 3, 0, 4, 2, 5]  # as they came where nothing tells
+    assert longest_first(jnp.zeros(6), real).tolist() == [0, 1, 2, 3, 4, 5]
+    # Those that only fill a call up come last, wherever they are and whatever is said of them.
+    assert longest_first(jnp.array([1.0, jnp.inf, 3.0]), jnp.array([False, True, True])).tolist() == [1, 2, 0]
+
+
+@pytest.mark.heavy
+def test_fits_do_not_depend_on_the_order_in_which_they_are_begun(
+    inputs: tuple[FitModel, SceneArrays], settings: FitSettings
+) -> None:
+    model, arrays = inputs
+    numbers, real = numbers_of(settings, 0), jnp.ones(NUM_SCENES, bool)
+
+    def begun(order: list[float]) -> StageResult:
+        start = jax.tree.map(lambda x: jnp.array(x, copy=True), arrays.params)
+        expected = jnp.asarray(order, jnp.float32)
+        return run_stage(model, arrays, start, numbers, jnp.int32(0), real, expected, structure=settings.structure)
+
+    first = begun([0.0] * NUM_SCENES)
+    last = np.asarray(first.losses)[np.arange(NUM_SCENES), np.asarray(first.steps) - 1]
+    np.testing.assert_allclose(first.energy, last.sum(-1), rtol=1e-6)
+    for order in ([float(i) for i in range(NUM_SCENES)], [3.0, 1.0, 4.0] + [2.0] * (NUM_SCENES - 3)):
+        jax.tree.map(np.testing.assert_array_equal, begun(order), first)
 
 
 @pytest.mark.heavy

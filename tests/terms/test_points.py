@@ -113,3 +113,21 @@ def test_directed_gradient_equals_forward_mode(small_body: BodyModel) -> None:
     kin = jax.jit(make_kinematics)(body, params)
     levers = make_levers(body.parents, rows, kin)
     _assert_fields_equal(directed_gradient(rows, kin, levers, directions.T).T, _by_forward_mode(along, params))
+
+
+@pytest.mark.heavy
+def test_points_of_a_scene_do_not_depend_on_its_place_in_a_call(body: BodyModel) -> None:
+    """Bit by bit: a step makes other digits into another minimum, and a scene's slot is chance."""
+    # So many points of so many scenes a matrix library cuts in the midst of some scene's.
+    slots, points, rng = 8, 160, np.random.default_rng(0)
+    vertices = jnp.asarray(rng.integers(0, body.num_vertices, points))
+    ways = jnp.asarray(rng.normal(size=(3, points)), jnp.float32)
+
+    def of_scene(params: BodyParams) -> tuple[jax.Array, jax.Array]:
+        kin, rows = make_kinematics(body, params), gather_rows(body, params, vertices)
+        levers = make_levers(body.parents, rows, kin)
+        return levers.points, directed_gradient(rows, kin, levers, ways)
+
+    every = jax.tree.map(lambda x: jnp.stack([x] * slots), _params(0.3))
+    for found in jax.jit(jax.vmap(of_scene))(every):
+        np.testing.assert_array_equal(found, jnp.broadcast_to(found[0], found.shape))
