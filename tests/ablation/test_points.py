@@ -159,6 +159,14 @@ def test_the_sweep_of_limits_has_a_table_without_errors_and_other_weights() -> N
     assert found == {(g, n): e for g in ("wide_statures", "independent_depth") for n, e in expected.items()}
 
 
+def test_the_sweep_of_many_scenes_has_two_families_at_the_stated_error_rates() -> None:
+    points = [point for point in expand(load_config("ablation_told:many")).points if point.config is not None]
+    found = {(point.group, point.name, dict(point.scenes.noise_changes).get("second_table")) for point in points}
+    told = (("touch alone", None), ("second table", 1.0))
+    assert found == {(g, *one) for g in ("wide_statures", "independent_depth") for one in told}
+    assert {point.scenes.count for point in points} == {1000}
+
+
 @pytest.mark.parametrize(
     ("variant", "kind"),
     [
