@@ -263,7 +263,7 @@ class Fitter:
         initial_posed, pixels = self.initial_people(batch, size, device)
         arrays: SceneArrays = filled_up(stack_scenes(model.body, batch, pixels, settings, shape), size)
         params = filled_up(starting_batch(model.body, batch), size)
-        expected = np.zeros(size, np.float32)
+        expected: jax.Array | np.ndarray = np.zeros(size, np.float32)
         records: list[tuple[jax.Array, jax.Array, Any]] = []  # losses, steps and path of each stage
         for index, stage in enumerate(settings.stages):
             if stage.steps == 0 or index < first_stage:
