@@ -127,16 +127,15 @@ def run_stage(
         busy = slots.turn < count
         active, held = look_up(scene, now, slots.round, busy)
         state, terms = jax.vmap(run_round, in_axes=(0, 0, 0, 0, None))(scene, start, slots.state, held, active)
-        target = jnp.where(busy, ids, num_scenes)
+        row = jnp.where(busy, ids, num_scenes)
         places = slots.round[:, None] * structure.refresh_every + jnp.arange(structure.refresh_every)[None]
-        losses = slots.losses.at[target[:, None], places].set(terms, mode="drop")
+        losses = slots.losses.at[row[:, None], places].set(terms, mode="drop")
         left = state.done & busy
         target = jnp.where(left, ids, num_scenes)
         moving = jax.tree.map(lambda all_, new: all_.at[target].set(new, mode="drop"), slots.moving, state.moving)
         steps = slots.steps.at[target].set(state.step, mode="drop")
         path = slots.path
         if path is not None:
-            row = jnp.where(busy, ids, num_scenes)
             now = jax.vmap(solver.accepted)(state)
             path = jax.tree.map(lambda all_, new: all_.at[row, slots.round].set(new, mode="drop"), path, now)
         turn = jnp.where(left, slots.waiting + jnp.cumsum(left) - 1, slots.turn).astype(jnp.int32)
